@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/base/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *or_abort(void *memory)
+{
+    if (memory)
+        return memory;
+    fputs("netsplit: out of memory\n", stderr);
+    abort();
+}
+
+void *xcalloc(size_t n, size_t size)
+{
+    return or_abort(calloc(n ? n : 1, size ? size : 1));
+}
+
+void *xreallocarray(void *old, size_t n, size_t size)
+{
+    return or_abort(reallocarray(old, n ? n : 1, size ? size : 1));
+}
+
+char *xstrdup(const char *text)
+{
+    return or_abort(strdup(text));
+}
+
+char *xasprintf(const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&text, format, args);
+    va_end(args);
+    return or_abort(n < 0 ? NULL : text);
+}

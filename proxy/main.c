@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* The one program: a table of subcommands. Each is a function of its own file, seen
+ * here only as a prototype, so that main knows neither the proxy nor the drills. */
+#include "proxy/base/exits.h"
+#include "rules/nearest.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+extern const char netsplit_version[];
+
+struct subcommand {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is name; returns the exit status */
+    const char *help;
+};
+
+static const struct subcommand subcommands[] = {
+    {NULL, NULL, NULL},
+};
+
+static void print_usage(FILE *to)
+{
+    fputs("usage: netsplit SUBCOMMAND [OPTIONS]\n\n"
+          "Injects network faults between the members of a cluster, and drills how the\n"
+          "cluster and its runbooks stand up to them.\n\n",
+          to);
+    for (const struct subcommand *row = subcommands; row->name; row++)
+        fprintf(to, "  %-10s%s\n", row->name, row->help);
+    fputs("\nnetsplit SUBCOMMAND --help shows the options of one; netsplit --version\n",
+          to);
+}
+
+static int complain_unknown(const char *word)
+{
+    const char *names[sizeof subcommands / sizeof *subcommands];
+    size_t n = 0;
+    for (const struct subcommand *row = subcommands; row->name; row++)
+        names[n++] = row->name;
+    const char *near = nearest_word(word, names, n);
+    fprintf(stderr, "netsplit: unknown subcommand \"%s\"", word);
+    if (near)
+        fprintf(stderr, "; did you mean \"%s\"?", near);
+    fputs("\n  netsplit --help lists them\n", stderr);
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    (void)signal(SIGPIPE, SIG_IGN); /* cannot fail; writes report EPIPE instead */
+    if (argc < 2) {
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_usage(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("netsplit %s\n", netsplit_version);
+        return EXIT_DONE;
+    }
+    for (const struct subcommand *row = subcommands; row->name; row++)
+        if (strcmp(row->name, argv[1]) == 0)
+            return row->run(argc - 1, argv + 1);
+    return complain_unknown(argv[1]);
+}
