@@ -108,7 +108,7 @@ test: all $(addprefix $B/tests/,$(TESTS))
 
 .PHONY: layers
 layers:
-	@! grep -nE '#include *[<"](uv\.h|netlink/|nftables/|microhttpd|proxy/|scenarios/)' rules/*.[ch] rules/*/*.[ch]
+	@! grep -rnE --include='*.[ch]' '#include *[<"](uv\.h|netlink/|nftables/|microhttpd|proxy/|scenarios/)' rules
 	@! grep -rnE '#include *"[^"]*scenarios/' proxy
 	@! grep -rnE '#include *"[^"]*proxy/' scenarios | grep -v '"proxy/base/'
 	@! grep -rnE '#include *"(proxy/[a-z_]+\.h|scenarios/)' proxy/base

@@ -22,10 +22,11 @@ static const struct subcommand subcommands[] = {
 
 static void print_usage(FILE *to)
 {
-    fputs("usage: netsplit SUBCOMMAND [OPTIONS]\n\n"
-          "Injects network faults between the members of a cluster, and drills how the\n"
-          "cluster and its runbooks stand up to them.\n\n",
-          to);
+    fputs(
+        "usage: netsplit SUBCOMMAND [OPTIONS]\n\n"
+        "Injects network faults between the members of a cluster, and drills how the\n"
+        "cluster and its runbooks stand up to them.\n\n",
+        to);
     for (const struct subcommand *row = subcommands; row->name; row++)
         fprintf(to, "  %-10s%s\n", row->name, row->help);
     fputs("\nnetsplit SUBCOMMAND --help shows the options of one; netsplit --version\n",

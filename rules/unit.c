@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* 128 bits, so that no product of a mantissa and a multiplier is lost. */
+__extension__ typedef unsigned __int128 wide;
+
 struct unit_row {
     const char *name;
     uint64_t multiplier; /* what one unit is in the result's unit */
@@ -17,22 +20,40 @@ struct unit_row {
 };
 
 static const struct unit_row durations[] = {
-    {"ns", 1, 1},          {"us", 1000, 1},        {"ms", 1000000, 1},
-    {"s", 1000000000, 1},  {"m", 60000000000, 1},  {"min", 60000000000, 1},
-    {"h", 3600000000000, 1}, {NULL, 0, 0},
+    {"ns", 1, 1},
+    {"us", 1000, 1},
+    {"ms", 1000000, 1},
+    {"s", 1000000000, 1},
+    {"m", 60000000000, 1},
+    {"min", 60000000000, 1},
+    {"h", 3600000000000, 1},
+    {NULL, 0, 0},
 };
 
 static const struct unit_row sizes[] = {
-    {"B", 1, 1},           {"kB", 1000, 1},        {"MB", 1000000, 1},
-    {"GB", 1000000000, 1}, {"KiB", 1024, 1},       {"MiB", 1048576, 1},
-    {"GiB", 1073741824, 1}, {NULL, 0, 0},
+    {"B", 1, 1},
+    {"kB", 1000, 1},
+    {"MB", 1000000, 1},
+    {"GB", 1000000000, 1},
+    {"KiB", 1024, 1},
+    {"MiB", 1048576, 1},
+    {"GiB", 1073741824, 1},
+    {NULL, 0, 0},
 };
 
 static const struct unit_row rates[] = {
-    {"B/s", 1, 1},           {"kB/s", 1000, 1},        {"MB/s", 1000000, 1},
-    {"GB/s", 1000000000, 1}, {"KiB/s", 1024, 1},       {"MiB/s", 1048576, 1},
-    {"GiB/s", 1073741824, 1}, {"bit/s", 1, 8},         {"kbit/s", 125, 1},
-    {"Mbit/s", 125000, 1},   {"Gbit/s", 125000000, 1}, {NULL, 0, 0},
+    {"B/s", 1, 1},
+    {"kB/s", 1000, 1},
+    {"MB/s", 1000000, 1},
+    {"GB/s", 1000000000, 1},
+    {"KiB/s", 1024, 1},
+    {"MiB/s", 1048576, 1},
+    {"GiB/s", 1073741824, 1},
+    {"bit/s", 1, 8},
+    {"kbit/s", 125, 1},
+    {"Mbit/s", 125000, 1},
+    {"Gbit/s", 125000000, 1},
+    {NULL, 0, 0},
 };
 
 static const struct unit_row percents[] = {{"%", 10000, 1}, {NULL, 0, 0}};
@@ -89,8 +110,8 @@ static const char *read_number(const char *text, uint64_t *mantissa, unsigned *d
 static int scale(uint64_t mantissa, unsigned decimals, const struct unit_row *row,
                  uint64_t *out)
 {
-    unsigned __int128 value = (unsigned __int128)mantissa * row->multiplier;
-    unsigned __int128 divisor = row->divisor;
+    wide value = (wide)mantissa * row->multiplier;
+    wide divisor = row->divisor;
     for (unsigned i = 0; i < decimals; i++)
         divisor *= 10; /* decimals <= 20, the mantissa would have overflowed before */
     value /= divisor;
@@ -134,8 +155,7 @@ int unit_parse_bytes(const char *text, uint64_t *out_bytes, struct unit_error *w
     return parse(text, sizes, out_bytes, why);
 }
 
-int unit_parse_rate(const char *text, uint64_t *out_bytes_per_s,
-                    struct unit_error *why)
+int unit_parse_rate(const char *text, uint64_t *out_bytes_per_s, struct unit_error *why)
 {
     uint64_t rate = 0;
     int err = parse(text, rates, &rate, why);
@@ -183,8 +203,7 @@ static const char *format(uint64_t value, const char *const *names,
         i++;
     uint64_t whole = value / sizes_of[i];
     uint64_t rest = value % sizes_of[i];
-    unsigned thousandths =
-        (unsigned)((unsigned __int128)rest * 1000 / sizes_of[i]);
+    unsigned thousandths = (unsigned)((wide)rest * 1000 / sizes_of[i]);
     char fraction[16] = "";
     if (thousandths > 0) {
         (void)snprintf(fraction, sizeof fraction, ".%03u", thousandths);

@@ -82,9 +82,9 @@ static int store_number(const struct option_command *command,
     if (errno || end == text || *end || *text == '-' ||
         (limited && (number < row->min || number > row->max))) {
         if (limited)
-            return option_complain(command, "--%s takes a number from %llu to %llu, not \"%s\"",
-                                   row->name, (unsigned long long)row->min,
-                                   (unsigned long long)row->max, text);
+            return option_complain(
+                command, "--%s takes a number from %llu to %llu, not \"%s\"", row->name,
+                (unsigned long long)row->min, (unsigned long long)row->max, text);
         return option_complain(command, "--%s takes a number, not \"%s\"", row->name,
                                text);
     }
@@ -162,7 +162,8 @@ static void fill_tables(const struct option_command *command, size_t n,
         int has_arg = row->kind == OPTION_FLAG    ? no_argument
                       : row->kind == OPTION_MAYBE ? optional_argument
                                                   : required_argument;
-        longs[i + 1] = (struct option){row->name, has_arg, NULL, LONG_BASE + 1 + (int)i};
+        longs[i + 1] =
+            (struct option){row->name, has_arg, NULL, LONG_BASE + 1 + (int)i};
         if (!row->letter)
             continue;
         *at++ = row->letter;

@@ -34,9 +34,9 @@ struct option_row {
 };
 
 struct option_command {
-    const char *name;             /* "proxy" */
-    const char *usage;            /* "-f RULES | LISTEN:UPSTREAM..." */
-    const char *help;             /* a paragraph for --help */
+    const char *name;              /* "proxy" */
+    const char *usage;             /* "-f RULES | LISTEN:UPSTREAM..." */
+    const char *help;              /* a paragraph for --help */
     const struct option_row *rows; /* ends with a row whose name is NULL */
 };
 
@@ -53,7 +53,8 @@ enum option_result {
 enum option_result option_parse(const struct option_command *command, int argc,
                                 char **argv, bool operands_end_options, int *rest);
 
-/* Prints "netsplit NAME: TEXT" and where to find help, on stderr. Returns EXIT_USAGE. */
+/* Prints "netsplit NAME: TEXT" and where to find help, on stderr. Returns EXIT_USAGE.
+ */
 int option_complain(const struct option_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
