@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* A rule file as it was written: checked, in file order, with names still words. The
+ * step from here to what a proxy runs on is rules/plan.h. */
+#ifndef NETSPLIT_RULES_RULE_H
+#define NETSPLIT_RULES_RULE_H
+
+#include "rules/arena.h"
+#include "rules/diag.h"
+
+struct fault;
+
+/* A word and where it stands. Borrowed from the struct rules it is in. */
+struct word {
+    const char *text; /* NULL: was not written */
+    struct mark at;
+};
+
+struct words {
+    const struct word *items;
+    size_t n; /* 0: was not written, which in a match means any */
+};
+
+struct ports {
+    const uint16_t *items; /* 1..65535 */
+    size_t n;              /* 0: was not written */
+};
+
+enum address_kind {
+    ADDRESS_NONE = 0, /* a node that is only a name: who opens a path in mode listen */
+    ADDRESS_IPV4,     /* bytes[0..3], prefix 0..32 */
+    ADDRESS_IPV6,     /* bytes[0..15], prefix 0..128 */
+    ADDRESS_HOST,     /* a host name, resolved by the proxy at each dial */
+};
+
+struct address {
+    enum address_kind kind;
+    uint8_t bytes[16]; /* network order */
+    uint8_t prefix;    /* 32 or 128 for a single address */
+    const char *text;  /* as written, without brackets, port and prefix */
+};
+
+struct rule_node {
+    struct word name;
+    struct address address;
+    struct ports ports; /* of the servers at the node */
+    struct mark at;     /* of its value */
+};
+
+struct rule_group {
+    struct word name;
+    struct words members; /* nodes and groups; groups never hold themselves */
+};
+
+/* One path: the proxy listens, and dials a node's port. */
+struct rule_listen {
+    struct word name;       /* unique; FROM>TO if it was not written */
+    struct address address; /* IPv4 or IPv6, a single one, to bind */
+    uint16_t port;          /* 0: the kernel's choice */
+    struct word from;       /* a node; text NULL: any */
+    struct word to;         /* a node with an address */
+    uint16_t to_port;       /* of `to: NODE:PORT`, or the node's only port; 1..65535 */
+    struct mark at;
+};
+
+enum rule_kind {
+    RULE_INJECT = 0, /* match and faults */
+    RULE_PARTITION,  /* parts[0..n_parts-1] */
+    RULE_ISOLATE,    /* parts[0]: cut from every other named node */
+    RULE_CUT,        /* parts[0] to parts[1], one way */
+};
+
+/* How a link rule cuts. `drop` does not come out of a parse: this version refuses it,
+ * or takes the rule's `fallback`. */
+enum rule_how {
+    HOW_STALL = 0, /* nothing is read or written; all is delivered on heal */
+    HOW_RESET,     /* RST to both; new attempts are accepted, then RST */
+    HOW_REFUSE,    /* RST to both; new attempts get ECONNREFUSED */
+};
+
+/* One fault of an inject. A rule's are in the order of the catalogue, which is the
+ * order in which a chunk passes them. */
+struct rule_fault {
+    const struct fault *fault; /* the catalogue's row */
+    const void *params;        /* fault->params_bytes, as the row's fields stored them;
+                                  padding is zero, so equal ones compare with memcmp */
+    struct mark at;            /* of the key that switches it on */
+};
+
+/* Active in [after + k * every, after + k * every + for), counted from the moment the
+ * rule entered the running plan. */
+struct rule_when {
+    uint64_t after_ns; /* 0: at once */
+    uint64_t for_ns;   /* 0: until it is removed; else <= every_ns if that is not 0 */
+    uint64_t every_ns; /* 0: once */
+};
+
+struct rule {
+    struct word name; /* unique in its struct rules */
+    enum rule_kind kind;
+    struct mark at; /* its first key */
+
+    /* Of RULE_INJECT. */
+    struct words from, to; /* nodes, groups or any; n == 0: any */
+    bool both_ways;        /* `between`: also from `to` to `from` */
+    const struct rule_fault *faults;
+    size_t n_faults;
+    uint64_t hold_bytes;      /* a stream; 0: the proxy's default */
+    uint32_t probability_ppm; /* of connections; 1000000 unless written */
+
+    /* Of the link rules. */
+    const struct words *parts;
+    size_t n_parts;
+    enum rule_how how;
+    bool how_given;   /* `how` or its fallback was written; else the mode's default */
+    bool drop_wanted; /* `how: drop` was written and the fallback taken */
+
+    /* Of all. */
+    struct ports ports; /* of the server; n == 0: all */
+    struct rule_when when;
+};
+
+/* A whole file, an overlay, a block or a command line. Owns all of it, in one arena;
+ * the texts it was read from are copied in. */
+struct rules {
+    struct arena arena;
+    const struct source *source; /* owned; marks point to it */
+    bool has_seed;
+    uint64_t seed;
+    const struct rule_node *nodes;
+    size_t n_nodes;
+    const struct rule_group *groups;
+    size_t n_groups;
+    const struct rule_listen *listens;
+    size_t n_listens;
+    const struct rule *rules;
+    size_t n_rules;
+};
+
+/* NULL is fine. */
+void rules_destroy(struct rules *rules);
+
+const struct rule_node *rules_find_node(const struct rules *rules, const char *name);
+const struct rule_group *rules_find_group(const struct rules *rules, const char *name);
+
+struct buffer;
+
+/* What a name is called in the text that is written: for words such as `primary` that
+ * stand for nodes. Returns how many names it stands for and points *out at them
+ * (borrowed until the next call); 0: the name itself. */
+typedef size_t (*rule_rename_fn)(void *context, const char *name,
+                                 const char *const **out);
+
+/* Appends the rules as an overlay (a rule file with `rules:` only) that parses back to
+ * the same rules: how a drill or `ctl add` hands a rule to a proxy. rename may be NULL.
+ */
+void rules_write(const struct rules *rules, rule_rename_fn rename, void *context,
+                 struct buffer *out);
+
+const char *rule_kind_name(enum rule_kind kind); /* "inject", "partition", ... */
+const char *rule_how_name(enum rule_how how);    /* "stall", "reset", "refuse" */
+
+#endif
