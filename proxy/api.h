@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* The control API: HTTP over a Unix socket of mode 0600, on the instance's own loop.
+ *
+ * It serves netsplit ctl, drills, and anything else that speaks HTTP:
+ * curl --unix-socket PATH http://netsplit/v1/status. No request blocks the loop; a
+ * client that hangs or sends nonsense holds one descriptor until it times out (60 s
+ * without a byte; event streams excepted). At most 64 clients at once.
+ *
+ * Every answer is a JSON object with Content-Type: application/json (event streams:
+ * application/x-ndjson). All *_ns that are moments are CLOCK_MONOTONIC. Unknown keys
+ * must be ignored by readers: more will come.
+ *
+ * Errors: {"error": "a sentence", "diagnostics": [...]}, diagnostics only where a rule
+ * file was wrong: {"severity": "error"|"warning", "file": "x.yaml", "line": 14,
+ * "column": 15, "length": 6, "text": "unknown distribution \"normall\"",
+ * "hint": "did you mean \"normal\"?" | null, "source": "the line itself"}.
+ *   400 a malformed request        404 no such path, or no such overlay
+ *   405 wrong method (Allow says)  409 refused in this state: halted
+ *   413 body over 1 MiB            422 the rules are wrong, or could not be applied
+ *   500 a commit failed for a reason that is not the rules': a port in use
+ *   503 out of memory, too many event streams
+ *
+ * GET /v1/status
+ *   { "pid": 4711, "version": "0.1", "seed": 42, "now_ns": N, "started_ns": N,
+ *     "halted": false,
+ *     "base": { "file": "rules.yaml", "committed_ns": N, "off": "nothing"|"links"|"all"
+ * }, "overlays": [ { "name": "cut", "file": "cut.yaml", "committed_ns": N,
+ *                     "remaining_ms": 29000 | null,   (null: for ever)
+ *                     "off": "nothing"|"links" } ],
+ *     "listeners": [ { "name": "wal", "address": "127.0.0.1:7101", "from": "n1",
+ *                      "to": "n2" } ],
+ *     "rules": [ RULE, ... ], "links": [ LINK, ... ],
+ *     "totals": { "connections": N, "connections_open": N, "passed_bytes": N,
+ *                 "held_bytes": N, "discarded_bytes": N, "attempts": N,
+ *                 "attempts_held": N, "attempts_failed": N },
+ *     "budgets": [ { "name": "held_bytes", "limit": N, "used": N, "peak": N,
+ *                    "reached": N } ] }
+ *   RULE: { "name": "split", "origin": "base" | overlay,
+ *     "state": "waiting"|"active"|"inactive"|"off"|"removed",
+ *     "how": "stall" | ... | null   (of a link rule: what is really done),
+ *     "touched": true,              (did anything at all: felt)
+ *     "touched_bytes", "held_bytes" (now), "released_bytes", "discarded_bytes",
+ *     "connections", "connections_reset", "attempts_held", "attempts_held_now",
+ *     "attempts_refused", "attempts_reset", "packets_dropped": N,
+ *     "first_touched_ns": N | null, "last_touched_ns": N | null,
+ *     "links": [ { "from": "n1", "to": "n2", "touched_bytes": N, "attempts": N,
+ *                  "packets_dropped": N } ] }
+ *     Rules of the plan in its order, then those that are gone but touched something.
+ *     Counts are of (origin, name), over reloads; give each fault an overlay name of
+ *     its own, or take differences.
+ *   LINK: { "from", "to", "passed_bytes", "held_bytes" (now), "discarded_bytes",
+ *     "connections", "connections_open", "attempts", "attempts_held_now",
+ *     "attempts_failed" }
+ *
+ * GET /v1/connections
+ *   { "connections": [ { "number": 17, "ordinal": 0, "listener": "wal", "from": "n1",
+ *     "to": "n2", "client": "127.0.0.1:51234", "server": "127.0.0.1:5432" | null,
+ *     "state": "open", "opened_ns": N, "passed_bytes_to_server": N,
+ *     "passed_bytes_to_client": N, "held_bytes_to_server": N,
+ *     "held_bytes_to_client": N } ] }                         newest first
+ *
+ * GET /v1/rules
+ *   { "base": { "file", "text" }, "overlays": [ { "name", "file", "text",
+ *     "remaining_ms" } ] }      texts as they were applied
+ *
+ * GET /v1/events[?since=SEQUENCE][&follow=no][&types=NAME,NAME...]
+ *   JSON lines as journal.h says (journal_format). since: from that sequence number on
+ *   (0: all that is kept); without it only what happens from now on. follow=no ends the
+ *   answer where the journal ends. types picks event types; default all. The stream
+ *   begins with {"now_ns": N, "next": SEQUENCE}: its reader has missed nothing from
+ *   there on. A reader that is too slow loses events and gets {"missed": N} in their
+ *   place. The stream ends when the proxy does.
+ *
+ * Changes answer, with 200, when they are committed: live connections are matched
+ * already. CHANGE: { "committed_ns": N, "overlay": "cut" | null (the base),
+ *   "rules": ["cut-1", ...]  (names of the rules now in that file),
+ *   "lease_ms": 600000 | null, "diagnostics": [ warnings ] }
+ *
+ * PUT /v1/rules[?file=NAME]                      body: YAML. Replaces the base. CHANGE
+ * PUT /v1/overlays/NAME[?file=NAME][&for=30s|ever]  body: YAML, `rules:` only. Installs
+ *   or replaces. for: the lease, 10m unless said. file: what diagnostics call the text.
+ *   NAME: 1 to 100 of A-Z a-z 0-9 . _ - and not "base".                       CHANGE
+ * DELETE /v1/overlays/NAME                       removes one                   CHANGE
+ * DELETE /v1/overlays                            clear: removes all overlays, and
+ *   switches the base's rules off until it is applied again                    CHANGE
+ * POST /v1/heal                                  switches link rules off, everywhere,
+ *   until the next change of their file                                        CHANGE
+ * POST /v1/partition[?for=..][&as=NAME]          body: { "parts": [["n1"],
+ *   ["n2","n3"]], "how": "stall" (optional) }. An overlay of one rule; without `as` it
+ *   is named partition-1, or the next free number. "overlay" names it.         CHANGE
+ * POST /v1/halt                                  clear, and refuse all but heal, clear
+ *   and resume (409) until POST /v1/resume                                     CHANGE
+ */
+#ifndef NETSPLIT_PROXY_API_H
+#define NETSPLIT_PROXY_API_H
+
+#include "proxy/base/errmsg.h"
+
+struct api;
+struct proxy;
+
+enum { API_BODY_LIMIT_BYTES = 1 << 20, API_CLIENTS_MAX = 64, API_STREAMS_MAX = 32 };
+
+/* Binds path (replacing a dead socket) and serves proxy from its loop. The proxy must
+ * outlive the api. Errors: -EADDRINUSE a proxy answers there already; else what binding
+ * said. */
+int api_start(struct api **out, struct proxy *proxy, const char *path,
+              struct errmsg *err);
+
+/* Ends event streams, removes the socket, and calls on_closed (may be NULL) from the
+ * loop once nothing is left; the api is freed then. Leases end with it: the overlays
+ * stay as they are. */
+typedef void (*api_closed_fn)(void *arg);
+void api_close(struct api *api, api_closed_fn on_closed, void *arg);
+
+#endif
