@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* One proxy: the rules it runs on, its listeners and the connections through them, on
+ * a libuv loop. Several may live in one process and on one loop; there are no globals.
+ * Everything here is called on the loop's thread, and nothing waits for the network. */
+#ifndef NETSPLIT_PROXY_PROXY_H
+#define NETSPLIT_PROXY_PROXY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+struct counters;
+struct diag;
+struct errmsg;
+struct journal;
+struct plan;
+
+struct proxy;
+
+/* Zero in a number means the default that stands beside it. */
+struct proxy_config {
+    uv_loop_t *loop;             /* borrowed; outlives the proxy */
+    struct counters *counters;   /* borrowed; outlives the proxy */
+    struct journal *journal;     /* borrowed; outlives the proxy */
+    bool has_seed;               /* the seed below beats `seed:` of the rules */
+    uint64_t seed;               /* without either one is drawn at proxy_start */
+    uint64_t connect_timeout_ns; /* of a dial, all addresses together; 10 s */
+    uint64_t max_bytes;          /* held in all streams together; 1 GiB */
+    uint64_t max_hold_bytes;     /* held in one stream unless a rule says; 8 MiB */
+    uint32_t max_connections;    /* open at a time; 10000 */
+
+    /* Called once, from the loop, when proxy_stop has closed everything. May call
+     * proxy_destroy. */
+    void (*on_stopped)(void *context);
+    void *context; /* borrowed */
+};
+
+/* A proxy that does nothing yet. 0, -ENOMEM, or what timerfd_create says. The config is
+ * copied. */
+int proxy_create(const struct proxy_config *config, struct proxy **out);
+
+/* Frees it. Only before proxy_start succeeded, or after on_stopped. NULL is fine. */
+void proxy_destroy(struct proxy *proxy);
+
+/* Where rules come from: text, and the name that diagnostics show. */
+struct proxy_source {
+    const char *name; /* "wan.yaml"; copied */
+    const char *text; /* borrowed until the call returns */
+    size_t length;    /* bytes */
+};
+
+/* What a change did. */
+struct proxy_commit {
+    uint64_t at_ns;      /* CLOCK_MONOTONIC: from here on the new rules hold */
+    uint64_t generation; /* 1 after proxy_start, one more with each change */
+};
+
+/* All calls that change the rules are all or nothing: they return 0 and fill *commit
+ * (which may be NULL), or they change nothing and return
+ *
+ *   -EINVAL, -ENOTSUP  the text is wrong, or asks for what this version lacks: the
+ *                      reasons are in diag (rules/diag.h)
+ *   -ENOMEM            and err
+ *   other              what the kernel said, with a sentence in err: -EADDRINUSE for a
+ *                      port that is taken, -EACCES, -EADDRNOTAVAIL, ...
+ *   -ENOENT            there is no overlay of that name
+ *   -ESHUTDOWN         the proxy is not started, or stopping
+ *
+ * Warnings may be in diag with any result. A change is journalled. Live connections
+ * are matched again before the call returns. */
+
+/* Runs the base rules: opens all listeners, so that on 0 every path can be connected
+ * to. Once in a proxy's life; after an error it may be called again. */
+int proxy_start(struct proxy *proxy, const struct proxy_source *source,
+                struct diag *diag, struct errmsg *err);
+
+/* Replaces the base rules. Listeners are compared by (address, from, to): those to be
+ * added are bound before anything changes, those gone stop listening while their
+ * connections run on without faults. Overlays stay, and must still make sense with the
+ * new base's nodes. */
+int proxy_apply_base(struct proxy *proxy, const struct proxy_source *source,
+                     struct proxy_commit *commit, struct diag *diag,
+                     struct errmsg *err);
+
+/* Reads a file and starts on it, or replaces the base with it. The file's own errors
+ * (-ENOENT, -EACCES, -EISDIR, -EFBIG beyond 16 MiB) come with a sentence in err. */
+int proxy_start_file(struct proxy *proxy, const char *path, struct diag *diag,
+                     struct errmsg *err);
+int proxy_apply_base_file(struct proxy *proxy, const char *path,
+                          struct proxy_commit *commit, struct diag *diag,
+                          struct errmsg *err);
+
+/* Installs or replaces the overlay of that name; it acts after the base and after the
+ * overlays that were there before it. lease_ns: it goes by itself after so long;
+ * UINT64_MAX = it stays. */
+int proxy_apply_overlay(struct proxy *proxy, const char *name,
+                        const struct proxy_source *source, uint64_t lease_ns,
+                        struct proxy_commit *commit, struct diag *diag,
+                        struct errmsg *err);
+
+/* Removes one overlay. */
+int proxy_remove_overlay(struct proxy *proxy, const char *name,
+                         struct proxy_commit *commit);
+
+/* Removes every overlay and switches the base's rules off until the next change of the
+ * base. The paths stay. */
+int proxy_clear(struct proxy *proxy, struct proxy_commit *commit);
+
+/* Switches every link rule (partition, isolate, cut) off, in the base and in overlays,
+ * until the next change of the text it came from. */
+int proxy_heal(struct proxy *proxy, struct proxy_commit *commit);
+
+/* Stops listening, lets connections end by themselves for up to drain_ns (0: at once;
+ * UINT64_MAX: as long as they take), resets those that are left, then calls on_stopped.
+ * Faults end at the first call. Calling it again with a shorter time shortens it.
+ * A host name that is still being looked up may keep the loop alive past on_stopped. */
+void proxy_stop(struct proxy *proxy, uint64_t drain_ns);
+
+/* What there is, for status pages. The texts and pointers of a view are borrowed until
+ * the visitor returns; visitors change nothing. */
+
+struct proxy_status {
+    const char *base_name; /* of the source; "" before proxy_start */
+    uint64_t seed;
+    uint64_t generation;
+    uint64_t started_ns;      /* CLOCK_MONOTONIC; 0 = not yet */
+    uint64_t held_bytes;      /* in all streams now */
+    uint64_t max_bytes;       /* the budget of it */
+    uint32_t connections;     /* open now, held attempts included */
+    uint32_t max_connections; /* the budget of it */
+    bool accepting;           /* false while a budget or file descriptors ran out */
+    bool base_off;            /* proxy_clear switched the base's rules off */
+    bool links_healed;        /* proxy_heal switched some link rules off */
+    bool stopping;
+};
+void proxy_status(const struct proxy *proxy, struct proxy_status *out);
+
+struct proxy_listener_view {
+    const char *name;    /* the listener's, or FROM>TO */
+    const char *from;    /* a node, or "any" */
+    const char *to;      /* a node */
+    const char *address; /* "127.0.0.1:7101", "[::1]:7101": what to connect to */
+    const struct sockaddr_storage *bound;
+    bool refusing;        /* shut down on purpose: all it serves is refused */
+    uint32_t connections; /* open now */
+};
+typedef void (*proxy_listener_fn)(void *context,
+                                  const struct proxy_listener_view *view);
+/* In file order; those that a reload removed are not among them. */
+void proxy_each_listener(const struct proxy *proxy, proxy_listener_fn visit,
+                         void *context);
+
+struct proxy_stream_view {
+    uint64_t received_bytes; /* from the sender */
+    uint64_t sent_bytes;     /* to the receiver */
+    uint64_t held_bytes;     /* in between */
+    bool stalled;            /* a rule lets nothing through */
+    bool ended;              /* its FIN was passed on */
+};
+
+struct proxy_connection_view {
+    uint64_t id;                                 /* 1.. in order of arrival */
+    const char *listener;                        /* its name */
+    const char *opener;                          /* a node, or "any" */
+    const char *server;                          /* a node */
+    const char *client_address, *server_address; /* "" while there is none */
+    const char *state;                           /* connection_state_name() */
+    uint64_t opened_ns;                          /* CLOCK_MONOTONIC */
+    struct proxy_stream_view to_server, to_client;
+};
+typedef void (*proxy_connection_fn)(void *context,
+                                    const struct proxy_connection_view *view);
+/* Oldest first. */
+void proxy_each_connection(const struct proxy *proxy, proxy_connection_fn visit,
+                           void *context);
+
+struct proxy_overlay_view {
+    const char *name;
+    const char *source; /* the name its text had */
+    uint64_t applied_ns;
+    uint64_t ends_ns; /* CLOCK_MONOTONIC; UINT64_MAX = stays */
+    bool healed;      /* its link rules are switched off */
+};
+typedef void (*proxy_overlay_fn)(void *context, const struct proxy_overlay_view *view);
+/* In the order in which they act. */
+void proxy_each_overlay(const struct proxy *proxy, proxy_overlay_fn visit,
+                        void *context);
+
+/* The plan that runs now: borrowed until control goes back to the loop, or the next
+ * change. NULL before proxy_start. */
+const struct plan *proxy_plan(const struct proxy *proxy);
+
+#endif
