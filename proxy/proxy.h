@@ -122,7 +122,6 @@ void proxy_stop(struct proxy *proxy, uint64_t drain_ns);
  * the visitor returns; visitors change nothing. */
 
 struct proxy_status {
-    const char *base_name; /* of the source; "" before proxy_start */
     uint64_t seed;
     uint64_t generation;
     uint64_t started_ns;      /* CLOCK_MONOTONIC; 0 = not yet */
@@ -131,8 +130,6 @@ struct proxy_status {
     uint32_t connections;     /* open now, held attempts included */
     uint32_t max_connections; /* the budget of it */
     bool accepting;           /* false while a budget or file descriptors ran out */
-    bool base_off;            /* proxy_clear switched the base's rules off */
-    bool links_healed;        /* proxy_heal switched some link rules off */
     bool stopping;
 };
 void proxy_status(const struct proxy *proxy, struct proxy_status *out);
@@ -152,41 +149,45 @@ typedef void (*proxy_listener_fn)(void *context,
 void proxy_each_listener(const struct proxy *proxy, proxy_listener_fn visit,
                          void *context);
 
-struct proxy_stream_view {
-    uint64_t received_bytes; /* from the sender */
-    uint64_t sent_bytes;     /* to the receiver */
-    uint64_t held_bytes;     /* in between */
-    bool stalled;            /* a rule lets nothing through */
-    bool ended;              /* its FIN was passed on */
-};
-
-struct proxy_connection_view {
-    uint64_t id;                                 /* 1.. in order of arrival */
-    const char *listener;                        /* its name */
-    const char *opener;                          /* a node, or "any" */
-    const char *server;                          /* a node */
-    const char *client_address, *server_address; /* "" while there is none */
-    const char *state;                           /* connection_state_name() */
-    uint64_t opened_ns;                          /* CLOCK_MONOTONIC */
-    struct proxy_stream_view to_server, to_client;
-};
-typedef void (*proxy_connection_fn)(void *context,
-                                    const struct proxy_connection_view *view);
-/* Oldest first. */
-void proxy_each_connection(const struct proxy *proxy, proxy_connection_fn visit,
-                           void *context);
-
-struct proxy_overlay_view {
-    const char *name;
-    const char *source; /* the name its text had */
-    uint64_t applied_ns;
+struct proxy_layer_view {
+    const char *name; /* NULL for the base, which comes first */
+    const char *file; /* the name its text had */
+    const char *text; /* as it was applied, length bytes */
+    size_t length;
+    uint64_t committed_ns;
     uint64_t ends_ns; /* CLOCK_MONOTONIC; UINT64_MAX = stays */
-    bool healed;      /* its link rules are switched off */
+    bool links_off;   /* proxy_heal switched its link rules off */
+    bool rules_off;   /* proxy_clear switched all of its rules off */
 };
-typedef void (*proxy_overlay_fn)(void *context, const struct proxy_overlay_view *view);
-/* In the order in which they act. */
-void proxy_each_overlay(const struct proxy *proxy, proxy_overlay_fn visit,
-                        void *context);
+typedef void (*proxy_layer_fn)(void *context, const struct proxy_layer_view *view);
+/* The base, then the overlays in the order in which they act. */
+void proxy_each_layer(const struct proxy *proxy, proxy_layer_fn visit, void *context);
+
+enum proxy_rule_state {
+    PROXY_RULE_WAITING = 0, /* its `after` has not passed yet */
+    PROXY_RULE_ACTIVE,
+    PROXY_RULE_INACTIVE, /* its `for` is over, or between two turns of `every` */
+    PROXY_RULE_OFF,      /* switched off by proxy_heal or proxy_clear */
+};
+
+struct proxy_rule_view {
+    const char *name;
+    const char *origin; /* "base", or the overlay's name: as in counters.h */
+    enum proxy_rule_state state;
+    const char *how; /* of a link rule, what is really done: "stall"; else NULL */
+};
+typedef void (*proxy_rule_fn)(void *context, const struct proxy_rule_view *view);
+/* Those of the plan that runs, in its order. */
+void proxy_each_rule(const struct proxy *proxy, proxy_rule_fn visit, void *context);
+
+/* "waiting", "active", "inactive", "off". */
+const char *proxy_rule_state_name(enum proxy_rule_state state);
+
+/* What the proxy counts with and writes to: those of its config. The open connections
+ * are in the counters. */
+struct counters *proxy_counters(const struct proxy *proxy);
+struct journal *proxy_journal(const struct proxy *proxy);
+uv_loop_t *proxy_loop(const struct proxy *proxy);
 
 /* The plan that runs now: borrowed until control goes back to the loop, or the next
  * change. NULL before proxy_start. */
