@@ -2,6 +2,8 @@
 /* The rows of the catalogue: what may be written in `inject`, and what it means. */
 #include "rules/fault.h"
 
+#include <string.h>
+
 static const char *const distributions[] = {"uniform", "normal", "pareto",
                                             "paretonormal", NULL};
 static const char *const scopes[] = {"connection", "link", NULL};
@@ -134,26 +136,50 @@ static const struct field close_fields[] = {
     {0},
 };
 
-static const struct fault refuse = {"refuse", "new connections are refused",
-                                    refuse_fields, sizeof(struct switch_params), NULL};
-static const struct fault slice = {"slice", "small writes with gaps", slice_fields,
-                                   sizeof(struct slice_params), NULL};
-static const struct fault delay = {"delay", "bytes arrive later, in order",
-                                   delay_fields, sizeof(struct delay_params), NULL};
-static const struct fault rate = {"rate", "a token bucket limits the bytes",
-                                  rate_fields, sizeof(struct rate_params), NULL};
-static const struct fault stall = {"stall", "nothing moves until heal", stall_fields,
-                                   sizeof(struct switch_params), NULL};
-static const struct fault discard = {"discard", "bytes are thrown away", discard_fields,
-                                     sizeof(struct switch_params), NULL};
-static const struct fault reset = {"reset", "the connection is reset", reset_fields,
-                                   sizeof(struct end_params), NULL};
-static const struct fault close_fault = {"close", "the connection is closed",
-                                         close_fields, sizeof(struct end_params), NULL};
+static const struct fault refuse = {.name = "refuse",
+                                    .help = "new connections are refused",
+                                    .fields = refuse_fields,
+                                    .params_bytes = sizeof(struct switch_params)};
+static const struct fault slice = {.name = "slice",
+                                   .help = "small writes with gaps",
+                                   .fields = slice_fields,
+                                   .params_bytes = sizeof(struct slice_params)};
+static const struct fault delay = {.name = "delay",
+                                   .help = "bytes arrive later, in order",
+                                   .fields = delay_fields,
+                                   .params_bytes = sizeof(struct delay_params)};
+static const struct fault rate = {.name = "rate",
+                                  .help = "a token bucket limits the bytes",
+                                  .fields = rate_fields,
+                                  .params_bytes = sizeof(struct rate_params)};
+static const struct fault stall = {.name = "stall",
+                                   .help = "nothing moves until heal",
+                                   .fields = stall_fields,
+                                   .params_bytes = sizeof(struct switch_params)};
+static const struct fault discard = {.name = "discard",
+                                     .help = "bytes are thrown away",
+                                     .fields = discard_fields,
+                                     .params_bytes = sizeof(struct switch_params)};
+static const struct fault reset = {.name = "reset",
+                                   .help = "the connection is reset",
+                                   .fields = reset_fields,
+                                   .params_bytes = sizeof(struct end_params)};
+static const struct fault close_fault = {.name = "close",
+                                         .help = "the connection is closed",
+                                         .fields = close_fields,
+                                         .params_bytes = sizeof(struct end_params)};
 
 const struct fault *const *fault_catalogue(void)
 {
     static const struct fault *const rows[] = {
         &refuse, &slice, &delay, &rate, &stall, &discard, &reset, &close_fault, NULL};
     return rows;
+}
+
+const struct fault *fault_find(const char *name)
+{
+    for (const struct fault *const *row = fault_catalogue(); *row; row++)
+        if (strcmp((*row)->name, name) == 0)
+            return *row;
+    return NULL;
 }

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Which rules apply to a connection. A path (opener, server, port) is matched once a
+ * plan; its connections share the result, so that neither the number of rules nor that
+ * of connections costs anything here.
+ *
+ * A path has two links: from opener to server, which carries the stream to_server, and
+ * back, which carries to_client. `port` is the server's for both. */
+#ifndef NETSPLIT_RULES_MATCH_H
+#define NETSPLIT_RULES_MATCH_H
+
+#include "rules/plan.h"
+
+/* All paths a proxy has seen; one a loop, not shared between threads. */
+struct paths;
+
+/* The rules of one link in their order. */
+struct match_list {
+    const struct plan_rule *const *rules;
+    size_t n;
+};
+
+/* What a plan says about a path, at any time: windows and chance are not looked at.
+ * Borrowed from the path until it is matched with another plan. */
+struct match {
+    struct plan *plan;         /* the match holds a reference */
+    struct match_list link[2]; /* by enum direction */
+    size_t looked_at;          /* rules that were considered to find these */
+};
+
+/* Interned: one object for (opener, server, port), as long as the paths live. */
+struct path {
+    struct paths *paths; /* borrowed: what it is in */
+    const char *opener;  /* a node's name, or "any" */
+    const char *server;
+    uint16_t port;
+    struct match match; /* of the plan it was last matched with; plan NULL: none */
+};
+
+struct paths *paths_create(const struct allocator *allocator); /* NULL: no memory */
+void paths_destroy(struct paths *paths); /* after the last chain; NULL is fine */
+
+/* The path; opener NULL is whoever has no name. Names are copied. NULL: no memory. */
+struct path *paths_find(struct paths *paths, const char *opener, const char *server,
+                        uint16_t port);
+
+/* The rules of the path in the plan; cheap if it was matched with that plan before.
+ * NULL: no memory, and then the path has no match. */
+const struct match *path_match(struct path *path, struct plan *plan);
+
+/* A connection, as far as rules are concerned; a value, made once when it arrives. */
+struct match_connection {
+    struct path *path;
+    uint64_t ordinal;   /* of the connections between this opener and this server */
+    uint64_t opened_ns; /* when it arrived */
+};
+
+/* The next connection of the path. Connections that are to be reproducible must be
+ * made in the order in which they arrive. */
+struct match_connection path_open(struct path *path, uint64_t now_ns);
+
+/* The key of the rule's draws for the connection; probability is its draw 0. Streams
+ * mix their direction in. */
+struct rng_key match_key(const struct plan *plan, const struct plan_rule *rule,
+                         const struct match_connection *connection);
+
+/* Is the rule in force for the connection: its window open and its chance drawn? */
+bool match_applies(const struct plan *plan, const struct plan_rule *rule,
+                   const struct match_connection *connection, uint64_t now_ns);
+
+/* What becomes of an attempt: the strongest answer of the rules in force, and of
+ * those that answer alike the one that holds longest, then the first. */
+struct match_verdict {
+    enum admit_verb verb;
+    uint64_t until_ns; /* ADMIT_HOLD: ask again then; FAULT_NEVER: after a change */
+    const struct plan_rule *rule; /* whose answer it is; NULL: accepted */
+};
+
+/* Partitions need both links open; faults of the attempt match opener to server. Ask
+ * at arrival, and for one that is held at until_ns and after each change of plan or
+ * edge of a window. */
+struct match_verdict match_admit(const struct match *match,
+                                 const struct match_connection *connection,
+                                 uint64_t now_ns);
+
+/* Would every attempt on the path be refused now, whatever is drawn? Then a listener
+ * that serves only this path is better not listening. For one without `from` ask with
+ * the path whose opener is NULL. The rule, or NULL: no. */
+const struct plan_rule *match_refuses_all(const struct match *match, uint64_t now_ns);
+
+#endif

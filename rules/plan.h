@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* A plan: what a proxy runs on. Rule files compiled: names resolved to nodes, rules
+ * indexed by link, times counted from when each rule became active. A plan never
+ * changes and is shared by reference; a reload compiles the next one and swaps a
+ * pointer. It copies all it needs: the rules it came from may go at once. */
+#ifndef NETSPLIT_RULES_PLAN_H
+#define NETSPLIT_RULES_PLAN_H
+
+#include "rules/fault.h"
+#include "rules/rule.h"
+
+/* One layer of rules. layers[0] is the base, whose nodes, groups, paths and seed hold;
+ * the others are overlays, of which only the rules count. */
+struct plan_layer {
+    const char *name; /* "base", or the overlay's; unique */
+    const struct rules *rules;
+    bool rules_off; /* after `clear`: none of its rules applies */
+    bool links_off; /* after `heal`: none of its link rules applies */
+};
+
+struct plan_input {
+    const struct plan_layer *layers; /* all borrowed until the call returns */
+    size_t n_layers;                 /* at least 1 */
+    const struct plan *previous; /* what runs now; NULL at the start: a rule found there
+                                    with the same layer, name and content goes on, all
+                                    others become active at now_ns */
+    uint64_t now_ns;
+    uint64_t seed;
+    const struct allocator *allocator; /* NULL = malloc; outlives the plan */
+};
+
+/* A node's number is its place in the plan's nodes, plus one; it is good for this plan
+ * only. 0 stands for whoever has no name. */
+typedef uint32_t plan_node_id;
+#define PLAN_ANY 0
+
+struct plan_node {
+    const char *name;
+    struct address address;
+    struct ports ports;
+};
+
+struct plan_listener {
+    const char *name;       /* unique: "wal", or FROM>TO */
+    struct address address; /* to bind */
+    uint16_t port;          /* 0: the kernel's choice */
+    const char *from;       /* NULL: whoever the source address says */
+    const char *to;
+    uint16_t to_port;
+    struct address to_address; /* of the node `to` */
+};
+
+struct plan_fault {
+    const struct fault *fault;
+    const void *params; /* fault->params_bytes */
+};
+
+struct plan_rule {
+    const char *layer; /* with name: the rule's identity across plans */
+    const char *name;
+    uint32_t slot; /* the identity as a small number: the same in the next plan, never
+                      used for another rule by the plans that follow one another; for
+                      arrays of counters, see plan_slots */
+    enum rule_kind kind;
+    enum rule_how how;               /* of link rules */
+    uint64_t hold_bytes;             /* 0: the default */
+    uint32_t probability_ppm;        /* of connections */
+    uint64_t since_ns;               /* when it entered the running plan */
+    struct rule_when when;           /* counted from since_ns */
+    const struct plan_fault *faults; /* in the order in which a chunk passes them */
+    size_t n_faults;
+    uint64_t content; /* hash of all that makes two rules the same but the name */
+    uint32_t rank;    /* its place among the plan's rules: the order of application */
+};
+
+struct plan {
+    uint64_t seed;
+    const struct plan_node *nodes;
+    size_t n_nodes;
+    const struct plan_listener *listeners;
+    size_t n_listeners;
+    const struct plan_rule *rules; /* those that apply, layer by layer in file order */
+    size_t n_rules;
+    const struct plan_index *index; /* private */
+    uint32_t slots;                 /* every rule's slot is below */
+};
+
+/* Returns 0 and *out with one reference, -ENOMEM, or -EINVAL with reasons in diag: a
+ * rule names a node that the base does not have (any more). */
+int plan_compile(const struct plan_input *input, struct diag *diag, struct plan **out);
+
+/* Both are cheap, take NULL, and are for one thread. The last put frees the plan. */
+struct plan *plan_get(struct plan *plan);
+void plan_put(struct plan *plan);
+
+/* The node of that name, or PLAN_ANY. */
+plan_node_id plan_find_node(const struct plan *plan, const char *name);
+
+/* The name of the node with the longest prefix over the address (ADDRESS_IPV4 or
+ * _IPV6; an IPv4 address mapped into IPv6 counts as IPv4); NULL if no node has one.
+ * Borrowed from the plan. */
+const char *plan_node_of_address(const struct plan *plan, enum address_kind kind,
+                                 const uint8_t *bytes);
+
+/* Is the rule in force at that time? In [after + k * every, after + k * every + for)
+ * from since_ns on. */
+bool plan_rule_is_active(const struct plan_rule *rule, uint64_t now_ns);
+
+/* When the window began that now_ns lies in; only for a rule in force. */
+uint64_t plan_rule_active_since(const struct plan_rule *rule, uint64_t now_ns);
+
+/* The next time after now_ns at which some rule's window opens or closes: the proxy
+ * then calls chain_update for every stream. FAULT_NEVER: none does. */
+uint64_t plan_next_edge(const struct plan *plan, uint64_t now_ns);
+uint64_t plan_rule_next_edge(const struct plan_rule *rule, uint64_t now_ns);
+
+#endif
