@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Child processes on a libuv loop: each is the leader of a process group of its own,
+ * reads /dev/null, is killed by the kernel when we die, and reports its end once. */
+#ifndef NETSPLIT_BASE_CHILD_H
+#define NETSPLIT_BASE_CHILD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uv.h>
+
+struct errmsg;
+struct child;
+
+struct child_end {
+    int status;         /* exit status, or 128 + signal, as a shell says it */
+    int signal;         /* 0 = it exited by itself */
+    const char *output; /* borrowed till the callback returns; NUL-terminated */
+    size_t output_bytes;
+    bool output_cut; /* there was more than output_limit */
+};
+
+/* Called once, from the loop, when the process has ended and its output was read. */
+typedef void (*child_end_fn)(void *data, const struct child_end *end);
+
+/* Called with output as it comes, in the pieces in which it comes. */
+typedef void (*child_output_fn)(void *data, const char *bytes, size_t n);
+
+struct child_options {
+    const char *const *argv;   /* NULL-terminated; argv[0] is looked up in PATH */
+    const char *const *env;    /* NULL-terminated NAME=VALUE, all of it; NULL = ours */
+    const char *directory;     /* to start in; NULL = ours */
+    size_t output_limit;       /* bytes of stdout and stderr kept for child_end */
+    int output_fd;             /* > 0: both go there instead (borrowed); 0: captured */
+    child_output_fn on_output; /* may be NULL */
+    child_end_fn on_end;       /* may be NULL */
+    void *data;                /* of both callbacks */
+};
+
+/* Starts a process. NULL with err filled when it cannot be (program missing, ...). The
+ * options are read during the call only. What it returns is owned by the caller, who
+ * ends it with child_close, also after on_end. */
+struct child *child_start(uv_loop_t *loop, const struct child_options *options,
+                          struct errmsg *err);
+
+/* The process id, which is its group's too. */
+pid_t child_pid(const struct child *child);
+
+/* Still running, as far as the loop has heard. */
+bool child_running(const struct child *child);
+
+/* Sends the signal to the whole group; nothing if it has ended. */
+void child_signal(struct child *child, int signal);
+
+/* TERM now, KILL to the group when it still runs after grace_ns. Calling it again with
+ * a shorter grace shortens it. on_end tells when it is done. */
+void child_stop(struct child *child, uint64_t grace_ns);
+
+/* Kills what still runs, reaps it, forgets the callbacks and frees, after the loop has
+ * closed the handles. NULL is fine. */
+void child_close(struct child *child);
+
+#endif

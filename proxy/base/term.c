@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/base/term.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { DEFAULT_COLUMNS = 80 };
+
+static bool is_terminal(FILE *to)
+{
+    const char *name = getenv("TERM");
+    return isatty(fileno(to)) && !(name && strcmp(name, "dumb") == 0);
+}
+
+bool term_wants_colour(FILE *to)
+{
+    const char *no = getenv("NO_COLOR");
+    return is_terminal(to) && !(no && *no);
+}
+
+unsigned term_columns(FILE *to)
+{
+    struct winsize size;
+    if (ioctl(fileno(to), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return DEFAULT_COLUMNS;
+    return size.ws_col;
+}
+
+void term_progress_init(struct term_progress *progress, FILE *to)
+{
+    *progress = (struct term_progress){.to = to, .in_place = is_terminal(to)};
+}
+
+static void erase(struct term_progress *progress)
+{
+    if (progress->line_open)
+        fputs("\r\033[K", progress->to);
+    progress->line_open = false;
+}
+
+void term_progress_show(struct term_progress *progress, const char *head,
+                        const char *detail)
+{
+    if (!progress->in_place) {
+        if (strcmp(head, progress->last_head) == 0)
+            return;
+        (void)snprintf(progress->last_head, sizeof progress->last_head, "%s", head);
+        fprintf(progress->to, "%s\n", head);
+        return;
+    }
+    char line[512];
+    (void)snprintf(line, sizeof line, "%s %s", head, detail);
+    erase(progress);
+    fprintf(progress->to, "%.*s", (int)term_columns(progress->to) - 1, line);
+    fflush(progress->to);
+    progress->line_open = true;
+}
+
+void term_progress_say(struct term_progress *progress, const char *format, ...)
+{
+    va_list args;
+    erase(progress);
+    va_start(args, format);
+    vfprintf(progress->to, format, args);
+    va_end(args);
+    fputc('\n', progress->to);
+}
+
+void term_progress_end(struct term_progress *progress)
+{
+    erase(progress);
+    fflush(progress->to);
+}

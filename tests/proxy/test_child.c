@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/base/child.h"
+#include "proxy/base/errmsg.h"
+#include "proxy/base/now.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct outcome {
+    unsigned ends;
+    int status, signal;
+    bool cut;
+    char output[4096];
+    size_t streamed;
+};
+
+static void on_end(void *data, const struct child_end *end)
+{
+    struct outcome *outcome = data;
+    outcome->ends++;
+    outcome->status = end->status;
+    outcome->signal = end->signal;
+    outcome->cut = end->output_cut;
+    (void)snprintf(outcome->output, sizeof outcome->output, "%s", end->output);
+}
+
+static void on_output(void *data, const char *bytes, size_t n)
+{
+    struct outcome *outcome = data;
+    (void)bytes;
+    outcome->streamed += n;
+}
+
+static struct child *start(uv_loop_t *loop, const char *script, size_t limit,
+                           struct outcome *outcome)
+{
+    const char *argv[] = {"sh", "-euc", script, NULL};
+    struct child_options options = {.argv = argv,
+                                    .output_limit = limit,
+                                    .on_output = on_output,
+                                    .on_end = on_end,
+                                    .data = outcome};
+    struct errmsg err = {""};
+    struct child *child = child_start(loop, &options, &err);
+    cr_assert(child, "%s", err.text);
+    return child;
+}
+
+static void finish(uv_loop_t *loop, struct child *child)
+{
+    child_close(child);
+    cr_assert_eq(uv_run(loop, UV_RUN_DEFAULT), 0);
+    cr_assert_eq(uv_loop_close(loop), 0);
+}
+
+static struct outcome run(const char *script, size_t limit)
+{
+    struct outcome outcome = {0};
+    uv_loop_t loop;
+    cr_assert_eq(uv_loop_init(&loop), 0);
+    struct child *child = start(&loop, script, limit, &outcome);
+    while (outcome.ends == 0)
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    cr_assert_not(child_running(child));
+    finish(&loop, child);
+    cr_assert_eq(outcome.ends, 1);
+    return outcome;
+}
+
+Test(child, reports_status_and_both_outputs)
+{
+    struct outcome outcome = run("echo one; echo two >&2; exit 7", 100);
+    cr_assert_eq(outcome.status, 7);
+    cr_assert_eq(outcome.signal, 0);
+    cr_assert_str_eq(outcome.output, "one\ntwo\n");
+    cr_assert_eq(outcome.streamed, 8);
+    cr_assert_not(outcome.cut);
+}
+
+Test(child, keeps_output_up_to_the_limit_and_says_that_it_was_cut)
+{
+    struct outcome outcome = run("head -c 100000 /dev/zero | tr '\\0' x", 10);
+    cr_assert_str_eq(outcome.output, "xxxxxxxxxx");
+    cr_assert(outcome.cut);
+    cr_assert_eq(outcome.streamed, 100000);
+}
+
+Test(child, reads_an_empty_standard_input)
+{
+    cr_assert_str_eq(run("cat; echo end", 100).output, "end\n");
+}
+
+Test(child, a_signal_is_told_as_a_shell_tells_it)
+{
+    struct outcome outcome = run("kill -TERM $$", 100);
+    cr_assert_eq(outcome.signal, SIGTERM);
+    cr_assert_eq(outcome.status, 128 + SIGTERM);
+}
+
+Test(child, is_not_waited_for_when_a_grandchild_holds_the_pipe, .timeout = 20)
+{
+    struct outcome outcome = run("setsid sleep 60 & echo $!", 100);
+    int pid = 0;
+    cr_assert_eq(sscanf(outcome.output, "%d", &pid), 1);
+    (void)kill(pid, SIGKILL); /* it left the group, so it may live still */
+}
+
+Test(child, names_a_program_that_is_missing)
+{
+    const char *argv[] = {"netsplit-no-such-program", NULL};
+    struct child_options options = {.argv = argv};
+    struct errmsg err = {""};
+    uv_loop_t loop;
+    cr_assert_eq(uv_loop_init(&loop), 0);
+    cr_assert_null(child_start(&loop, &options, &err));
+    cr_assert_str_eq(err.text, "netsplit-no-such-program: No such file or directory");
+    cr_assert_eq(uv_loop_close(&loop), 0);
+}
+
+Test(child, stop_kills_what_ignores_the_request)
+{
+    struct outcome outcome = {0};
+    uv_loop_t loop;
+    cr_assert_eq(uv_loop_init(&loop), 0);
+    struct child *child = start(
+        &loop, "trap '' TERM; echo ready; while :; do sleep 60; done", 100, &outcome);
+    while (outcome.streamed == 0)
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    child_stop(child, NS_PER_MS);
+    while (outcome.ends == 0)
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    cr_assert_eq(outcome.signal, SIGKILL);
+    finish(&loop, child);
+}
+
+/* Blocks until the process has ended; the test's time limit is the failure. */
+static void await_end_of(int pid)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return; /* gone and reaped */
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    cr_assert_eq(poll(&ended, 1, -1), 1);
+    (void)close(pidfd);
+}
+
+Test(child, the_whole_group_ends_with_its_leader, .timeout = 20)
+{
+    struct outcome outcome = run("sleep 60 & echo $!", 100);
+    int pid = 0;
+    cr_assert_eq(sscanf(outcome.output, "%d", &pid), 1);
+    await_end_of(pid);
+}
+
+Test(child, close_ends_a_running_process_without_a_callback)
+{
+    struct outcome outcome = {0};
+    uv_loop_t loop;
+    cr_assert_eq(uv_loop_init(&loop), 0);
+    struct child *child = start(&loop, "sleep 60", 100, &outcome);
+    pid_t pid = child_pid(child);
+    finish(&loop, child);
+    cr_assert_eq(outcome.ends, 0);
+    cr_assert_eq(kill(pid, 0), -1);
+}
