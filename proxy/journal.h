@@ -126,8 +126,9 @@ int journal_type_find(const char *name);
 
 /* Also writes every event from now on as a line to the file at path, which is created
  * (0600) or continued. Lines are written in the background, in order; a disk that
- * cannot keep up leaves {"missed":N} lines. journal_file_close writes the rest, waits
- * for it, and must be called before journal_destroy. */
+ * cannot keep up leaves {"missed":N} lines, one that fails ends the file with a line on
+ * the log. Closing writes the rest and frees it, asynchronously: run the loop until it
+ * is empty before journal_destroy. */
 struct uv_loop_s;
 struct journal_file;
 int journal_file_open(struct journal_file **out, struct journal *journal,

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/counters.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+static struct counters counters;
+
+static void setup(void)
+{
+    cr_assert_eq(counters_init(&counters), 0);
+}
+
+static void teardown(void)
+{
+    counters_close(&counters);
+}
+
+TestSuite(counters, .init = setup, .fini = teardown);
+
+Test(counters, the_same_rule_is_found_again_whatever_text_names_it)
+{
+    char origin[] = "base";
+    char name[] = "slow";
+    struct counters_rule *rule = counters_rule(&counters, origin, name);
+    rule->touched_bytes = 7;
+    origin[0] = name[0] = 'X'; /* the entry has copies */
+    cr_assert_eq(counters_rule(&counters, "base", "slow"), rule);
+    cr_assert_str_eq(rule->name, "slow");
+    cr_assert_str_eq(rule->origin, "base");
+    cr_assert_neq(counters_rule(&counters, "cut", "slow"), rule);
+}
+
+Test(counters, texts_that_join_alike_are_different_keys)
+{
+    cr_assert_neq(counters_link(&counters, "ab", "c"),
+                  counters_link(&counters, "a", "bc"));
+}
+
+Test(counters, a_link_and_a_rule_of_the_same_words_are_two_things)
+{
+    void *link = counters_link(&counters, "a", "b");
+    void *rule = counters_rule(&counters, "a", "b");
+    cr_assert_neq(link, rule);
+    cr_assert_eq(counters_link(&counters, "a", "b"), link);
+}
+
+Test(counters, keeps_pointers_and_order_while_thousands_are_added)
+{
+    enum { RULES = 5000 };
+    static struct counters_rule *rules[RULES];
+    char name[32];
+    for (int i = 0; i < RULES; i++) {
+        (void)snprintf(name, sizeof name, "rule-%d", i);
+        rules[i] = counters_rule(&counters, "base", name);
+    }
+    int i = 0;
+    for (struct counters_rule *rule = counters.rules; rule; rule = rule->next)
+        cr_assert_eq(rule, rules[i++]);
+    cr_assert_eq(i, RULES);
+    for (i = 0; i < RULES; i++) {
+        (void)snprintf(name, sizeof name, "rule-%d", i);
+        cr_assert_eq(counters_rule(&counters, "base", name), rules[i]);
+    }
+}
+
+Test(counters, only_the_first_touch_of_a_rule_on_a_link_is_news)
+{
+    struct counters_rule *rule = counters_rule(&counters, "base", "slow");
+    struct counters_link *there = counters_link(&counters, "a", "b");
+    struct counters_link *back = counters_link(&counters, "b", "a");
+    struct counters_touch *touch = counters_touch(&counters, rule, there);
+    cr_assert_not(counters_rule_was_touched(rule));
+    cr_assert_not(counters_touch_bytes(touch, 0, 5), "nothing was touched");
+    cr_assert_not(counters_rule_was_touched(rule));
+    cr_assert(counters_touch_bytes(touch, 10, 6));
+    cr_assert_not(counters_touch_attempt(touch, ATTEMPT_REFUSED, 7));
+    cr_assert(counters_touch_connection(counters_touch(&counters, rule, back), 8));
+    cr_assert(counters_rule_was_touched(rule));
+    cr_assert_eq(rule->touched_bytes, 10);
+    cr_assert_eq(rule->attempts_refused, 1);
+    cr_assert_eq(rule->connections, 1);
+    cr_assert_eq(rule->first_touched_ns, 6);
+    cr_assert_eq(rule->last_touched_ns, 8);
+    cr_assert_eq(touch->bytes, 10);
+    cr_assert_eq(touch->attempts, 1);
+}
+
+Test(counters, connections_leave_the_list_in_any_order_and_only_once)
+{
+    struct counters_link *link = counters_link(&counters, "a", "b");
+    struct counters_connection c[3] = {
+        {.to_server = link}, {.to_server = link}, {.to_server = link}};
+    for (int i = 0; i < 3; i++)
+        counters_connection_add(&counters, &c[i]);
+    cr_assert_eq(counters.connections, &c[2], "newest first");
+    counters_connection_remove(&counters, &c[1]);
+    counters_connection_remove(&counters, &c[1]);
+    cr_assert_eq(c[2].next, &c[0]);
+    cr_assert_eq(link->connections_open_now, 2);
+    counters_connection_remove(&counters, &c[2]);
+    counters_connection_remove(&counters, &c[0]);
+    counters_connection_remove(&counters, &c[0]);
+    cr_assert_null(counters.connections);
+    cr_assert_eq(link->connections_open_now, 0);
+    cr_assert_eq(link->connections, 3);
+}
+
+Test(counters, a_budget_gives_up_to_its_limit_and_counts_who_came_too_late)
+{
+    struct counters_budget *budget = &counters.budgets[BUDGET_HELD_BYTES];
+    cr_assert_str_eq(budget->name, "held_bytes");
+    cr_assert(counters_budget_take(budget, UINT64_MAX / 2), "no limit yet");
+    counters_budget_release(budget, UINT64_MAX / 2);
+    budget->limit = 100;
+    cr_assert(counters_budget_take(budget, 60));
+    cr_assert_not(counters_budget_take(budget, 41));
+    cr_assert_not(counters_budget_take(budget, UINT64_MAX));
+    cr_assert(counters_budget_take(budget, 40));
+    cr_assert_eq(budget->used_now, 100);
+    cr_assert_eq(budget->reached, 2);
+    counters_budget_release(budget, 100);
+    cr_assert_eq(budget->used_now, 0);
+}
