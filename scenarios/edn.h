@@ -53,7 +53,8 @@ int edn_next(struct edn_reader *reader, struct form *form, struct errmsg *err);
 /* The value of :key in a map (JSON: "key"), or NULL. The last of equals. */
 const struct form *form_get(const struct form *map, const char *key);
 
-/* Writes text as an EDN string, with its quotes. */
+/* Writes text as a string that EDN and JSON both read, with its quotes; bytes that are
+ * no UTF-8 become '?'. Errors stick to the stream. */
 void edn_write_string(FILE *to, const char *text);
 
 #endif

@@ -67,7 +67,8 @@ struct history_record {
     int16_t node; /* that is asked (invoke) or answered; HISTORY_NO_NODE if unknown */
     int64_t key;  /* 0 in a history without keys */
     struct history_value value;
-    const char *event; /* HISTORY_EVENT: "start-partition"; else NULL */
+    const char
+        *event; /* HISTORY_EVENT: "start-partition", letters, digits and dashes */
     const char *error; /* what the client was told; may be NULL */
 };
 
@@ -132,11 +133,10 @@ int history_node(struct history *history, const char *name);
 const char *history_type_name(enum history_type type);
 const char *history_f_name(enum history_f f); /* "read"; NULL for HISTORY_EVENT */
 
-/* Reads a file, whole: EDN or JSON, by its first character and, where that does not
- * say ('['), by its name ending in json. Jepsen's own files are accepted (see edn.h);
- * keys that are not known are skipped, :index and :time may be missing. Operations that
- * are none of ours
- * (:txn, transfers) are an error that names them, as are values that are no integers.
+/* Reads a file, whole: EDN, or JSON if its first map begins with a string. Jepsen's own
+ * files are accepted (see edn.h); keys that are not known are skipped, :index and :time
+ * may be missing. Operations that are none of ours (:txn, transfers) are an error that
+ * names them, as are values that are no integers.
  * NULL with err "FILE:LINE:COLUMN: what". The caller owns the history. */
 struct history *history_read_file(const char *path, struct errmsg *err);
 /* The same of a text in memory. file is the name in messages. */
@@ -152,7 +152,7 @@ int history_write_file(const struct history *history, const char *path,
 
 struct operation {
     uint64_t invoke_ns;
-    uint64_t complete_ns;   /* HISTORY_NEVER if it was never answered */
+    uint64_t complete_ns;   /* info: when it was given up, or HISTORY_NEVER */
     size_t invoke_index;    /* in the history */
     size_t complete_index;  /* SIZE_MAX if it was never answered */
     int32_t process;        /* from 0 */
@@ -173,8 +173,8 @@ struct operations {
 
 /* Pairs the records of a history, which must outlive *out. 0, or -EINVAL with the
  * record at fault in err: a completion without an invocation, or of another f or key;
- * a second invocation while one is open; an operation of a process that had ended in
- * info. */
+ * a second invocation while one is open; an operation of a process of which a write
+ * had ended in info. */
 int history_pair(const struct history *history, struct operations *out,
                  struct errmsg *err);
 void operations_free(struct operations *operations);
