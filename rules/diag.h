@@ -41,8 +41,9 @@ struct diag_item {
     uint32_t end_column; /* > column; what goes on to another line ends with this one */
     const char *text;    /* one sentence without full stop: "unknown key \"dealy\"" */
     const char *hint;    /* "did you mean \"delay\"? one of: ..."; NULL = none */
-    const char *excerpt; /* the line of the source, without its line feed */
-    uint32_t source_rank; /* sources in the order they were first complained about */
+    const char *excerpt; /* the line, or the part of a long one around the place; NULL */
+    uint32_t excerpt_column; /* of the place in the excerpt, from 1 */
+    uint32_t rank;           /* of the source: in the order of first complaints */
 };
 
 enum { DIAG_MOST = 100 }; /* further ones are only counted */

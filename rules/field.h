@@ -53,10 +53,12 @@ struct field {
 
 /* A word that is no key here, but that people write, and what to tell them. */
 struct field_stranger {
-    const char *word;   /* "latency"; NULL ends a table */
-    const char *known;  /* the key of this table to use instead; NULL = none */
-    const char *answer; /* a sentence in place of "unknown key"; NULL = that one */
-    bool lacking;       /* a word of the language which this version cannot do */
+    const char *word;   /* "latency", in any case; NULL ends a table */
+    const char *known;  /* the key of this table that means it; NULL = none */
+    const char *answer; /* the hint: "not possible in a byte stream"; may be NULL where
+                           known is given */
+    bool lacking;       /* a word of the language which this version cannot do: "not
+                           available in this version", and answer says what to use */
 };
 
 /* The row of the name, or NULL. */

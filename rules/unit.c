@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+
+enum { DECIMALS_MOST = 18 }; /* further ones are below any unit's resolution */
 
 /* 128 bits, so that no product of a mantissa and a multiplier is lost. */
 __extension__ typedef unsigned __int128 wide;
@@ -60,6 +63,24 @@ static const struct unit_row percents[] = {{"%", 10000, 1}, {NULL, 0, 0}};
 static const struct unit_row frequencies[] = {
     {"/s", 1000, 1}, {"/m", 1000, 60}, {"/min", 1000, 60}, {NULL, 0, 0}};
 
+/* What people write for a unit elsewhere; compared without regard to case. */
+static const struct {
+    const char *word;
+    const char *unit;
+} synonyms[] = {
+    {"msec", "ms"},     {"millis", "ms"},    {"milliseconds", "ms"}, {"usec", "us"},
+    {"micros", "us"},   {"\xC2\xB5s", "us"}, {"sec", "s"},           {"secs", "s"},
+    {"second", "s"},    {"seconds", "s"},    {"mins", "min"},        {"minute", "min"},
+    {"minutes", "min"}, {"hr", "h"},         {"hour", "h"},          {"hours", "h"},
+    {"byte", "B"},      {"bytes", "B"},      {"K", "KiB"},           {"M", "MiB"},
+    {"G", "GiB"},       {"bps", "bit/s"},    {"kbps", "kbit/s"},     {"Mbps", "Mbit/s"},
+    {"Gbps", "Gbit/s"}, {"bit", "bit/s"},    {"kbit", "kbit/s"},     {"Mbit", "Mbit/s"},
+    {"Gbit", "Gbit/s"}, {"B", "B/s"},        {"kB", "kB/s"},         {"MB", "MB/s"},
+    {"GB", "GB/s"},     {"KiB", "KiB/s"},    {"MiB", "MiB/s"},       {"GiB", "GiB/s"},
+    {"percent", "%"},   {"pct", "%"},        {"hz", "/s"},           {"/sec", "/s"},
+    {"ops/s", "/s"},    {"rps", "/s"},       {"tps", "/s"},          {"qps", "/s"},
+};
+
 static int complain(struct unit_error *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -71,7 +92,40 @@ static int complain(struct unit_error *why, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(why->text, sizeof why->text, format, args); /* cut on purpose */
     va_end(args);
+    why->hint[0] = '\0';
     return -EINVAL;
+}
+
+static const struct unit_row *find_unit(const struct unit_row *rows, const char *name)
+{
+    for (const struct unit_row *row = rows; row->name; row++)
+        if (strcasecmp(row->name, name) == 0)
+            return row;
+    return NULL;
+}
+
+/* The unit of the table that was probably meant, or NULL. */
+static const struct unit_row *guess_unit(const struct unit_row *rows, const char *name)
+{
+    const struct unit_row *row = find_unit(rows, name);
+    for (size_t i = 0; !row && i < sizeof synonyms / sizeof *synonyms; i++)
+        if (strcasecmp(synonyms[i].word, name) == 0)
+            row = find_unit(rows, synonyms[i].unit);
+    return row;
+}
+
+/* "did you mean "40ms"?" with the number of text and a unit of the table. */
+static void suggest_unit(struct unit_error *why, const char *text,
+                         const char *number_end, const char *units,
+                         const struct unit_row *row)
+{
+    if (!why)
+        return;
+    if (row)
+        (void)snprintf(why->hint, sizeof why->hint, "did you mean \"%.*s%s\"?",
+                       (int)(number_end - text), text, row->name);
+    else
+        (void)snprintf(why->hint, sizeof why->hint, "one of: %s", units);
 }
 
 /* "us, ms, s, m or h" into text. */
@@ -99,6 +153,8 @@ static const char *read_number(const char *text, uint64_t *mantissa, unsigned *d
             continue;
         }
         digit = true;
+        if (point && *decimals == DECIMALS_MOST)
+            continue;
         if (__builtin_mul_overflow(*mantissa, 10, mantissa) ||
             __builtin_add_overflow(*mantissa, (uint64_t)(*at - '0'), mantissa))
             return NULL;
@@ -113,7 +169,7 @@ static int scale(uint64_t mantissa, unsigned decimals, const struct unit_row *ro
     wide value = (wide)mantissa * row->multiplier;
     wide divisor = row->divisor;
     for (unsigned i = 0; i < decimals; i++)
-        divisor *= 10; /* decimals <= 20, the mantissa would have overflowed before */
+        divisor *= 10; /* at most 60 * 10^DECIMALS_MOST: it fits */
     value /= divisor;
     if (value > UINT64_MAX)
         return -ERANGE;
@@ -121,20 +177,57 @@ static int scale(uint64_t mantissa, unsigned decimals, const struct unit_row *ro
     return 0;
 }
 
+/* What is no number at all. */
+static int complain_number(struct unit_error *why, const char *text, const char *units)
+{
+    if (text[0] == '-' && isdigit((unsigned char)text[1]))
+        return complain(why, "\"%.40s\" is below zero", text);
+    size_t digits = strspn(text, "0123456789");
+    if (digits > 0 && text[digits] != ',')
+        return complain(why, "\"%.40s\" is too large", text);
+    (void)complain(why, "\"%.40s\" is not a number with a unit", text);
+    if (why)
+        (void)snprintf(why->hint, sizeof why->hint, "units: %s", units);
+    return -EINVAL;
+}
+
+/* What is a number, but without its unit. */
+static int complain_missing(struct unit_error *why, const char *text, const char *units,
+                            const struct unit_row *rows)
+{
+    (void)complain(why, "\"%.40s\" needs a unit", text);
+    if (!why)
+        return -EINVAL;
+    bool is_share = rows == percents && (text[0] == '0' || text[0] == '1') &&
+                    text[1] == '.' && strlen(text) < 6;
+    if (is_share) { /* "0.25", as in Toxiproxy's toxicity */
+        unsigned share = (unsigned)(text[0] - '0') * 1000, place = 100;
+        for (const char *at = text + 2; *at; at++, place /= 10)
+            share += (unsigned)(*at - '0') * place;
+        (void)snprintf(why->hint, sizeof why->hint,
+                       share % 10 ? "as a share of 1 that is \"%u.%u%%\""
+                                  : "as a share of 1 that is \"%u%%\"",
+                       share / 10, share % 10);
+    } else {
+        (void)snprintf(why->hint, sizeof why->hint, "one of: %s", units);
+    }
+    return -EINVAL;
+}
+
 static int parse(const char *text, const struct unit_row *rows, uint64_t *out,
                  struct unit_error *why)
 {
-    char units[64];
+    char units[96];
     uint64_t mantissa = 0;
     unsigned decimals = 0;
     const char *unit = read_number(text, &mantissa, &decimals);
     list_units(rows, units, sizeof units);
     if (!unit)
-        return complain(why, "\"%.40s\" is not a number with a unit (%s)", text, units);
-    while (*unit == ' ')
-        unit++;
+        return complain_number(why, text, units);
+    const char *number_end = unit;
+    unit += strspn(unit, " ");
     if (!*unit)
-        return complain(why, "\"%.40s\" needs a unit: %s", text, units);
+        return complain_missing(why, text, units, rows);
     for (const struct unit_row *row = rows; row->name; row++) {
         if (strcmp(row->name, unit) != 0)
             continue;
@@ -142,7 +235,9 @@ static int parse(const char *text, const struct unit_row *rows, uint64_t *out,
             return complain(why, "\"%.40s\" is too large", text);
         return 0;
     }
-    return complain(why, "unknown unit \"%.20s\"; one of: %s", unit, units);
+    (void)complain(why, "unknown unit \"%.20s\"", unit);
+    suggest_unit(why, text, number_end, units, guess_unit(rows, unit));
+    return -EINVAL;
 }
 
 int unit_parse_duration(const char *text, uint64_t *out_ns, struct unit_error *why)

@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 struct unit_error {
-    char text[120]; /* "\"40\" needs a unit: us, ms, s, m or h" */
+    char text[120]; /* "\"40\" needs a unit" */
+    char hint[120]; /* "one of: us, ms, s, m or h"; may be empty */
 };
 
 /* "40ms" "1.5s" "100us" "2m" "1h" -> nanoseconds. All return 0, or -EINVAL with why
@@ -31,7 +32,7 @@ int unit_parse_frequency(const char *text, uint64_t *out_per_1000_s,
                          struct unit_error *why);
 
 /* The shortest exact-looking text for people: "40ms", "1.5s", "8MiB", "1.9MB",
- * "10Mbit/s", "2%". Writes at most text_bytes with the NUL; returns text. */
+ * "1.25MB/s", "2%". Writes at most text_bytes with the NUL; returns text. */
 const char *unit_format_duration(uint64_t ns, char *text, size_t text_bytes);
 const char *unit_format_bytes(uint64_t bytes, char *text, size_t text_bytes);
 const char *unit_format_rate(uint64_t bytes_per_s, char *text, size_t text_bytes);

@@ -66,10 +66,13 @@ bool yaml_is_empty(const struct yaml_node *node);
 
 /* What a map is read by. A file's kinds of map are constant tables of this. */
 struct yaml_table {
-    const char *what;           /* "rule", "node": for the errors */
+    const char *what;           /* "a rule", "inject": for the errors */
     const struct field *fields; /* ends with a row without a name */
     const struct field_stranger
         *strangers; /* ends with a row without a word; or NULL */
+    const char *(*belongs)(const char *key); /* the key under which the word does have a
+                                                meaning ("inject"), or NULL; the
+                                                function may be NULL */
 };
 
 /* Reads the map into the struct at target, and says everything that is wrong with it:
@@ -85,10 +88,9 @@ bool yaml_read_map(const struct yaml_node *map, const struct yaml_table *table,
 bool yaml_read_value(const struct yaml_node *value, const struct field *field,
                      void *target, struct diag *diag);
 
-/* The same in parts, for maps whose keys come from several tables: is told what the key
- * is not. Known words are those of the n names. */
-void yaml_complain_unknown(const struct yaml_node *key, const char *what,
-                           const struct field_stranger *strangers,
+/* For maps whose keys come from several tables: says of a key that the n names are the
+ * ones known here; table gives the rest of the answer, its fields are not looked at. */
+void yaml_complain_unknown(const struct yaml_node *key, const struct yaml_table *table,
                            const char *const *names, size_t n, struct diag *diag);
 
 /* "a map", "a list", "nothing", "\"40ms\"": what stands there, for errors. */

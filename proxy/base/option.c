@@ -102,7 +102,8 @@ static int store_unit(const struct option_command *command,
         value = UINT64_MAX;
     else if ((bytes ? unit_parse_bytes(text, &value, &why)
                     : unit_parse_duration(text, &value, &why)) != 0)
-        return option_complain(command, "--%s: %s", row->name, why.text);
+        return option_complain(command, "--%s: %s%s%s", row->name, why.text,
+                               why.hint[0] ? "; " : "", why.hint);
     *(uint64_t *)row->target = value;
     return 0;
 }
