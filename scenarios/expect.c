@@ -95,7 +95,7 @@ static int parse_own_unit(const struct words *words, const struct word *word,
                           enum measure measure, uint64_t *out)
 {
     const struct measure_row *row = measure_row(measure);
-    struct unit_error why = {""};
+    struct unit_error why = {.text = ""};
     switch (row->unit) {
     case MEASURE_UNIT_COUNT:
         if (parse_count(word->text, out) == 0)
