@@ -26,7 +26,7 @@ LIBS_DB   := hiredis libpq
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wswitch-enum -Wvla \
             -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wformat=2 -Wno-format-truncation
 WERROR   ?=
-OPTIMISE := -O2
+OPTIMISE := $(if $(filter release,$(BUILD)),-O2,-O1)
 SANITIZE_asan  := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZE_ubsan := -fsanitize=undefined -fno-sanitize-recover=all
 SANITIZE_tsan  := -fsanitize=thread
@@ -34,7 +34,9 @@ SANITIZE := $(SANITIZE_$(BUILD))
 
 CFLAGS  ?= -g
 override CFLAGS  += -std=c17 -D_GNU_SOURCE $(OPTIMISE) $(WARNINGS) $(WERROR) $(SANITIZE) -I. -MMD -MP
-override CFLAGS  += $(shell $(PKG_CONFIG) --cflags $(LIBS_BASE) $(LIBS_DB) 2>/dev/null)
+# Asked once, and only when the first object is made: on a bare machine the libraries
+# are not there before that.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS_BASE) $(LIBS_DB)))$(PKG_CFLAGS)
 override LDFLAGS += $(SANITIZE)
 LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS_BASE) $(LIBS_DB)) -lm -lpthread
 LDLIBS_RULES = $(shell $(PKG_CONFIG) --libs yaml-0.1) -lm
@@ -49,10 +51,61 @@ OBJ           := $(SRC:%.c=$O/%.o)
 .PHONY: all
 all: $B/netsplit
 
-$O/%.o: %.c
+.PHONY: help
+help:
+	@printf '%s\n' \
+	'make drill [CLUSTER=F] [PLAYBOOK=F]   run a failure drill; the report is named at its end' \
+	'make test [T=RUNNER] [FILTER=S/T]     every test, or those of one runner or pattern' \
+	'make all                              build build/netsplit' \
+	'make check                            format, warnings, layers, static analysis' \
+	'make asan | ubsan | tsan              the tests under a sanitizer' \
+	'make bench [BENCH=NAME]               speed, beside direct connections and HAProxy' \
+	'make golden                           rewrite the expected diagnostics; review the diff' \
+	'make deps                             install what all of these need' \
+	'make install | uninstall              PREFIX=/usr/local, DESTDIR=' \
+	'make clean                            remove build/' \
+	'' 'BUILD=asan|ubsan|tsan, V=1 for whole command lines, WERROR=-Werror'
+
+# What each task needs, as Debian names it. A stamp says that it was looked for; a
+# machine without dpkg is taken to have it, and the compiler will tell.
+DEPS_build := gcc libc6-dev pkg-config libuv1-dev libyaml-dev libjansson-dev \
+              libmicrohttpd-dev libcmark-dev libhiredis-dev libpq-dev
+DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15
+DEPS_check := clang clang-format clang-tidy cppcheck
+DEPS_bench := haproxy redis-tools redis-server
+DEPS_postgres := postgresql-15
+
+.PHONY: deps
+deps: build/deps/build build/deps/test build/deps/check build/deps/bench
+
+# PostgreSQL's package would start a server of its own unless told not to before.
+build/deps/%:
+	@missing=; for package in $(DEPS_$*); do \
+	    command -v dpkg-query >/dev/null || break; \
+	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' \
+	        || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" != 0 ]; then \
+	    echo "make: missing packages; install them with: sudo apt-get install$$missing" >&2; \
+	    exit 3; \
+	fi; \
+	if [ -n "$$missing" ]; then \
+	    echo "  APT    $$missing"; \
+	    exec 9>/var/lock/netsplit-deps && flock 9 2>/dev/null; \
+	    export DEBIAN_FRONTEND=noninteractive; \
+	    get="apt-get -qq -y -o Dpkg::Options::=--force-confold --no-install-recommends"; \
+	    apt-get -qq update && case "$$missing" in *postgresql*) \
+	        $$get install postgresql-common >/dev/null && \
+	    X = false' \
+	            > /etc/postgresql-common/createcluster.d/netsplit.conf ;; esac && \
+	    $$get install $$missing >/dev/null || exit 3; \
+	fi; \
+	mkdir -p $(@D) && touch $@
+
+$O/%.o: %.c | build/deps/build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) $(PKG_CFLAGS) -c -o $@ $<
 
 # Rewritten only when the version changed, so that make twice does nothing.
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
@@ -61,7 +114,7 @@ $O/version.c: FORCE
 	@printf 'extern const char netsplit_version[];\nconst char netsplit_version[] = "%s";\n' \
 	    '$(VERSION)' > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
-$O/version.o: $O/version.c
+$O/version.o: $O/version.c | build/deps/build
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 .PHONY: FORCE
 FORCE:
@@ -97,10 +150,16 @@ $B/tests/proxy $B/tests/scenarios $B/tests/program:
 
 # abort_on_error: a leak found in a Criterion test otherwise leaves the status at 0.
 TEST_ENV := ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-            NETSPLIT=$(CURDIR)/$B/netsplit
+            NETSPLIT=$(NETSPLIT)
+NETSPLIT ?= $(CURDIR)/$B/netsplit
 # T=NAME runs one runner, FILTER=suite/test some tests of it.
 .PHONY: test
-test: all $(addprefix $B/tests/,$(TESTS))
+test: build/deps/test
+	@$(MAKE) --no-print-directory run-tests
+
+# Apart from `test`, so that what it links is looked for when it has been installed.
+.PHONY: run-tests
+run-tests: all $(addprefix $B/tests/,$(TESTS))
 	@for t in $(or $T,$(TESTS)); do \
 	    printf '%s: ' "$$t"; \
 	    $(TEST_ENV) $B/tests/$$t $(if $(FILTER),--filter '$(FILTER)') || exit 1; \
@@ -112,6 +171,68 @@ layers:
 	@! grep -rnE '#include *"[^"]*scenarios/' proxy
 	@! grep -rnE '#include *"[^"]*proxy/' scenarios | grep -v '"proxy/base/'
 	@! grep -rnE '#include *"(proxy/[a-z_]+\.h|scenarios/)' proxy/base
+
+
+# The seeded defects prove that a sanitizer's finding fails the run: Criterion by itself
+# counts a leaking test as passed.
+SEEDED_asan  := overflow leak undefined
+SEEDED_ubsan := undefined
+$B/tests/seeded: $O/tests/seeded/seeded.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_TEST)
+.PHONY: seeded
+seeded: $B/tests/seeded
+	@for defect in $(SEEDED_$(BUILD)); do \
+	    if $(TEST_ENV) $B/tests/seeded --filter "seeded/$$defect" >$B/seeded.log 2>&1; then \
+	        echo "make: the sanitizer let a seeded $$defect pass" >&2; exit 1; \
+	    fi; \
+	done
+	@echo 'seeded defects found: $(SEEDED_$(BUILD))'
+
+.PHONY: asan ubsan tsan
+asan ubsan: build/deps/test
+	@$(MAKE) --no-print-directory BUILD=$@ seeded run-tests
+# Criterion cannot start under TSan, so the program is built with it and the tests that
+# drive the program from outside are run.
+tsan: build/deps/test
+	@$(MAKE) --no-print-directory BUILD=tsan all
+	@$(MAKE) --no-print-directory run-tests T=program NETSPLIT=$(CURDIR)/build/tsan/netsplit
+
+.PHONY: format
+format: build/deps/check
+	clang-format -i $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+
+.PHONY: check
+check: build/deps/build build/deps/test build/deps/check layers
+	@echo '  FORMAT'; clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	@echo '  WARNINGS gcc, clang'
+	@$(MAKE) --no-print-directory BUILD=gcc CC=gcc WERROR=-Werror all >/dev/null
+	@$(MAKE) --no-print-directory BUILD=clang CC=clang WERROR=-Werror all >/dev/null
+	@echo '  CPPCHECK'
+	@cppcheck --quiet --std=c11 --inline-suppr --error-exitcode=1 \
+	    --enable=warning,performance,portability --suppressions-list=.cppcheck \
+	    -I. -D_GNU_SOURCE rules proxy scenarios
+	@echo '  TIDY'
+	@printf '%s\n' $(SRC) | xargs -P 2 -n 8 clang-tidy --quiet \
+	    --warnings-as-errors='*' 2>/dev/null -- -std=c17 -D_GNU_SOURCE -I. $(PKG_CFLAGS)
+	@echo 'check: passed'
+
+PLAYBOOK ?= playbooks/primary-cut-off.md
+.PHONY: drill
+drill: all $(if $(findstring postgres,$(CLUSTER)),build/deps/postgres)
+	@$B/netsplit drill $(PLAYBOOK) $(if $(CLUSTER),--cluster $(CLUSTER))
+
+.PHONY: install uninstall
+install: all
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR)/clusters \
+	    $(DESTDIR)$(DATADIR)/playbooks $(DESTDIR)$(DATADIR)/rules
+	$(INSTALL) -m 755 $B/netsplit $(DESTDIR)$(BINDIR)/netsplit
+	$(INSTALL) -m 644 scenarios/clusters/*.yaml $(DESTDIR)$(DATADIR)/clusters
+	$(INSTALL) -m 644 playbooks/*.md $(DESTDIR)$(DATADIR)/playbooks
+	$(INSTALL) -m 644 rules/library/*.yaml $(DESTDIR)$(DATADIR)/rules
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/netsplit
+	rm -rf $(DESTDIR)$(DATADIR)
 
 .PHONY: clean
 clean:
