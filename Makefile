@@ -96,7 +96,8 @@ build/deps/%:
 	    get="apt-get -qq -y -o Dpkg::Options::=--force-confold --no-install-recommends"; \
 	    apt-get -qq update && case "$$missing" in *postgresql*) \
 	        $$get install postgresql-common >/dev/null && \
-	    X = false' \
+	        mkdir -p /etc/postgresql-common/createcluster.d && \
+	        echo 'create_main_cluster = false' \
 	            > /etc/postgresql-common/createcluster.d/netsplit.conf ;; esac && \
 	    $$get install $$missing >/dev/null || exit 3; \
 	fi; \
