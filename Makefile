@@ -24,7 +24,8 @@ LIBS_BASE := libuv yaml-0.1 jansson libmicrohttpd libcmark
 LIBS_DB   := hiredis libpq
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wswitch-enum -Wvla \
-            -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wformat=2 -Wno-format-truncation
+            -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wformat=2 -Wno-format-truncation \
+            $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option)
 WERROR   ?=
 OPTIMISE := $(if $(filter release,$(BUILD)),-O2,-O1)
 SANITIZE_asan  := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -214,8 +215,9 @@ check: build/deps/build build/deps/test build/deps/check layers
 	    --enable=warning,performance,portability --suppressions-list=.cppcheck \
 	    -I. -D_GNU_SOURCE rules proxy scenarios
 	@echo '  TIDY'
-	@printf '%s\n' $(SRC) | xargs -P 2 -n 8 clang-tidy --quiet \
-	    --warnings-as-errors='*' 2>/dev/null -- -std=c17 -D_GNU_SOURCE -I. $(PKG_CFLAGS)
+	@printf '%s\n' $(SRC) | xargs -P 2 -n 8 sh -c 'clang-tidy --quiet \
+	    --warnings-as-errors="*" "$$@" -- -std=c17 -D_GNU_SOURCE -I. $(PKG_CFLAGS) \
+	    2>/dev/null' tidy
 	@echo 'check: passed'
 
 PLAYBOOK ?= playbooks/primary-cut-off.md
