@@ -10,6 +10,8 @@
 
 extern const char netsplit_version[];
 
+int cmd_clean(int argc, char **argv);
+
 struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv); /* argv[0] is name; returns the exit status */
@@ -17,6 +19,7 @@ struct subcommand {
 };
 
 static const struct subcommand subcommands[] = {
+    {"clean", cmd_clean, "removes what a crashed run left"},
     {NULL, NULL, NULL},
 };
 

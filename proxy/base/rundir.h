@@ -34,6 +34,11 @@ int rundir_control_path(const char *option, char path[static RUNDIR_PATH_BYTES],
  * moment do not overwrite each other. */
 int rundir_bind_control(const char *path, int *out_fd, struct errmsg *err);
 
+/* Whether somebody answers at path: 0 with the pid (0 = not known), -ECONNREFUSED for a
+ * dead socket, -ENOENT, or what else connecting said. path is shorter than
+ * RUNDIR_PATH_BYTES. */
+int rundir_probe_control(const char *path, pid_t *out_pid);
+
 /* When a process started, in clock ticks since boot (field 22 of /proc/PID/stat): tells
  * a reused pid from the process that had it. -ESRCH when it is gone or a zombie. */
 int rundir_start_time(pid_t pid, uint64_t *out_ticks);
@@ -46,11 +51,10 @@ struct rundir_record;
 int rundir_record_open(struct rundir_record **out, const char *what,
                        struct errmsg *err);
 
-/* Notes a socket file, a directory tree, or a child process (with its group, if it
- * leads one) that clean must remove if this process cannot. Paths are copied and made
- * absolute. 0 or a negative errno: then nothing is noted. */
-int rundir_add_socket(struct rundir_record *record, const char *path);
-int rundir_add_directory(struct rundir_record *record, const char *path);
+/* Notes a path (a control socket, a temporary directory) or a child process (with its
+ * group, if it leads one) that clean must remove if this process cannot. Paths are
+ * copied and made absolute. 0 or a negative errno: then nothing is noted. */
+int rundir_add_path(struct rundir_record *record, const char *path);
 int rundir_add_child(struct rundir_record *record, pid_t pid);
 
 /* It is gone again. */
@@ -61,10 +65,11 @@ void rundir_drop_child(struct rundir_record *record, pid_t pid);
 void rundir_record_close(struct rundir_record *record);
 
 /* Removes what dead runs left: kills children whose pid and start time match, removes
- * sockets nobody answers at, directories directly under /tmp or $TMPDIR named netsplit*
- * that are the user's, and the records. Calls on_removed for each ("removed directory
- * /tmp/netsplit-x", borrowed) or for what it must leave alone ("left ..."). Returns how
- * many things were removed, or a negative errno. Live runs are not touched. */
+ * sockets nobody answers at, directories directly below /tmp or $TMPDIR named
+ * netsplit-* that are the user's, and the records. Calls on_removed for each ("removed
+ * directory /tmp/netsplit-x", borrowed) or for what it must leave alone ("left ...").
+ * Returns how many things were removed, or a negative errno. Live runs are not touched.
+ */
 typedef void (*rundir_removed_fn)(void *arg, const char *line);
 int rundir_clean(rundir_removed_fn on_removed, void *arg, struct errmsg *err);
 

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* Removes what dead runs left behind.
+ *
+ * A record is believed only as far as it can be checked: a process is killed if its
+ * start time is still the one that was noted, so that a reused pid is safe; a socket is
+ * removed if it is ours and nobody answers at it; a directory if it is ours, lies
+ * directly below the temporary directory, and has our name. Whatever fails a check is
+ * named and left. Running it twice, or beside live runs, does no harm. */
+#include "proxy/base/rundir.h"
+#include "proxy/base/tempdir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { KILL_WAIT_MS = 2000 };
+
+struct sweep {
+    rundir_removed_fn on_removed;
+    void *arg;
+    int n_removed;
+    const char *what; /* of the record at hand: "drill" */
+    int pid;
+};
+
+static void say(struct sweep *sweep, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void say(struct sweep *sweep, const char *format, ...)
+{
+    char line[PATH_MAX + 128];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (sweep->on_removed)
+        sweep->on_removed(sweep->arg, line);
+}
+
+/* Kills the process, with its group if it leads one, and waits until it is gone: what
+ * it still writes would come back after its directory was removed. */
+static void kill_child(struct sweep *sweep, const json_t *child)
+{
+    pid_t pid = (pid_t)json_integer_value(json_object_get(child, "pid"));
+    uint64_t noted = (uint64_t)json_integer_value(json_object_get(child, "start"));
+    uint64_t start;
+    if (pid <= 1)
+        return;
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0)
+        return;
+    /* Checked after the descriptor was taken, which pins the process. */
+    if (rundir_start_time(pid, &start) == 0 && start == noted) {
+        pid_t target = getpgid(pid) == pid ? -pid : pid;
+        if (kill(target, SIGKILL) == 0) {
+            (void)poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, KILL_WAIT_MS);
+            say(sweep, "killed process %d, left by %s %d", (int)pid, sweep->what,
+                sweep->pid);
+            sweep->n_removed++;
+        } else {
+            say(sweep, "left process %d: %s", (int)pid, strerror(errno));
+        }
+    }
+    (void)close(fd);
+}
+
+static void remove_socket(struct sweep *sweep, const char *path)
+{
+    pid_t pid;
+    if (strlen(path) >= RUNDIR_PATH_BYTES)
+        say(sweep, "left socket %s: its path is too long to be one of ours", path);
+    else if (rundir_probe_control(path, &pid) != -ECONNREFUSED)
+        say(sweep, "left socket %s: it answers", path);
+    else if (unlink(path) < 0)
+        say(sweep, "left socket %s: %s", path, strerror(errno));
+    else {
+        say(sweep, "removed socket %s", path);
+        sweep->n_removed++;
+    }
+}
+
+/* Whether path is DIRECTORY/netsplit-..., symbolic links in DIRECTORY resolved. */
+static bool lies_directly_below(const char *path, const char *directory)
+{
+    char parent[PATH_MAX], wanted[PATH_MAX], real[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (!directory || !slash || slash == path || !realpath(directory, wanted))
+        return false;
+    int len = snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path);
+    return len < PATH_MAX && realpath(parent, real) && strcmp(real, wanted) == 0;
+}
+
+static void remove_directory(struct sweep *sweep, const char *path)
+{
+    if (!lies_directly_below(path, "/tmp") &&
+        !lies_directly_below(path, getenv("TMPDIR"))) {
+        say(sweep, "left directory %s: it is not directly below /tmp or $TMPDIR", path);
+        return;
+    }
+    int status = tempdir_remove(path);
+    if (status == 0) {
+        say(sweep, "removed directory %s", path);
+        sweep->n_removed++;
+    } else {
+        say(sweep, "left directory %s: %s", path,
+            status == -EINVAL ? "its name does not begin with netsplit-"
+                              : strerror(-status));
+    }
+}
+
+static void remove_path(struct sweep *sweep, const char *path)
+{
+    struct stat info;
+    if (!path || lstat(path, &info) < 0)
+        return; /* gone already */
+    if (info.st_uid != geteuid())
+        say(sweep, "left %s: it belongs to another user", path);
+    else if (S_ISSOCK(info.st_mode))
+        remove_socket(sweep, path);
+    else if (S_ISDIR(info.st_mode))
+        remove_directory(sweep, path);
+    else
+        say(sweep, "left %s: it is neither a socket nor a directory", path);
+}
+
+static void undo(struct sweep *sweep, const json_t *root)
+{
+    const json_t *children = json_object_get(root, "children");
+    const json_t *paths = json_object_get(root, "paths");
+    for (size_t i = json_array_size(children); i-- > 0;)
+        kill_child(sweep, json_array_get(children, i));
+    for (size_t i = json_array_size(paths); i-- > 0;)
+        remove_path(sweep, json_string_value(json_array_get(paths, i)));
+}
+
+/* A file of the runtime directory: a record of a run that is dead is undone and goes,
+ * as does one that was being written when the run died. */
+static void sweep_file(struct sweep *sweep, const char *directory, const char *name)
+{
+    char path[PATH_MAX];
+    uint64_t noted, start;
+    int pid, end = 0;
+    if (sscanf(name, "run-%d-%" SCNu64 "%n", &pid, &noted, &end) != 2)
+        return;
+    if (name[end] != 0 && strcmp(name + end, ".new") != 0)
+        return;
+    if (rundir_start_time(pid, &start) == 0 && start == noted)
+        return;
+    (void)snprintf(path, sizeof path, "%s/%s", directory, name);
+    json_t *root = name[end] ? NULL : json_load_file(path, 0, NULL);
+    const char *what = json_string_value(json_object_get(root, "what"));
+    sweep->what = what ? what : "run";
+    sweep->pid = pid;
+    undo(sweep, root);
+    if (unlink(path) == 0) {
+        say(sweep, "removed the record of %s %d", sweep->what, pid);
+        sweep->n_removed++;
+    } else {
+        say(sweep, "left %s: %s", path, strerror(errno));
+    }
+    json_decref(root);
+}
+
+int rundir_clean(rundir_removed_fn on_removed, void *arg, struct errmsg *err)
+{
+    char directory[RUNDIR_PATH_BYTES], control[RUNDIR_PATH_BYTES + 16];
+    struct sweep sweep = {.on_removed = on_removed, .arg = arg};
+    struct stat info;
+    int status = rundir_find(directory, err);
+    if (status < 0)
+        return status;
+    DIR *entries = opendir(directory);
+    if (!entries) {
+        status = -errno;
+        errmsg_set(err, "reading %s: %s", directory, strerror(-status));
+        return status;
+    }
+    for (const struct dirent *entry = readdir(entries); entry; entry = readdir(entries))
+        sweep_file(&sweep, directory, entry->d_name);
+    (void)closedir(entries);
+    (void)snprintf(control, sizeof control, "%s/control", directory);
+    pid_t pid;
+    if (lstat(control, &info) == 0 && S_ISSOCK(info.st_mode) &&
+        rundir_probe_control(control, &pid) == -ECONNREFUSED)
+        remove_socket(&sweep, control);
+    return sweep.n_removed;
+}

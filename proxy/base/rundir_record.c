@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* The record of one process: its JSON is kept in memory, changed there, and written
+ * whole to a new file that replaces the old one, so that a reader, or a kill -9 at any
+ * moment, never meets half of it.
+ *
+ * {"what":"drill","pid":4711,"start":81273645,"paths":["/tmp/..."],
+ *  "children":[{"pid":4712,"start":81273650}]} */
+#include "proxy/base/rundir.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct rundir_record {
+    char path[RUNDIR_PATH_BYTES + 64];
+    json_t *root; /* owned */
+};
+
+static int save(struct rundir_record *record)
+{
+    char fresh[sizeof record->path + 8];
+    (void)snprintf(fresh, sizeof fresh, "%s.new", record->path);
+    if (json_dump_file(record->root, fresh, JSON_COMPACT) < 0)
+        return errno ? -errno : -EIO;
+    if (rename(fresh, record->path) < 0) {
+        int status = -errno;
+        (void)unlink(fresh);
+        return status;
+    }
+    return 0;
+}
+
+int rundir_record_open(struct rundir_record **out, const char *what, struct errmsg *err)
+{
+    char directory[RUNDIR_PATH_BYTES];
+    uint64_t start;
+    int status = rundir_find(directory, err);
+    if (status < 0)
+        return status;
+    status = rundir_start_time(getpid(), &start);
+    if (status < 0) {
+        errmsg_set(err, "reading /proc/self/stat: %s", strerror(-status));
+        return status;
+    }
+    struct rundir_record *record = calloc(1, sizeof *record);
+    if (!record)
+        return -ENOMEM;
+    (void)snprintf(record->path, sizeof record->path, "%s/run-%d-%" PRIu64, directory,
+                   (int)getpid(), start);
+    record->root =
+        json_pack("{s:s, s:i, s:I, s:[], s:[]}", "what", what, "pid", (int)getpid(),
+                  "start", (json_int_t)start, "paths", "children");
+    status = record->root ? save(record) : -ENOMEM;
+    if (status < 0) {
+        errmsg_set(err, "writing %s: %s", record->path, strerror(-status));
+        rundir_record_close(record);
+        return status;
+    }
+    *out = record;
+    return 0;
+}
+
+void rundir_record_close(struct rundir_record *record)
+{
+    if (!record)
+        return;
+    (void)unlink(record->path); /* gone already is fine */
+    json_decref(record->root);
+    free(record);
+}
+
+/* Adds the item (taken over, also on failure) to the list of that name, and saves;
+ * takes it back when it cannot be saved. */
+static int append(struct rundir_record *record, const char *list, json_t *item)
+{
+    json_t *items = json_object_get(record->root, list);
+    if (!item || json_array_append_new(items, item) < 0)
+        return -ENOMEM;
+    int status = save(record);
+    if (status < 0)
+        (void)json_array_remove(items, json_array_size(items) - 1);
+    return status;
+}
+
+/* The file itself may not be there yet, so only the directory part is resolved. */
+static int make_absolute(const char *path, char out[static PATH_MAX])
+{
+    char directory[PATH_MAX];
+    if (*path == '/')
+        return snprintf(out, PATH_MAX, "%s", path) < PATH_MAX ? 0 : -ENAMETOOLONG;
+    if (!getcwd(directory, sizeof directory))
+        return -errno;
+    int len = snprintf(out, PATH_MAX, "%s/%s", directory, path);
+    return len < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+int rundir_add_path(struct rundir_record *record, const char *path)
+{
+    char absolute[PATH_MAX];
+    if (!record)
+        return 0;
+    int status = make_absolute(path, absolute);
+    return status < 0 ? status : append(record, "paths", json_string(absolute));
+}
+
+int rundir_add_child(struct rundir_record *record, pid_t pid)
+{
+    uint64_t start;
+    if (!record)
+        return 0;
+    int status = rundir_start_time(pid, &start);
+    if (status < 0)
+        return status;
+    return append(record, "children",
+                  json_pack("{s:i, s:I}", "pid", (int)pid, "start", (json_int_t)start));
+}
+
+void rundir_drop_path(struct rundir_record *record, const char *path)
+{
+    char absolute[PATH_MAX];
+    if (!record || make_absolute(path, absolute) < 0)
+        return;
+    json_t *items = json_object_get(record->root, "paths");
+    for (size_t i = json_array_size(items); i-- > 0;)
+        if (strcmp(json_string_value(json_array_get(items, i)), absolute) == 0)
+            (void)json_array_remove(items, i);
+    (void)save(record); /* what it names too much is found to be gone */
+}
+
+void rundir_drop_child(struct rundir_record *record, pid_t pid)
+{
+    if (!record)
+        return;
+    json_t *items = json_object_get(record->root, "children");
+    for (size_t i = json_array_size(items); i-- > 0;) {
+        json_t *child = json_array_get(items, i);
+        if (json_integer_value(json_object_get(child, "pid")) == pid)
+            (void)json_array_remove(items, i);
+    }
+    (void)save(record); /* what it names too much is found to be gone */
+}
