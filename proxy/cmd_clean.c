@@ -13,6 +13,8 @@ static void print_line(void *arg, const char *line)
     puts(line);
 }
 
+int cmd_clean(int argc, char **argv); /* seen by main.c, which has the table */
+
 int cmd_clean(int argc, char **argv)
 {
     static const struct option_row rows[] = {{0}};
