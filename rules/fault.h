@@ -11,7 +11,8 @@
 #include "rules/field.h"
 #include "rules/rng.h"
 
-#define FAULT_NEVER UINT64_MAX /* a time that does not come */
+#define FAULT_NEVER      UINT64_MAX               /* a time that does not come */
+#define FAULT_LONGEST_NS UINT64_C(86400000000000) /* a day: limit of durations */
 
 /* The two streams of a connection. */
 enum direction {
@@ -43,7 +44,7 @@ enum fault_verb {
  * no delay longer, and what a stage takes late reaches the next one in time. */
 struct fault_answer {
     enum fault_verb verb;
-    uint64_t bytes; /* 1..length for data; 0 for fin and rst */
+    uint64_t bytes; /* 1..length for data, or 0 if `ends`; 0 for fin and rst */
     uint64_t at_ns; /* pass: arrival..now */
     bool alone;     /* pass: goes out as one write, not joined with what follows */
     bool ends;      /* pass: the connection ends behind these bytes, as fault->ends */
@@ -128,7 +129,8 @@ const struct fault *fault_find(const char *name);
 
 /* What several streams of a link share; zeroes at first. */
 struct bucket {
-    uint64_t free_ns; /* when the link has carried all that was let in so far */
+    uint64_t free_ns;     /* when the link has carried all that was let in so far */
+    uint64_t bytes_per_s; /* the rate that free_ns was computed with; 0: unused */
 };
 
 /* The params of each row. */

@@ -20,9 +20,10 @@ struct match_list {
 };
 
 /* What a plan says about a path, at any time: windows and chance are not looked at.
- * Borrowed from the path until it is matched with another plan. */
+ * Good until the path is matched with another plan, or the plan goes. */
 struct match {
-    struct plan *plan;         /* the match holds a reference */
+    struct plan *plan;         /* borrowed */
+    uint64_t serial;           /* of the plan */
     struct match_list link[2]; /* by enum direction */
     size_t looked_at;          /* rules that were considered to find these */
 };
@@ -33,11 +34,15 @@ struct path {
     const char *opener;  /* a node's name, or "any" */
     const char *server;
     uint16_t port;
-    struct match match; /* of the plan it was last matched with; plan NULL: none */
+    struct rng_key key; /* of opener and server */
+    struct match match; /* of the plan it was last matched with: see path_match */
 };
 
-struct paths *paths_create(const struct allocator *allocator); /* NULL: no memory */
-void paths_destroy(struct paths *paths); /* after the last chain; NULL is fine */
+/* NULL: no memory. The allocator (NULL = malloc) is borrowed until destroy. */
+struct paths *paths_create(const struct allocator *allocator);
+
+/* After the last chain was closed. NULL is fine. */
+void paths_destroy(struct paths *paths);
 
 /* The path; opener NULL is whoever has no name. Names are copied. NULL: no memory. */
 struct path *paths_find(struct paths *paths, const char *opener, const char *server,
@@ -60,11 +65,11 @@ struct match_connection path_open(struct path *path, uint64_t now_ns);
 
 /* The key of the rule's draws for the connection; probability is its draw 0. Streams
  * mix their direction in. */
-struct rng_key match_key(const struct plan *plan, const struct plan_rule *rule,
+struct rng_key match_key(const struct plan_rule *rule,
                          const struct match_connection *connection);
 
 /* Is the rule in force for the connection: its window open and its chance drawn? */
-bool match_applies(const struct plan *plan, const struct plan_rule *rule,
+bool match_applies(const struct plan_rule *rule,
                    const struct match_connection *connection, uint64_t now_ns);
 
 /* What becomes of an attempt: the strongest answer of the rules in force, and of
@@ -86,5 +91,12 @@ struct match_verdict match_admit(const struct match *match,
  * that serves only this path is better not listening. For one without `from` ask with
  * the path whose opener is NULL. The rule, or NULL: no. */
 const struct plan_rule *match_refuses_all(const struct match *match, uint64_t now_ns);
+
+/* For chains: what the streams of the rule share on the link that carries the
+ * direction. Taken once a stage, and freed when the last stage gives it back. NULL: no
+ * memory. */
+struct bucket *path_take_bucket(struct path *path, const struct plan_rule *rule,
+                                enum direction direction);
+void path_give_bucket(struct path *path, struct bucket *bucket);
 
 #endif

@@ -58,9 +58,7 @@ struct plan_fault {
 struct plan_rule {
     const char *layer; /* with name: the rule's identity across plans */
     const char *name;
-    uint32_t slot; /* the identity as a small number: the same in the next plan, never
-                      used for another rule by the plans that follow one another; for
-                      arrays of counters, see plan_slots */
+    uint32_t slot; /* the identity as a small number, see struct plan_identity */
     enum rule_kind kind;
     enum rule_how how;               /* of link rules */
     uint64_t hold_bytes;             /* 0: the default */
@@ -69,20 +67,36 @@ struct plan_rule {
     struct rule_when when;           /* counted from since_ns */
     const struct plan_fault *faults; /* in the order in which a chunk passes them */
     size_t n_faults;
-    uint64_t content; /* hash of all that makes two rules the same but the name */
-    uint32_t rank;    /* its place among the plan's rules: the order of application */
+    struct rng_key key; /* of seed, layer and name: what its draws begin with */
+    uint64_t content;   /* hash of all that makes two rules the same but the name */
+    uint32_t rank;      /* its place among the plan's rules: the order of application */
 };
+
+/* Every rule that a plan or the ones before it knew has a slot for good, also while it
+ * does not apply and when it comes back: what counters are indexed by. */
+struct plan_identity {
+    const char *layer;
+    const char *name;
+};
+
+struct plan_index;
 
 struct plan {
     uint64_t seed;
+    uint64_t serial; /* 1, 2, ... in the order of succession */
     const struct plan_node *nodes;
     size_t n_nodes;
     const struct plan_listener *listeners;
     size_t n_listeners;
     const struct plan_rule *rules; /* those that apply, layer by layer in file order */
     size_t n_rules;
-    const struct plan_index *index; /* private */
-    uint32_t slots;                 /* every rule's slot is below */
+    const struct plan_identity *identities; /* by slot */
+    uint32_t n_identities;
+
+    /* Private. */
+    struct arena arena; /* owns all of the above */
+    const struct plan_index *index;
+    uint32_t references;
 };
 
 /* Returns 0 and *out with one reference, -ENOMEM, or -EINVAL with reasons in diag: a

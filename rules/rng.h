@@ -9,6 +9,7 @@
 #define NETSPLIT_RULES_RNG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct rng_key {
@@ -16,10 +17,12 @@ struct rng_key {
 };
 
 /* The root of all draws of a seed, and keys below a key. Mixing is ordered: a then b
- * is another key than b then a. A text is mixed with its length. */
+ * is another key than b then a. Texts and bytes are
+ * mixed with their length. */
 struct rng_key rng_seed(uint64_t seed);
 struct rng_key rng_mix(struct rng_key key, uint64_t value);
 struct rng_key rng_mix_text(struct rng_key key, const char *text);
+struct rng_key rng_mix_bytes(struct rng_key key, const void *bytes, size_t n);
 
 /* 64 even bits: draw number ordinal of the key. */
 uint64_t rng_draw(struct rng_key key, uint64_t ordinal);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows that rules/fault.c puts in order; each is defined in the file of its name.
+ */
+#ifndef NETSPLIT_RULES_FAULTS_ROWS_H
+#define NETSPLIT_RULES_FAULTS_ROWS_H
+
+#include "rules/fault.h"
+
+extern const struct fault fault_refuse;
+extern const struct fault fault_slice;
+extern const struct fault fault_delay;
+extern const struct fault fault_rate;
+extern const struct fault fault_stall;
+extern const struct fault fault_discard;
+extern const struct fault fault_reset;
+extern const struct fault fault_close;
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* The links that a rule is about: its words resolved to nodes, its parts taken apart
+ * into ordered pairs. A step of compiling a plan. */
+#ifndef NETSPLIT_RULES_LINKS_H
+#define NETSPLIT_RULES_LINKS_H
+
+#include "rules/index.h"
+#include "rules/plan.h"
+
+struct links_context {
+    const struct plan *plan;  /* its nodes and index->by_name are filled */
+    const struct rules *base; /* whose groups are known */
+    struct arena *scratch;    /* for sets; may grow with each call */
+    struct diag *diag;
+};
+
+/* Adds an edge with that rank for each link and port of the rule. Returns 0, -ENOMEM,
+ * or -EINVAL when a word is neither a node nor a group, with that in diag. */
+int links_add(const struct links_context *context, const struct rule *rule,
+              uint32_t rank, struct index_builder *out);
+
+#endif
