@@ -35,7 +35,8 @@ int control_client_create(struct control_client **out, uv_loop_t *loop,
                           const char *path);
 
 /* Cancels all that is under way. Handles are closed asynchronously: the loop must run
- * on until it is empty, or until on_closed (may be NULL), when the client is free. */
+ * on until it is empty, or until on_closed (may be NULL), after which the client is
+ * gone. With nothing under way on_closed is called at once. */
 typedef void (*control_closed_fn)(void *arg);
 void control_client_close(struct control_client *client, control_closed_fn on_closed,
                           void *arg);
@@ -66,8 +67,8 @@ int control_call(const char *path, const char *method, const char *target,
                  const char *body_text, uint64_t deadline_ns, json_t **body,
                  struct errmsg *err);
 
-/* Percent-encodes text as one path segment or query value; NUL-terminated, cut at a
- * whole character if text_bytes is too small. Returns text. */
+/* Percent-encodes raw as one path segment or query value; NUL-terminated, and cut
+ * between two bytes of raw if text_bytes is too small. Returns text. */
 const char *control_escape(const char *raw, char *text, size_t text_bytes);
 
 #endif
