@@ -220,6 +220,15 @@ check: build/deps/build build/deps/test build/deps/check layers
 	    2>/dev/null' tidy
 	@echo 'check: passed'
 
+# BENCH=bulk|latency|connections|delay runs one part.
+$B/tests/bench: $(patsubst %.c,$O/%.o,$(wildcard tests/bench/*.c)) $O/proxy/base/now.o
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
+.PHONY: bench
+bench: build/deps/bench all $B/tests/bench
+	@$B/tests/bench $(NETSPLIT) "$(BENCH)" $B/bench.json
+
 PLAYBOOK ?= playbooks/primary-cut-off.md
 .PHONY: drill
 drill: all $(if $(findstring postgres,$(CLUSTER)),build/deps/postgres)
