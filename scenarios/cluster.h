@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Cluster files: the system under test, its nodes, the commands that run it, and the
+ * replication modes it can be in. Read whole and checked before anything is started.
+ *
+ *     cluster: 1
+ *     name: store
+ *     needs: { programs: [redis-cli] }
+ *     driver: { resp: "" }
+ *     data: { schema: netsplit_drill }
+ *     nodes: [n1, n2, n3]
+ *     env: { LOG: debug }
+ *     role: CMD            prints primary or standby; run per node
+ *     commands:
+ *       prepare: CMD       once per node before it starts; NODE_DIR is empty
+ *       start: CMD         stays in the foreground; stopped by pid
+ *       ready: CMD         polled until status 0
+ *       promote: CMD       makes NODE the primary
+ *       rejoin: CMD        turns an old primary, which is stopped meanwhile, into a
+ *                          standby of PRIMARY
+ *       stop, kill, pause, resume: CMD   in place of TERM, KILL, STOP and CONT
+ *     modes:
+ *       sync: { env: {...}, enter: CMD, leave: CMD, check: CMD }
+ *
+ * The first node is the primary at first; nodes are started in order, each when the one
+ * before it is ready. */
+#ifndef NETSPLIT_SCENARIOS_CLUSTER_H
+#define NETSPLIT_SCENARIOS_CLUSTER_H
+
+#include "rules/arena.h"
+#include "rules/diag.h"
+
+struct driver;
+
+enum { CLUSTER_NODES_MAX = 9 };
+
+struct cluster_variable {
+    const char *name, *value; /* of an environment */
+};
+
+struct cluster_variables {
+    const struct cluster_variable *items;
+    size_t n;
+};
+
+/* Shell texts; NULL = the file has none. */
+struct cluster_commands {
+    const char *prepare, *start, *ready, *stop, *kill, *pause, *resume, *promote,
+        *rejoin;
+};
+
+struct cluster_mode {
+    const char *name;
+    struct cluster_variables env;
+    const char *enter, *leave; /* once, with the primary as NODE; or NULL */
+    const char
+        *check; /* status 0 proves that the mode is on; prints the real setting */
+};
+
+/* Owns all of it in one arena. */
+struct cluster {
+    struct arena arena;
+    struct source source; /* the file's name and its whole text */
+    const char *name;
+    const struct driver *driver;
+    const char *setting; /* of the driver */
+    const char *schema;
+    const char *const *nodes; /* names */
+    size_t n_nodes;           /* 1..CLUSTER_NODES_MAX */
+    struct cluster_variables env;
+    const char *const *programs; /* that must be on PATH */
+    size_t n_programs;
+    const char *role;
+    struct cluster_commands commands;
+    const struct cluster_mode *modes; /* in the file's order; at least one */
+    size_t n_modes;
+};
+
+/* The path of the cluster that word stands for: a path if it has a slash or ends in
+ * .yaml, else NAME.yaml among the clusters that come with netsplit. Writes to path;
+ * -ENOENT if there is none. */
+int cluster_find(const char *word, char *path, size_t path_bytes);
+
+/* Reads and checks the file. NULL when it cannot be read or is wrong: diag says why,
+ * all mistakes at once. The caller destroys what it returns. */
+struct cluster *cluster_load(const char *path, struct diag *diag);
+/* The same of a text in memory. */
+struct cluster *cluster_parse(const char *name, const char *text, size_t length,
+                              struct diag *diag);
+void cluster_destroy(struct cluster *cluster);
+
+/* The mode of the name, or NULL. */
+const struct cluster_mode *cluster_find_mode(const struct cluster *cluster,
+                                             const char *name);
+/* The index of the node, or -1. */
+int cluster_find_node(const struct cluster *cluster, const char *name);
+
+/* The first of the programs it needs that is not on PATH, or NULL. */
+const char *cluster_lacks(const struct cluster *cluster);
+
+#endif

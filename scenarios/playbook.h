@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Playbooks: Markdown documents for people, whose marked blocks are the steps of a
+ * drill. The whole file is read and checked before the first step runs, against the
+ * cluster it is to run on; what it should hold by the rules of the craft (an owner,
+ * assumptions, a risk, stop conditions, something expected, a positive control) and
+ * does not is said as a warning. */
+#ifndef NETSPLIT_SCENARIOS_PLAYBOOK_H
+#define NETSPLIT_SCENARIOS_PLAYBOOK_H
+
+#include "scenarios/step.h"
+
+/* Owns all of it in one arena. */
+struct playbook {
+    struct arena arena;
+    struct source source;     /* the file's name and its whole text */
+    const char *title;        /* front matter's `playbook`, else the first heading */
+    const char *owner;        /* NULL = it says none */
+    const char *cluster_word; /* front matter's `cluster`: a name or path; or NULL */
+    const char *const *modes; /* front matter's; none = all of the cluster's */
+    size_t n_modes;
+    uint64_t no_ok_write_ns; /* stop conditions; 0 = none */
+    uint64_t duration_ns;    /* of one mode */
+    const char *no_control;  /* `control: none because ...`: the reason; or NULL */
+    struct step *steps;      /* in document order */
+    size_t n_steps;
+};
+
+/* Reads and checks the file. cluster may be NULL: then the one it names is loaded for
+ * the check, and *used says which (owned by the caller; NULL if none could be loaded).
+ * NULL when the playbook is wrong; diag says why, with the cluster file's mistakes. */
+struct playbook *playbook_load(const char *path, const char *cluster_word,
+                               struct cluster **used, struct diag *diag);
+
+/* The same of a text in memory, on a cluster (borrowed). */
+struct playbook *playbook_parse(const char *name, const char *text, size_t length,
+                                const struct cluster *cluster, struct diag *diag);
+void playbook_destroy(struct playbook *playbook);
+
+/* Whether the text is a playbook's: Markdown with front matter that has `playbook:`. */
+bool playbook_is(const char *path);
+
+#endif
