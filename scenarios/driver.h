@@ -38,9 +38,11 @@ struct driver_target {
                                         the node itself for final reads and probes */
     struct driver_endpoint direct;   /* the node itself, past the proxy: an abandoned
                                         operation is cancelled here; none = it is not */
-    const char *setting; /* the cluster file's text for the driver; may be "" */
-    const char *schema;  /* the only thing a workload touches: [a-z_][a-z0-9_]*, at
-                            most 40 characters */
+    enum history_f writes; /* what writes at the keys, append, write or add: it says how
+                              they are kept, and so how they are read */
+    const char *setting;   /* the cluster file's text for the driver; may be "" */
+    const char *schema;    /* the only thing a workload touches: [a-z_][a-z0-9_]*, at
+                              most 40 characters */
 };
 
 /* Why an operation was not ok, for counts and the progress line. */

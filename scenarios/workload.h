@@ -33,12 +33,25 @@ struct workload_settings {
     uint64_t deadline_ns; /* of each operation */
 };
 
+/* Whose operation: slot is the place in the pool, 0..processes-1; a process that is
+ * retired leaves it to its successor, who goes on with the next ordinal. */
+struct workload_position {
+    uint64_t seed;
+    uint32_t slot;
+    uint64_t ordinal; /* of the operation in its slot, from 0 */
+};
+
+struct workload_plan;
+
 struct workload {
     const char *name;           /* "append" */
     const char *help;           /* one sentence */
     const struct field *fields; /* into struct workload_settings; ends without a name */
     enum history_f write;       /* what writes */
     bool shows_loss; /* lost, recovered, ghost and duplicates can be judged */
+    /* As workload_next(). */
+    void (*next)(const struct workload_plan *plan, struct workload_position position,
+                 const int64_t *known, struct driver_operation *out);
 };
 
 /* A workload with its parameters: what a playbook's `workload` block says. */
@@ -66,14 +79,6 @@ void workload_default(const struct workload *workload, struct workload_plan *out
  * lacks. 0 or -ENOTSUP. */
 int workload_check(const struct workload_plan *plan, const struct driver *driver,
                    struct errmsg *err);
-
-/* Whose operation: slot is the place in the pool, 0..processes-1; a process that is
- * retired leaves it to its successor, who goes on with the next ordinal. */
-struct workload_position {
-    uint64_t seed;
-    uint32_t slot;
-    uint64_t ordinal; /* of the operation in its slot, from 0 */
-};
 
 /* The operation at the position. known is the value that the process last read or wrote
  * at each of the keys (a cas starts from it; INT64_MIN = none: it writes instead);
