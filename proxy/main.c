@@ -11,6 +11,8 @@
 extern const char netsplit_version[];
 
 int cmd_clean(int argc, char **argv);
+int cmd_judge(int argc, char **argv);
+int cmd_models(int argc, char **argv);
 
 struct subcommand {
     const char *name;
@@ -20,6 +22,8 @@ struct subcommand {
 
 static const struct subcommand subcommands[] = {
     {"clean", cmd_clean, "removes what a crashed run left"},
+    {"judge", cmd_judge, "says what a history of operations shows"},
+    {"models", cmd_models, "lists what a history can be held to"},
     {NULL, NULL, NULL},
 };
 

@@ -318,11 +318,10 @@ enum expect_result expect_evaluate(const struct expectation *expectation,
 bool expect_demands_harm(const struct expectation *expectation)
 {
     const struct measure_row *row = measure_row(expectation->measure);
-    if (!row->harm)
-        return false;
     if (row->unit == MEASURE_UNIT_BOOLEAN)
-        return expectation->has_high && expectation->high == 0;
-    return expectation->has_low && (expectation->low > 0 || expectation->above);
+        return row->harm && expectation->has_high && expectation->high == 0;
+    return row->better == MEASURE_BETTER_LOW && expectation->has_low &&
+           (expectation->low > 0 || expectation->above);
 }
 
 const char *expect_format(const struct expectation *expectation,

@@ -55,8 +55,8 @@ enum expect_result expect_evaluate(const struct expectation *expectation,
                                    const struct measures *measures);
 
 /* Whether it demands harm, and so is a positive control: a lower bound above 0 on a
- * measure that is harm, or that a harmful boolean is false. Unmet, the drill is
- * inconclusive (control-silent) instead of failed. */
+ * measure of which less is better ("unavailable: at least 2s" too), or that a boolean
+ * is false. Unmet, the drill is inconclusive (control-silent) instead of failed. */
 bool expect_demands_harm(const struct expectation *expectation);
 
 /* "lost_writes: 939, expected at least 1". Writes at most text_bytes; returns text. */

@@ -75,14 +75,14 @@ static const struct measure_row rows[] = {
           "writing it"),
     {"linearizable", "linearizable", MEASURE_UNIT_BOOLEAN, HIGH, true,
      "whether all operations fit one order that respects real time"},
-    DURATION("unavailable", true,
+    DURATION("unavailable", false,
              "longest time from the first fault to the end without an ok write "
              "completed, by any process"),
     DURATION("detection", false, "from the first fault until it was noticed"),
-    DURATION("rto_first", true,
+    DURATION("rto_first", false,
              "from the first fault to the completion of the first write, invoked after "
              "it, that survives"),
-    DURATION("rto_steady", true,
+    DURATION("rto_steady", false,
              "from the first fault until the rate and latency of surviving writes are "
              "back within the baseline's band and stay there"),
     DURATION("split_brain", true, "time during which two nodes acknowledged writes"),
@@ -132,6 +132,9 @@ void measure_set(struct measures *measures, enum measure measure, uint64_t value
 bool measure_shows_harm(const struct measures *measures, enum measure measure)
 {
     struct measure_value value = measures->values[measure];
+    if (value.known && rows[measure].unit == MEASURE_UNIT_DURATION &&
+        value.value == MEASURE_NEVER)
+        return true;
     if (!value.known || !rows[measure].harm)
         return false;
     return rows[measure].unit == MEASURE_UNIT_BOOLEAN ? value.value == 0

@@ -109,7 +109,7 @@ struct measures {
 void measure_set(struct measures *measures, enum measure measure, uint64_t value);
 
 /* Whether it is known and shows harm: for rows that are harm a count or duration above
- * 0, or a boolean that is false. */
+ * 0, or a boolean that is false; for every duration that it never ended. */
 bool measure_shows_harm(const struct measures *measures, enum measure measure);
 
 /* For people: "939", "41.2s", "never", "yes", "400/s", "-" when not known. Writes at

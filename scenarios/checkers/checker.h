@@ -4,6 +4,7 @@
 #ifndef NETSPLIT_SCENARIOS_CHECKERS_CHECKER_H
 #define NETSPLIT_SCENARIOS_CHECKERS_CHECKER_H
 
+#include "scenarios/checkers/view.h"
 #include "scenarios/history.h"
 #include "scenarios/measure.h"
 
@@ -31,9 +32,9 @@ enum finding_kind {
     FINDING_DUPLICATE,  /* operation: a read; element is in it count times */
     FINDING_ORDER,      /* operation, other: reads that order elements differently */
     FINDING_STALE,      /* operation: the read; other: the first write it missed */
-    FINDING_READ_YOUR_WRITES,    /* operation: the read; other: own write it missed */
-    FINDING_MONOTONIC_READS,     /* operation: the read; other: earlier, newer read */
-    FINDING_MONOTONIC_WRITES,    /* operation: the read; other: the write it missed */
+    FINDING_READ_YOUR_WRITES,    /* operation: the read; other: the write it missed */
+    FINDING_MONOTONIC_READS,     /* likewise */
+    FINDING_MONOTONIC_WRITES,    /* likewise; or that it shows in the wrong order */
     FINDING_WRITES_FOLLOW_READS, /* likewise */
     FINDING_NOT_LINEARIZABLE,    /* operation: where no order can go on */
     FINDING_SPLIT_BRAIN,         /* at_ns + span_ns; node and other_node both accept */
@@ -75,11 +76,12 @@ struct check_primary {
 struct check_input {
     const struct history *history;       /* borrowed */
     const struct operations *operations; /* borrowed */
+    struct view *view;                   /* owned: the same, arranged by key */
     uint64_t fault_ns;  /* first fault in force; HISTORY_NEVER without one */
     uint64_t heal_ns;   /* last heal or undo; HISTORY_NEVER without one */
     uint64_t end_ns;    /* the processes were told to stop; else the last completion */
     uint64_t detect_ns; /* HISTORY_NEVER if nobody noticed */
-    const struct check_primary *primaries; /* owned: check_input_free() */
+    struct check_primary *primaries; /* owned: check_input_free() */
     size_t primary_count;
 };
 void check_input_fill(const struct history *history,
@@ -87,6 +89,19 @@ void check_input_fill(const struct history *history,
 void check_input_free(struct check_input *input);
 /* The primary when the first fault came, or HISTORY_NO_NODE. */
 int check_old_primary(const struct check_input *input);
+/* Before, during or after, by the time of the invocation. */
+enum measure_window check_window(const struct check_input *input, uint64_t invoke_ns);
+
+/* While a node accepts writes: from one acknowledged write to another one of the same
+ * node as long as no two neighbours are further apart than CHECK_LANE_GAP_NS. */
+#define CHECK_LANE_GAP_NS UINT64_C(500000000)
+struct check_lane {
+    int node;
+    uint64_t from_ns, to_ns;
+    uint64_t writes;
+};
+/* All lanes, in the order of their beginnings; *out is the caller's to free(). */
+size_t check_lanes(const struct check_input *input, struct check_lane **out);
 
 struct check_output {
     struct measures *measures; /* what this checker can tell */
@@ -108,7 +123,7 @@ struct checker {
                                  struct check_output *output);
 };
 
-/* All, in the order in which they run; ends with a row whose name is NULL. */
-extern const struct checker checkers[];
+/* All, in the order in which they run, from index 0; NULL behind the last. */
+const struct checker *checker_at(size_t index);
 
 #endif
