@@ -250,6 +250,8 @@ void diag_hint(struct diag *diag, const char *format, ...)
 void diag_suggest(struct diag *diag, const char *word, const char *const *words,
                   size_t n)
 {
+    if (!diag->last)
+        return;
     char list[512] = "";
     size_t used = 0, known = 0;
     for (size_t i = 0; i < n && known <= WORDS_MOST; i++) {

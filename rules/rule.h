@@ -4,6 +4,7 @@
 #ifndef NETSPLIT_RULES_RULE_H
 #define NETSPLIT_RULES_RULE_H
 
+#include "rules/address.h"
 #include "rules/arena.h"
 #include "rules/diag.h"
 
@@ -25,30 +26,16 @@ struct ports {
     size_t n;              /* 0: was not written */
 };
 
-enum address_kind {
-    ADDRESS_NONE = 0, /* a node that is only a name: who opens a path in mode listen */
-    ADDRESS_IPV4,     /* bytes[0..3], prefix 0..32 */
-    ADDRESS_IPV6,     /* bytes[0..15], prefix 0..128 */
-    ADDRESS_HOST,     /* a host name, resolved by the proxy at each dial */
-};
-
-struct address {
-    enum address_kind kind;
-    uint8_t bytes[16]; /* network order */
-    uint8_t prefix;    /* 32 or 128 for a single address */
-    const char *text;  /* as written, without brackets, port and prefix */
-};
-
 struct rule_node {
     struct word name;
-    struct address address;
-    struct ports ports; /* of the servers at the node */
-    struct mark at;     /* of its value */
+    struct address address; /* ADDRESS_NONE: only a name, for who opens a path */
+    struct ports ports;     /* of the servers at the node */
+    struct mark at;         /* of its value */
 };
 
 struct rule_group {
     struct word name;
-    struct words members; /* nodes and groups; groups never hold themselves */
+    struct words members; /* nodes; groups hold no groups */
 };
 
 /* One path: the proxy listens, and dials a node's port. */

@@ -84,9 +84,10 @@ struct yaml_table {
 bool yaml_read_map(const struct yaml_node *map, const struct yaml_table *table,
                    void *target, struct diag *diag);
 
-/* One value by one row, as yaml_read_map does. key names it in errors ("delay"). */
+/* One value by one row, as yaml_read_map does. siblings: the table the row is of, for
+ * hints; may be NULL. */
 bool yaml_read_value(const struct yaml_node *value, const struct field *field,
-                     void *target, struct diag *diag);
+                     const struct field *siblings, void *target, struct diag *diag);
 
 /* For maps whose keys come from several tables: says of a key that the n names are the
  * ones known here; table gives the rest of the answer, its fields are not looked at. */

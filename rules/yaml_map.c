@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { NAMES_MOST = 64 }; /* no table of this language is longer */
+enum { NAMES_MOST = 64 }; /* more keys in one table are not suggested */
 
 const struct yaml_pair *yaml_find_pair(const struct yaml_node *map, const char *key)
 {
@@ -141,8 +141,8 @@ static bool store_node(const struct yaml_node *value, const struct field *field,
     return true;
 }
 
-static bool read_value(const struct yaml_node *value, const struct field *field,
-                       const struct field *siblings, void *target, struct diag *diag)
+bool yaml_read_value(const struct yaml_node *value, const struct field *field,
+                     const struct field *siblings, void *target, struct diag *diag)
 {
     if (value->kind == YAML_SCALAR && value->cut)
         return true;
@@ -169,12 +169,6 @@ static bool read_value(const struct yaml_node *value, const struct field *field,
         return true;
     complain_value(value, field, siblings, &why, diag);
     return false;
-}
-
-bool yaml_read_value(const struct yaml_node *value, const struct field *field,
-                     void *target, struct diag *diag)
-{
-    return read_value(value, field, NULL, target, diag);
 }
 
 static const struct field_stranger *find_stranger(const struct yaml_table *table,
@@ -277,7 +271,8 @@ bool yaml_read_map(const struct yaml_node *map, const struct yaml_table *table,
                    void *target, struct diag *diag)
 {
     const char *names[NAMES_MOST];
-    size_t n = field_names(table->fields, names, NAMES_MOST);
+    size_t known = field_names(table->fields, names, NAMES_MOST);
+    size_t n = known < NAMES_MOST ? known : NAMES_MOST;
     if (map->kind != YAML_MAP) {
         char found[64];
         if (map->kind == YAML_SCALAR && map->cut)
@@ -291,7 +286,7 @@ bool yaml_read_map(const struct yaml_node *map, const struct yaml_table *table,
     for (size_t i = 0; i < map->n; i++) {
         const struct yaml_pair *pair = &map->pairs[i];
         const struct field *field = field_find(table->fields, pair->key->text);
-        if (field && read_value(pair->value, field, table->fields, target, diag))
+        if (field && yaml_read_value(pair->value, field, table->fields, target, diag))
             continue;
         good = false;
         if (!field)

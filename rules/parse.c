@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/* The entries: text or tree in, rules out. A file is read in the order in which its
+ * parts need each other (nodes, groups, listen, rules), whatever order it was written
+ * in; diagnostics come out in the order of the text. */
+#include "rules/parse.h"
+
+#include "rules/parser.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct file_draft {
+    uint64_t version;
+    uint64_t seed;
+    const struct yaml_node *intercept, *ports, *nodes, *groups, *listen, *rules;
+};
+
+#define DRAFT(member) offsetof(struct file_draft, member)
+
+static const struct field file_fields[] = {
+    {.name = "netsplit",
+     .kind = FIELD_NUMBER,
+     .offset = DRAFT(version),
+     .required = true,
+     .min = 1,
+     .max = 1,
+     .help = "the version of the format: 1"},
+    {.name = "seed",
+     .kind = FIELD_NUMBER,
+     .offset = DRAFT(seed),
+     .help = "where all random choices come from; drawn and printed otherwise"},
+    {.name = "intercept",
+     .kind = FIELD_SCALAR,
+     .offset = DRAFT(intercept),
+     .help = "how the proxy sits on the paths: listen"},
+    {.name = "ports",
+     .kind = FIELD_NODE,
+     .offset = DRAFT(ports),
+     .help = "what is intercepted; not for listen"},
+    {.name = "nodes",
+     .kind = FIELD_TREE,
+     .offset = DRAFT(nodes),
+     .help = "who there is: name and address"},
+    {.name = "groups",
+     .kind = FIELD_TREE,
+     .offset = DRAFT(groups),
+     .help = "names for lists of nodes"},
+    {.name = "listen",
+     .kind = FIELD_LIST,
+     .offset = DRAFT(listen),
+     .help = "the paths through the proxy"},
+    {.name = "rules",
+     .kind = FIELD_LIST,
+     .offset = DRAFT(rules),
+     .help = "what happens on them"},
+    {0},
+};
+
+static const struct field_stranger file_strangers[] = {
+    {"version", "netsplit", NULL, false}, {"node", "nodes", NULL, false},
+    {"hosts", "nodes", NULL, false},      {"servers", "nodes", NULL, false},
+    {"upstreams", "nodes", NULL, false},  {"proxies", "listen", NULL, false},
+    {"listeners", "listen", NULL, false}, {"links", "listen", NULL, false},
+    {"toxics", "rules", NULL, false},     {"faults", "rules", NULL, false},
+    {"rule", "rules", NULL, false},       {"group", "groups", NULL, false},
+    {"mode", "intercept", NULL, false},   {NULL, NULL, NULL, false},
+};
+
+static const char *file_belongs(const char *key)
+{
+    static const char *const keys[] = {"name",    "match", "partition",
+                                       "isolate", "cut",   "inject",
+                                       "when",    "how",   "probability"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strcmp(keys[i], key) == 0)
+            return "rules";
+    return parser_is_inject_word(key) ? "inject" : NULL;
+}
+
+static const struct yaml_table file_table = {.what = "a rule file",
+                                             .fields = file_fields,
+                                             .strangers = file_strangers,
+                                             .belongs = file_belongs};
+
+static const struct field overlay_fields[] = {
+    {.name = "netsplit",
+     .kind = FIELD_NUMBER,
+     .offset = DRAFT(version),
+     .required = true,
+     .min = 1,
+     .max = 1,
+     .help = "the version of the format: 1"},
+    {.name = "rules",
+     .kind = FIELD_LIST,
+     .offset = DRAFT(rules),
+     .required = true,
+     .help = "what happens on the paths of the base"},
+    {0},
+};
+
+static const struct field_stranger overlay_strangers[] = {
+    {"nodes", NULL, "an overlay holds rules; nodes are those of the base", false},
+    {"groups", NULL, "an overlay holds rules; groups are those of the base", false},
+    {"listen", NULL, "an overlay holds rules; paths are those of the base", false},
+    {"seed", NULL, "an overlay holds rules; the seed is that of the base", false},
+    {"intercept", NULL, "an overlay holds rules", false},
+    {"ports", NULL, "an overlay holds rules", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct yaml_table overlay_table = {
+    .what = "an overlay", .fields = overlay_fields, .strangers = overlay_strangers};
+
+/* Only listen is there; the others are words of the language. */
+static void check_intercept(struct parser *parser, const struct yaml_node *value)
+{
+    static const char *const words[] = {"listen", "redirect", "tproxy", "netns"};
+    if (strcmp(value->text, words[0]) == 0)
+        return;
+    for (size_t i = 1; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(value->text, words[i]) != 0)
+            continue;
+        diag_lacking(parser->diag, &value->at,
+                     "\"intercept: %s\" is not available in this version", words[i]);
+        diag_hint(parser->diag, "use \"listen\", with an entry for each path");
+        return;
+    }
+    diag_error(parser->diag, &value->at, "unknown intercept \"%s\"", value->text);
+    diag_suggest(parser->diag, value->text, words, sizeof words / sizeof *words);
+}
+
+static void check_top_ports(struct parser *parser, const struct yaml_node *root,
+                            const struct yaml_node *value)
+{
+    struct ports ports;
+    const struct yaml_node *intercept = yaml_find(root, "intercept");
+    bool listens = !intercept || strcmp(intercept->text, "listen") == 0;
+    if (parser_read_ports(parser, "ports", value, &ports) && listens) {
+        diag_warning(parser->diag, &yaml_find_pair(root, "ports")->key->at,
+                     "\"ports\" has no effect with intercept: listen");
+        diag_hint(parser->diag, "paths are given under \"listen\"");
+    }
+}
+
+/* Whether the key was read to its end, so that no name of it can be missing. */
+static bool is_whole(const struct yaml_node *root, const char *key)
+{
+    const struct yaml_node *value = yaml_find(root, key);
+    return value ? !value->cut : !root->cut;
+}
+
+static void read_file(struct parser *parser, const struct yaml_node *root)
+{
+    struct file_draft draft = {.version = 1};
+    (void)yaml_read_map(root, &file_table, &draft, parser->diag); /* all is told */
+    parser->known_is_whole = is_whole(root, "nodes") && is_whole(root, "groups");
+    parser->rules->has_seed = yaml_find(root, "seed") != NULL;
+    parser->rules->seed = draft.seed;
+    if (draft.intercept)
+        check_intercept(parser, draft.intercept);
+    if (draft.ports)
+        check_top_ports(parser, root, draft.ports);
+    if (draft.nodes)
+        parser_read_nodes(parser, draft.nodes);
+    if (draft.groups)
+        parser_read_groups(parser, draft.groups);
+    parser_collect_names(parser);
+    parser_check_groups(parser);
+    if (draft.listen)
+        parser_read_listens(parser, draft.listen);
+    if (draft.rules)
+        parser_read_rules(parser, draft.rules);
+}
+
+static void read_overlay(struct parser *parser, const struct yaml_node *root)
+{
+    struct file_draft draft = {.version = 1};
+    (void)yaml_read_map(root, &overlay_table, &draft, parser->diag); /* all is told */
+    parser->known_is_whole = true;
+    parser_collect_names(parser);
+    if (draft.rules)
+        parser_read_rules(parser, draft.rules);
+}
+
+static void read_block(struct parser *parser, const struct yaml_node *node)
+{
+    parser->known_is_whole = true;
+    parser_collect_names(parser);
+    parser_read_rules(parser, node);
+}
+
+/* An empty struct rules in an arena of its own, or NULL. */
+static struct rules *create_rules(const struct allocator *allocator)
+{
+    struct arena arena;
+    arena_init(&arena, allocator);
+    struct rules *rules = arena_alloc(&arena, 1, sizeof *rules);
+    if (rules)
+        rules->arena = arena;
+    return rules;
+}
+
+static const struct source *copy_source(struct arena *arena, const char *name,
+                                        const char *text, size_t length)
+{
+    struct source *source = arena_alloc(arena, 1, sizeof *source);
+    char *own_name = arena_copy(arena, name, strlen(name));
+    char *own_text = arena_copy(arena, text, length);
+    if (!source || !own_name || !own_text)
+        return NULL;
+    *source = (struct source){own_name, own_text, length};
+    return source;
+}
+
+typedef void (*read_fn)(struct parser *parser, const struct yaml_node *root);
+
+/* A parse that is under way: the rules being filled, and what was wrong before it. */
+struct job {
+    const struct parse_context *context; /* never NULL */
+    struct diag *diag;
+    struct rules *rules;
+    size_t errors_before;
+};
+
+static size_t count_errors(const struct diag *diag)
+{
+    return diag->n_errors + diag->n_lacking;
+}
+
+static int start(struct job *job, const struct parse_context *context,
+                 struct diag *diag)
+{
+    static const struct parse_context nothing;
+    *job = (struct job){.context = context ? context : &nothing,
+                        .diag = diag,
+                        .errors_before = count_errors(diag)};
+    job->rules = create_rules(job->context->allocator);
+    if (job->rules)
+        return 0;
+    diag->out_of_memory = true;
+    return -ENOMEM;
+}
+
+/* Hands the rules over, or drops them. */
+static int finish(struct job *job, struct rules **out)
+{
+    if (job->diag->out_of_memory || count_errors(job->diag) > job->errors_before) {
+        rules_destroy(job->rules);
+        return diag_status(job->diag);
+    }
+    *out = job->rules;
+    return 0;
+}
+
+/* Runs one of the readers over the tree. */
+static void read_tree(struct job *job, const struct yaml_node *root, read_fn read)
+{
+    struct parser parser = {
+        .context = job->context, .diag = job->diag, .rules = job->rules};
+    read(&parser, root);
+    if (!job->diag->out_of_memory && count_errors(job->diag) == job->errors_before)
+        parser_check_reach(&parser);
+}
+
+static int parse_text(const char *name, const char *text, size_t length,
+                      const struct parse_context *context, read_fn read,
+                      struct diag *diag, struct rules **out)
+{
+    struct job job;
+    int err = start(&job, context, diag);
+    if (err)
+        return err;
+    job.rules->source = copy_source(&job.rules->arena, name, text, length);
+    if (!job.rules->source) {
+        diag->out_of_memory = true;
+        return finish(&job, out);
+    }
+    struct yaml_input input = {.source = job.rules->source,
+                               .text = job.rules->source->text,
+                               .length = length,
+                               .first_line = 1};
+    const struct yaml_node *root = yaml_read(&job.rules->arena, &input, diag);
+    if (root)
+        read_tree(&job, root, read);
+    return finish(&job, out);
+}
+
+int parse_file(const char *name, const char *text, size_t length,
+               const struct parse_context *context, struct diag *diag,
+               struct rules **out)
+{
+    return parse_text(name, text, length, context, read_file, diag, out);
+}
+
+int parse_overlay(const char *name, const char *text, size_t length,
+                  const struct parse_context *context, struct diag *diag,
+                  struct rules **out)
+{
+    return parse_text(name, text, length, context, read_overlay, diag, out);
+}
+
+int parse_block(const struct yaml_node *node, const struct parse_context *context,
+                struct diag *diag, struct rules **out)
+{
+    struct job job;
+    int err = start(&job, context, diag);
+    if (err)
+        return err;
+    job.rules->source = node->at.source;
+    read_tree(&job, node, read_block);
+    return finish(&job, out);
+}

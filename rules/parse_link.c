@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* Link rules: partition, isolate, cut, and how they cut. */
+#include "rules/parser.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char drop_is_lacking[] = "\"how: drop\" needs packets to be dropped in "
+                                      "the kernel, which this version cannot do";
+
+/* "n1 / n2,n3", as on the command line. */
+static void split_parts(struct parser *parser, const struct yaml_node *value,
+                        struct words *parts, size_t n)
+{
+    const char *text = value->text;
+    for (size_t i = 0; i < n; i++) {
+        size_t length = strcspn(text, "/");
+        (void)parser_split_names(parser, value, text, length, &parts[i]); /* told */
+        text += length + 1;
+    }
+}
+
+static void complain_partition(struct parser *parser, const struct yaml_node *value)
+{
+    char found[64];
+    bool is_pair = value->kind == YAML_LIST && value->n == 1;
+    diag_error(parser->diag, &value->at, "a partition has two parts or more, not %s",
+               is_pair ? "one" : yaml_describe(value, found, sizeof found));
+    diag_hint(parser->diag, "[[a], [b, c]]");
+}
+
+/* [a, b] is two parts to some and one part to others. */
+static bool is_flat(const struct yaml_node *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (list->items[i]->kind != YAML_SCALAR)
+            return false;
+    return true;
+}
+
+static void read_partition(struct parser *parser, const struct yaml_node *value,
+                           struct rule *rule)
+{
+    size_t n = value->n;
+    if (value->kind == YAML_SCALAR) {
+        n = 1;
+        for (const char *at = value->text; *at; at++)
+            n += *at == '/';
+    }
+    if (value->cut)
+        return;
+    if (value->kind == YAML_MAP || n < 2) {
+        complain_partition(parser, value);
+        return;
+    }
+    if (value->kind == YAML_LIST && is_flat(value)) {
+        diag_error(parser->diag, &value->at, "each part of a partition is a list");
+        diag_hint(parser->diag, "[[a], [b, c]]");
+        return;
+    }
+    struct words *parts = parser_alloc(parser, n, sizeof *parts);
+    if (!parts)
+        return;
+    rule->parts = parts;
+    rule->n_parts = n;
+    if (value->kind == YAML_SCALAR)
+        split_parts(parser, value, parts, n);
+    for (size_t i = 0; value->kind == YAML_LIST && i < n; i++)
+        (void)parser_read_names(parser, "a part", value->items[i], false, &parts[i]);
+}
+
+static void read_isolate(struct parser *parser, const struct yaml_node *value,
+                         struct rule *rule)
+{
+    struct words *parts = parser_alloc(parser, 1, sizeof *parts);
+    if (!parts)
+        return;
+    rule->parts = parts;
+    rule->n_parts = 1;
+    (void)parser_read_names(parser, "isolate", value, false, parts); /* told */
+}
+
+struct cut_draft {
+    const struct yaml_node *from, *to;
+};
+
+static const struct field cut_fields[] = {
+    {.name = "from",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct cut_draft, from),
+     .required = true,
+     .help = "whose bytes are cut"},
+    {.name = "to",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct cut_draft, to),
+     .required = true,
+     .help = "whom they do not reach"},
+    {0},
+};
+
+static const struct field_stranger cut_strangers[] = {
+    {"between", NULL, "a cut is one way; partition: [[a], [b]] is both", false},
+    {"source", "from", NULL, false},
+    {"target", "to", NULL, false},
+    {"upstream", "from", NULL, false},
+    {"downstream", "to", NULL, false},
+    {"port", NULL, "write \"ports\" beside \"cut\"", false},
+    {"ports", NULL, "it stands beside \"cut\", not in it", false},
+    {"how", NULL, "it stands beside \"cut\", not in it", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct yaml_table cut_table = {
+    .what = "cut", .fields = cut_fields, .strangers = cut_strangers};
+
+static void read_cut(struct parser *parser, const struct yaml_node *value,
+                     struct rule *rule)
+{
+    struct cut_draft draft = {NULL, NULL};
+    struct words *parts = parser_alloc(parser, 2, sizeof *parts);
+    if (!parts)
+        return;
+    rule->parts = parts;
+    rule->n_parts = 2;
+    (void)yaml_read_map(value, &cut_table, &draft, parser->diag); /* all is told */
+    if (draft.from)
+        (void)parser_read_names(parser, "from", draft.from, true, &parts[0]);
+    if (draft.to)
+        (void)parser_read_names(parser, "to", draft.to, true, &parts[1]);
+}
+
+enum { HOW_WORD_DROP = 3 };
+static const char *const how_words[] = {"stall", "reset", "refuse", "drop", NULL};
+
+/* The word's index, or -1. */
+static int read_how(struct parser *parser, const struct yaml_node *value,
+                    const char *key)
+{
+    static const struct field_stranger strangers[] = {
+        {"pause", "stall", NULL, false},  {"block", "stall", NULL, false},
+        {"hang", "stall", NULL, false},   {"blackhole", "stall", NULL, false},
+        {"discard", "drop", NULL, false}, {"rst", "reset", NULL, false},
+        {"close", "reset", NULL, false},  {"reject", "refuse", NULL, false},
+        {NULL, NULL, NULL, false},
+    };
+    unsigned word = 0;
+    struct field field = {.name = key, .kind = FIELD_WORD, .words = how_words};
+    for (const struct field_stranger *row = strangers; row->word; row++) {
+        if (value->kind != YAML_SCALAR || strcmp(row->word, value->text) != 0)
+            continue;
+        diag_error(parser->diag, &value->at, "unknown %s \"%s\"", key, value->text);
+        diag_hint(parser->diag, "here it is called \"%s\"", row->known);
+        return -1;
+    }
+    if ((value->kind == YAML_SCALAR && value->cut) ||
+        !yaml_read_value(value, &field, NULL, &word, parser->diag))
+        return -1;
+    return (int)word;
+}
+
+static int read_fallback(struct parser *parser, const struct link_draft *draft, int how)
+{
+    int fallback = read_how(parser, draft->fallback, "fallback");
+    if (fallback == HOW_WORD_DROP)
+        diag_error(parser->diag, &draft->fallback->at,
+                   "\"drop\" is no fallback: stall, reset or refuse");
+    else if (fallback >= 0 && (how >= 0 || !draft->how) && how != HOW_WORD_DROP)
+        diag_warning(parser->diag, &draft->fallback->at,
+                     "\"fallback\" is only for how: drop");
+    return fallback;
+}
+
+static void choose_how(struct parser *parser, const struct link_draft *draft,
+                       struct rule *rule)
+{
+    int how = draft->how ? read_how(parser, draft->how, "how") : -1;
+    int fallback = draft->fallback ? read_fallback(parser, draft, how) : -1;
+    rule->how_given = draft->how != NULL;
+    if (how == HOW_WORD_DROP && !draft->fallback) {
+        diag_lacking(parser->diag, &draft->how->at, "%s", drop_is_lacking);
+        diag_hint(parser->diag, "say \"how: stall\", or add \"fallback: stall\"");
+    } else if (how == HOW_WORD_DROP) {
+        rule->drop_wanted = true;
+        rule->how = fallback < HOW_WORD_DROP && fallback > 0 ? (enum rule_how)fallback
+                                                             : HOW_STALL;
+    } else if (how > 0) {
+        rule->how = (enum rule_how)how;
+    }
+}
+
+static void read_link_ports(struct parser *parser, const struct yaml_node *value,
+                            struct rule *rule)
+{
+    if (value->kind == YAML_SCALAR && strcmp(value->text, "all") == 0) {
+        diag_lacking(parser->diag, &value->at,
+                     "\"ports: all\" cuts in the kernel, which this version cannot do");
+        diag_hint(parser->diag, "without \"ports\" all paths of the proxy are cut");
+        return;
+    }
+    (void)parser_read_ports(parser, "ports", value, &rule->ports); /* told */
+}
+
+void parser_read_link(struct parser *parser, const struct link_draft *draft,
+                      struct rule *rule)
+{
+    if (draft->partition) {
+        rule->kind = RULE_PARTITION;
+        read_partition(parser, draft->partition, rule);
+    } else if (draft->isolate) {
+        rule->kind = RULE_ISOLATE;
+        read_isolate(parser, draft->isolate, rule);
+    } else {
+        rule->kind = RULE_CUT;
+        read_cut(parser, draft->cut, rule);
+    }
+    choose_how(parser, draft, rule);
+    if (draft->ports)
+        read_link_ports(parser, draft->ports, rule);
+}

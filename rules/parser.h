@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parse_*.c files share. Nothing else includes this. */
+#ifndef NETSPLIT_RULES_PARSER_H
+#define NETSPLIT_RULES_PARSER_H
+
+#include "rules/parse.h"
+#include "rules/yaml.h"
+
+/* A name that rules may use. */
+enum known_kind {
+    KNOWN_NODE = 0,
+    KNOWN_GROUP,
+    KNOWN_EXTRA, /* of the context: resolved by whoever gave it */
+};
+
+struct known {
+    const char *text;
+    enum known_kind kind;
+    const struct rule_node *node;   /* of KNOWN_NODE */
+    const struct rule_group *group; /* of KNOWN_GROUP */
+};
+
+struct parser {
+    const struct parse_context *context; /* never NULL */
+    struct diag *diag;
+    struct rules *rules; /* being filled; its arena holds everything */
+    struct known *known; /* sorted by text */
+    size_t n_known;
+    bool known_is_whole;       /* no syntax error came before the last of the names */
+    const char *const *shared; /* two nodes with one address; NULL = none */
+};
+
+/* Zeroed memory of the rules' arena. NULL when there is none; the diag then knows. */
+void *parser_alloc(struct parser *parser, size_t n, size_t bytes);
+
+/* Objects that must differ in their key, and where each stands. */
+struct keyed {
+    const char *key; /* NULL: is left out */
+    const struct mark *at;
+    const void *object; /* the caller's */
+};
+
+typedef void (*parser_twins_fn)(struct parser *parser, const struct keyed *first,
+                                const struct keyed *again);
+
+/* Calls on_twins for each object whose key an earlier one has. Sorts items. */
+void parser_find_twins(struct parser *parser, struct keyed *items, size_t n,
+                       parser_twins_fn on_twins);
+
+/* on_twins for names: "there are two rules called "x"". object is the noun in plural.
+ */
+void parser_on_equal_names(struct parser *parser, const struct keyed *first,
+                           const struct keyed *again);
+
+/* parse_name.c */
+
+/* A name that is being given: letters, digits, "-", "_", "."; not any. what: "node". */
+bool parser_check_new_name(struct parser *parser, const struct word *name,
+                           const char *what);
+
+/* Collects what may be named: nodes and groups of the base and of parser->rules, and
+ * the context's names. */
+void parser_collect_names(struct parser *parser);
+
+const struct known *parser_find_name(const struct parser *parser, const char *name);
+
+/* Says that the name is unknown, with a suggestion, unless there is reason to think
+ * that it may be known. Returns whether it is known. */
+bool parser_check_name(struct parser *parser, const struct word *name);
+
+/* A name, a list of them or (if any_is_allowed) `any`, which leaves out->n 0. key is
+ * what they stand under. Complains and returns false if they are not that. */
+bool parser_read_names(struct parser *parser, const char *key,
+                       const struct yaml_node *value, bool any_is_allowed,
+                       struct words *out);
+
+/* The same for text such as "n1,n2", which stands in value. */
+bool parser_split_names(struct parser *parser, const struct yaml_node *value,
+                        const char *text, size_t length, struct words *out);
+
+/* parse_node.c */
+
+void parser_read_nodes(struct parser *parser, const struct yaml_node *map);
+void parser_read_groups(struct parser *parser, const struct yaml_node *map);
+
+/* Once the names are collected. */
+void parser_check_groups(struct parser *parser);
+
+/* A port, or a list of them. */
+bool parser_read_ports(struct parser *parser, const char *key,
+                       const struct yaml_node *value, struct ports *out);
+
+/* parse_listen.c */
+void parser_read_listens(struct parser *parser, const struct yaml_node *list);
+
+/* parse_rule.c */
+
+/* A list of rules, or (for blocks) one rule. */
+void parser_read_rules(struct parser *parser, const struct yaml_node *node);
+
+/* parse_inject.c */
+
+void parser_read_inject(struct parser *parser, const struct yaml_node *map,
+                        struct rule *rule);
+
+/* Whether it is a word of inject, this version's or not. */
+bool parser_is_inject_word(const char *word);
+
+/* parse_link.c */
+
+/* The values of a link rule's keys; NULL where they were not written. */
+struct link_draft {
+    const struct yaml_node *partition, *isolate, *cut, *how, *fallback, *ports;
+};
+
+void parser_read_link(struct parser *parser, const struct link_draft *draft,
+                      struct rule *rule);
+
+/* parse_reach.c */
+
+/* Warns of rules that no path of the file can ever feel. */
+void parser_check_reach(struct parser *parser);
+
+#endif

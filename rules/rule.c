@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Looking things up in rules as written, and their end. */
+#include "rules/rule.h"
+
+#include <string.h>
+
+void rules_destroy(struct rules *rules)
+{
+    if (!rules)
+        return;
+    struct arena arena = rules->arena; /* rules itself is in it */
+    arena_close(&arena);
+}
+
+const struct rule_node *rules_find_node(const struct rules *rules, const char *name)
+{
+    for (size_t i = 0; i < rules->n_nodes; i++)
+        if (strcmp(rules->nodes[i].name.text, name) == 0)
+            return &rules->nodes[i];
+    return NULL;
+}
+
+const struct rule_group *rules_find_group(const struct rules *rules, const char *name)
+{
+    for (size_t i = 0; i < rules->n_groups; i++)
+        if (strcmp(rules->groups[i].name.text, name) == 0)
+            return &rules->groups[i];
+    return NULL;
+}
+
+const char *rule_kind_name(enum rule_kind kind)
+{
+    static const char *const names[] = {"inject", "partition", "isolate", "cut"};
+    return names[kind];
+}
+
+const char *rule_how_name(enum rule_how how)
+{
+    static const char *const names[] = {"stall", "reset", "refuse"};
+    return names[how];
+}
