@@ -13,6 +13,7 @@ extern const char netsplit_version[];
 int cmd_clean(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 int cmd_models(int argc, char **argv);
+int cmd_store(int argc, char **argv);
 
 struct subcommand {
     const char *name;
@@ -24,6 +25,7 @@ static const struct subcommand subcommands[] = {
     {"clean", cmd_clean, "removes what a crashed run left"},
     {"judge", cmd_judge, "says what a history of operations shows"},
     {"models", cmd_models, "lists what a history can be held to"},
+    {"store", cmd_store, "runs a node of the reference key-value store"},
     {NULL, NULL, NULL},
 };
 
