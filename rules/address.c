@@ -39,7 +39,7 @@ static bool clear_host_bits(uint8_t *bytes, size_t n, unsigned prefix)
     for (size_t i = 0; i < n; i++) {
         unsigned first_bit = (unsigned)i * 8;
         unsigned kept = prefix <= first_bit ? 0 : prefix - first_bit;
-        uint8_t mask = kept >= 8 ? 0xFF : (uint8_t)(0xFF00 >> kept);
+        uint8_t mask = (uint8_t)(kept >= 8 ? 0xFF : 0xFF00 >> kept);
         any = any || (bytes[i] & ~mask) != 0;
         bytes[i] &= mask;
     }

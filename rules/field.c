@@ -43,7 +43,7 @@ static void append(char *text, size_t text_bytes, const char *format, ...)
 static const char *kind_text(enum field_kind kind)
 {
     static const char *const texts[] = {
-        [FIELD_NODE] = "value",        [FIELD_SCALAR] = "value",
+        [FIELD_NODE] = "value",        [FIELD_SCALAR] = "one value",
         [FIELD_LIST] = "list",         [FIELD_TREE] = "map",
         [FIELD_MAP] = "map",           [FIELD_TEXT] = "text",
         [FIELD_WORD] = "word",         [FIELD_FLAG] = "true or false",

@@ -84,4 +84,10 @@ int field_store(const struct field *field, const char *text, void *target,
  * be wrong: a test stores them all. */
 void field_store_standards(const struct field *fields, void *target);
 
+struct buffer;
+
+/* Appends the value that is stored for the row in the struct at source, as field_store
+ * reads it back exactly. Appends nothing for trees. */
+void field_print(const struct field *field, const void *source, struct buffer *out);
+
 #endif

@@ -25,7 +25,7 @@ static const struct field file_fields[] = {
      .required = true,
      .min = 1,
      .max = 1,
-     .help = "the version of the format: 1"},
+     .help = "the version of the format, 1"},
     {.name = "seed",
      .kind = FIELD_NUMBER,
      .offset = DRAFT(seed),
@@ -90,7 +90,7 @@ static const struct field overlay_fields[] = {
      .required = true,
      .min = 1,
      .max = 1,
-     .help = "the version of the format: 1"},
+     .help = "the version of the format, 1"},
     {.name = "rules",
      .kind = FIELD_LIST,
      .offset = DRAFT(rules),
@@ -309,5 +309,21 @@ int parse_block(const struct yaml_node *node, const struct parse_context *contex
         return err;
     job.rules->source = node->at.source;
     read_tree(&job, node, read_block);
+    return finish(&job, out);
+}
+
+int parse_words(const char *const *words, size_t n, const struct parse_context *context,
+                struct diag *diag, struct rules **out)
+{
+    struct job job;
+    int err = start(&job, context, diag);
+    if (err)
+        return err;
+    const struct yaml_node *rule =
+        parser_build_words(&job.rules->arena, words, n, diag);
+    if (rule) {
+        job.rules->source = rule->at.source;
+        read_tree(&job, rule, read_block);
+    }
     return finish(&job, out);
 }

@@ -217,7 +217,7 @@ void parser_read_inject(struct parser *parser, const struct yaml_node *map,
     const char *keys[KEYS_MOST] = {NULL};
     if (map->kind != YAML_MAP || (map->n == 0 && !map->cut)) {
         char found[64];
-        if (map->kind == YAML_SCALAR && map->cut)
+        if (map->cut)
             return;
         diag_error(parser->diag, &map->at, "\"inject\" takes a map of faults, not %s",
                    map->kind == YAML_MAP ? "an empty one"

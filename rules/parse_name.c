@@ -251,15 +251,12 @@ bool parser_read_names(struct parser *parser, const char *key,
                        struct words *out)
 {
     *out = (struct words){.n = 0};
-    if (value->cut && value->kind == YAML_SCALAR)
-        return false;
     if (value->kind == YAML_LIST && value->n > 0)
         return read_list(parser, key, value, out);
-    if (value->kind != YAML_SCALAR || value->length == 0) {
-        if (value->kind == YAML_LIST && value->cut)
-            return false;
+    if (value->cut)
+        return false;
+    if (value->kind != YAML_SCALAR || value->length == 0)
         return complain_names(parser, key, value);
-    }
     if (strcmp(value->text, "any") == 0) {
         if (any_is_allowed)
             return true;

@@ -111,7 +111,9 @@ static void read_node(struct parser *parser, const struct yaml_pair *pair,
     const struct yaml_node *value = pair->value;
     *node =
         (struct rule_node){.name = {pair->key->text, pair->key->at}, .at = value->at};
-    if (!parser_check_new_name(parser, &node->name, "node") || yaml_is_empty(value))
+    bool is_lost = value->cut && value->kind != YAML_MAP;
+    if (!parser_check_new_name(parser, &node->name, "node") || yaml_is_empty(value) ||
+        is_lost)
         return;
     if (value->kind == YAML_SCALAR) {
         read_address(parser, value, node);

@@ -116,6 +116,14 @@ struct link_draft {
 void parser_read_link(struct parser *parser, const struct link_draft *draft,
                       struct rule *rule);
 
+/* parse_words.c */
+
+/* The tree of the one rule that the words say, in arena, with a source of its own; NULL
+ * if they cannot be read, which is told. */
+const struct yaml_node *parser_build_words(struct arena *arena,
+                                           const char *const *words, size_t n,
+                                           struct diag *diag);
+
 /* parse_reach.c */
 
 /* Warns of rules that no path of the file can ever feel. */

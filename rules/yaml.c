@@ -31,6 +31,7 @@ struct reader {
     size_t n_nodes;
     struct yaml_node *root; /* NULL until the first node */
     bool is_truncated;      /* the text was cut before a bad character */
+    bool is_broken;         /* there was a syntax error */
     bool is_over;           /* stop reading */
 };
 
@@ -79,6 +80,16 @@ static bool make_room(struct reader *reader, struct frame *frame)
     return true;
 }
 
+static bool is_merge(const struct yaml_node *key)
+{
+    return strcmp(key->text, "<<") == 0 && !key->quoted;
+}
+
+static bool is_usable_key(const struct yaml_node *key)
+{
+    return key->kind == YAML_SCALAR && key->length > 0 && !is_merge(key);
+}
+
 static void add_key(struct reader *reader, struct frame *frame,
                     const struct yaml_node *key)
 {
@@ -89,7 +100,7 @@ static void add_key(struct reader *reader, struct frame *frame,
                   key->kind == YAML_MAP ? "{" : "[");
     } else if (key->length == 0) {
         diag_error(reader->diag, &key->at, "a key is missing before the \":\"");
-    } else if (strcmp(key->text, "<<") == 0 && !key->quoted) {
+    } else if (is_merge(key)) {
         diag_error(reader->diag, &key->at,
                    "merge keys (<<) are not part of this format");
         diag_hint(reader->diag, "write the keys out");
@@ -101,7 +112,7 @@ static void add_value(struct reader *reader, struct frame *frame,
 {
     const struct yaml_node *key = frame->key;
     frame->key = NULL;
-    if (key->kind != YAML_SCALAR || key->length == 0 || !make_room(reader, frame))
+    if (!is_usable_key(key) || !make_room(reader, frame))
         return;
     struct yaml_pair *pairs = frame->elements;
     pairs[frame->node->n++] = (struct yaml_pair){key, value};
@@ -346,6 +357,7 @@ static void read_events(struct reader *reader, yaml_parser_t *parser)
                 reader->diag->out_of_memory = true;
             else if (!reader->is_truncated)
                 yaml_problem_report(parser, reader->input, reader->diag);
+            reader->is_broken = true;
             break;
         }
         on_event(reader, &event);
@@ -354,17 +366,17 @@ static void read_events(struct reader *reader, yaml_parser_t *parser)
     close_cut_frames(reader);
 }
 
-/* What follows the cut of a truncated text would have been in the last of everything.
- */
-static void mark_truncated(struct yaml_node *node)
+/* What follows the end of a broken text would have been in the last of everything; a
+ * value that ran on to another line swallowed what was meant to be a key. */
+static void mark_cut(struct yaml_node *node)
 {
-    while (node && !node->cut) {
-        node->cut = true;
-        if (node->n == 0)
-            break;
-        const struct yaml_node *last = node->kind == YAML_MAP
-                                           ? node->pairs[node->n - 1].value
-                                           : node->items[node->n - 1];
+    while (node) {
+        const struct yaml_node *last = NULL;
+        node->cut =
+            node->kind != YAML_SCALAR || node->cut || node->at.end_line > node->at.line;
+        if (node->n > 0)
+            last = node->kind == YAML_MAP ? node->pairs[node->n - 1].value
+                                          : node->items[node->n - 1];
         node = (struct yaml_node *)(uintptr_t)last; /* ours: made by add_node */
     }
 }
@@ -404,8 +416,8 @@ const struct yaml_node *yaml_read(struct arena *arena, const struct yaml_input *
     yaml_parser_delete(&parser);
     if (diag->out_of_memory)
         return NULL;
-    if (reader.is_truncated)
-        mark_truncated(reader.root);
+    if (reader.is_truncated || reader.is_broken)
+        mark_cut(reader.root);
     if (!reader.root && diag->n_errors == errors)
         return make_empty_map(&reader);
     return reader.root;

@@ -157,7 +157,7 @@ bool yaml_read_value(const struct yaml_node *value, const struct field *field,
     else if (field->kind == FIELD_TEXT)
         fits = is_scalar && value->length > 0;
     if (!fits)
-        return complain_type(value, field, diag);
+        return value->cut || complain_type(value, field, diag);
     if (field->kind <= FIELD_TREE)
         return store_node(value, field, target);
     if (field->kind == FIELD_MAP) {
@@ -275,7 +275,7 @@ bool yaml_read_map(const struct yaml_node *map, const struct yaml_table *table,
     size_t n = known < NAMES_MOST ? known : NAMES_MOST;
     if (map->kind != YAML_MAP) {
         char found[64];
-        if (map->kind == YAML_SCALAR && map->cut)
+        if (map->cut)
             return false;
         diag_error(diag, &map->at, "%s is a map of keys and values, not %s",
                    table->what, yaml_describe(map, found, sizeof found));

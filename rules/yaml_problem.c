@@ -17,8 +17,6 @@ struct problem_row {
 };
 
 static const struct problem_row rows[] = {
-    {"mapping values are not allowed", NULL, false, "a second \":\" in one line",
-     "quote a value that holds \": \"; or this line is indented too far"},
     {"did not find expected ',' or ']'", NULL, true,
      "this \"[\" is not closed properly",
      "items are separated by commas; text that begins with \"[\" has to be quoted"},
@@ -32,7 +30,7 @@ static const struct problem_row rows[] = {
      "a list item was expected here",
      "items of one list begin with \"- \" in the same column"},
     {"did not find expected node content", NULL, false, "a value was expected here",
-     "text that begins with \":\" has to be quoted between brackets"},
+     "an IPv6 address has to be quoted here: \"::1\", \"[::1]:5432\""},
     {"could not find expected ':'", NULL, true, "a \":\" is missing behind this key",
      "\"key: value\", with a space behind the \":\""},
     {"found unexpected end of stream", "while scanning a quoted scalar", true,
@@ -112,10 +110,43 @@ static bool report_odd_start(const yaml_parser_t *parser,
     return true;
 }
 
+/* A ":" where none can be: a second one in its line; a line that was indented so that
+ * it goes on with the value above; or a line above that lacks the blank behind its ":".
+ */
+static bool report_colon(const yaml_parser_t *parser, const struct yaml_input *input,
+                         struct diag *diag)
+{
+    if (!begins_with(parser->problem, "mapping values are not allowed"))
+        return false;
+    yaml_mark_t at = parser->problem_mark;
+    bool is_second = false;
+    size_t first = at.column; /* of the line's first character that is no blank */
+    for (size_t i = 0; i < at.column; i++) {
+        uint32_t character = character_at(input, at.index - at.column + i);
+        if (character != ' ' && first == at.column)
+            first = i;
+        if (character == ':')
+            is_second = true;
+    }
+    struct mark mark = mark_at(input, at.line, is_second ? at.column : first);
+    mark.end_column = mark.column + (uint32_t)(is_second ? 1 : at.column - first);
+    if (is_second) {
+        diag_error(diag, &mark, "a second \":\" in one line");
+        diag_hint(diag, "quote a value that holds \": \"");
+    } else if (first > 0) {
+        diag_error(diag, &mark, "this line is indented too far");
+        diag_hint(diag, "keys of one map begin in the same column");
+    } else {
+        diag_error(diag, &mark, "the line before this one is no \"key: value\"");
+        diag_hint(diag, "a space stands behind the \":\"");
+    }
+    return true;
+}
+
 void yaml_problem_report(const yaml_parser_t *parser, const struct yaml_input *input,
                          struct diag *diag)
 {
-    if (report_odd_start(parser, input, diag))
+    if (report_odd_start(parser, input, diag) || report_colon(parser, input, diag))
         return;
     const struct problem_row *row = find_row(parser);
     yaml_mark_t at =
