@@ -20,13 +20,14 @@
 
 struct chain;
 
-/* What a rule did since the last call, summed over bytes. */
+/* What a rule did to a stream since the last call. */
 struct chain_touch {
-    uint64_t held_bytes;      /* that had to wait, each counted once a rule */
-    uint64_t passed_bytes;    /* that the rule's last stage let go */
+    uint64_t held_bytes;      /* that have to wait, each counted once a rule */
+    uint64_t passed_bytes;    /* that waited and were let go by the rule's last fault */
     uint64_t discarded_bytes; /* thrown away */
-    uint64_t sliced_bytes;    /* that went out in a write of their own */
-    bool first;               /* first touch of this connection by this rule */
+    uint64_t sliced_bytes;    /* cut off from what they arrived with */
+    bool first;               /* first touch of this connection since the rule became
+                                 active; a fin that has to wait is one, without bytes */
     bool ended;               /* the rule ended the connection */
 };
 
@@ -64,35 +65,47 @@ struct chain_config {
     const struct allocator *allocator; /* NULL = malloc */
 };
 
-struct chain_mark; /* private */
-struct chain_stage;
-
-/* Marks in order of the stream; private. */
-struct chain_queue {
-    struct chain_mark *marks; /* owned, a ring; NULL = none yet */
-    uint32_t capacity;        /* a power of two, or 0 */
-    uint32_t head, n;
-    uint64_t bytes;
+/* So many bytes, or an event, that came to a queue at that time. Private. */
+struct chain_mark {
+    uint64_t bytes; /* 0 for fin and rst */
+    uint64_t arrival_ns;
+    uint8_t kind; /* enum mark_kind */
+    bool alone;   /* a write of its own: not to be joined with others */
 };
+
+enum { CHAIN_INLINE_MARKS = 3 };
+
+/* Marks in the order of the stream, a ring. Private. */
+struct chain_queue {
+    struct chain_mark *marks; /* owned; NULL: `few` is used */
+    uint32_t capacity;        /* of marks; 0 while `few` is used */
+    uint32_t head, n;
+    uint64_t bytes; /* sum of the marks' */
+    struct chain_mark few[CHAIN_INLINE_MARKS];
+};
+
+struct chain_stage; /* private */
 
 /* To be embedded; fields are private. */
 struct chain {
     struct chain_config config;
-    struct plan *plan;          /* a reference; NULL: never updated */
-    struct chain_stage *stages; /* owned: n_stages of them */
+    struct plan *plan;          /* a reference; NULL: no faults yet */
+    struct chain_stage *stages; /* owned: n_stages of them, in order */
     size_t n_stages;
-    struct chain_queue ready;     /* behind the last stage: may go out */
-    const struct plan_rule *gate; /* a partition that stalls; NULL: open */
-    const struct plan_rule *cut;  /* a partition that resets; NULL: none */
-    const struct plan_rule *ended_by;
-    uint64_t taken_bytes; /* that came in: the next byte's offset */
-    uint64_t fifo_bytes;  /* of them in the FIFO still */
+    struct chain_queue ready;        /* behind the last stage: may go out */
+    const struct plan_rule *gate;    /* a partition that stalls; NULL: open */
+    const struct plan_rule *cut;     /* a partition that resets; NULL: none */
+    struct plan *left_plan;          /* a reference, for left_by */
+    const struct plan_rule *left_by; /* a rule that went and left a hole; NULL: none */
+    uint64_t taken_bytes;            /* that came in: the offset of the next byte */
+    uint64_t fifo_bytes;             /* of them still in the FIFO */
     uint64_t updated_ns;
     uint64_t hold_bytes;
-    uint64_t n_marks;
-    uint64_t unread_bytes;
-    uint8_t end; /* enum fault_ends */
-    bool end_seen;
+    uint64_t unread_bytes; /* waiting in the sender's socket, as far as told */
+    uint64_t gated_bytes;  /* counted as held by the gate */
+    bool gate_touched;
+    bool is_broken; /* memory for a mark ran out */
+    bool end_told;  /* the end was reported as a touch */
 };
 
 /* A chain without faults. It holds nothing until chain_update. Never fails. */
@@ -104,17 +117,20 @@ void chain_close(struct chain *chain);
 /* Puts the faults on the stream that are in force at now_ns: after chain_init, after
  * each change of plan, and at each edge of a window (plan_next_edge). A fault whose
  * rule goes on keeps its state, also if only its params changed; what a fault that
- * went was holding is at the next stage at once. Call chain_next afterwards. Returns 0
- * or -ENOMEM, and then the faults are as they were. */
+ * went was holding is at once at the next one that stays; a new fault acts on what
+ * reaches its place from then on. match NULL: no faults. Call chain_next afterwards.
+ * Returns 0, or -ENOMEM and then the faults are as they were. */
 int chain_update(struct chain *chain, const struct match *match, uint64_t now_ns);
 
 /* How many bytes may be read from the sender now: 0 while a partition stalls or the
- * stream holds all it may, SIZE_MAX if there is no fault. */
+ * stream holds all it may; SIZE_MAX if there is no fault, and then the data path's own
+ * limit holds. What a stream holds are its bytes in the FIFO and 32 bytes for each mark
+ * beyond a few, so that a flood of tiny chunks costs no more memory than its budget. */
 size_t chain_room(const struct chain *chain);
 
 /* What came from the sender, in order; n bytes (at least 1) were put into the FIFO. n
- * beyond chain_room is allowed. They cannot fail: where memory for marks runs out,
- * bytes take the arrival time of those before them. At most one fin and one rst, and
+ * beyond chain_room is allowed. They cannot fail: when memory for a mark runs out,
+ * chain_next answers CHAIN_RESET without a rule. At most one fin and one rst, and
  * nothing after an rst. */
 void chain_data(struct chain *chain, size_t n, uint64_t now_ns);
 void chain_fin(struct chain *chain, uint64_t now_ns);
@@ -123,9 +139,8 @@ void chain_rst(struct chain *chain, uint64_t now_ns);
 /* n bytes went past the chain, which must be transparent: it only counts them. */
 void chain_bypass(struct chain *chain, size_t n);
 
-/* So many bytes wait unread in the sender's socket while chain_room is 0: counted as
- * held by the rule that stalls the stream; those counted before are not counted
- * again. */
+/* So many bytes wait unread in the sender's socket (FIONREAD): while a partition
+ * stalls the stream they count as held by it, each once. Otherwise nothing happens. */
 void chain_unread(struct chain *chain, size_t bytes);
 
 enum chain_verb {
@@ -144,7 +159,7 @@ struct chain_action {
     uint64_t bytes;   /* of CHAIN_SEND and CHAIN_DISCARD; at least 1 */
     uint64_t wake_ns; /* with every verb: call chain_next again then, even if the
                          action could not be carried out; FAULT_NEVER: no need */
-    const struct plan_rule *rule; /* of CHAIN_RESET and CHAIN_CLOSE */
+    const struct plan_rule *rule; /* of CHAIN_RESET and CHAIN_CLOSE; NULL: no memory */
 };
 
 /* Moves all that is due at now_ns through the stages, and says what to do at the far

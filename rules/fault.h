@@ -26,6 +26,11 @@ enum chunk_kind {
     CHUNK_RST, /* the sender has reset its connection; length 0 */
 };
 
+enum {
+    FAULT_STATE_BYTES = 48,
+    FAULT_QUEUE_BYTES = 64 * 1024,
+};
+
 /* What lies at the head of a stage. */
 struct chunk {
     enum chunk_kind kind;
@@ -114,9 +119,10 @@ struct fault {
     /* True if all streams of a link share one bucket. */
     bool (*shares)(const void *params);
 
-    /* How many bytes should wait in front of it, if the rule says nothing of `hold`.
-     * NULL: the proxy's default. */
+    /* How many bytes may wait in front of it where the rule does not say (`hold`).
+     * NULL: the proxy's default for a stream if it keeps, else FAULT_QUEUE_BYTES. */
     uint64_t (*hold)(const void *params);
+    bool keeps; /* it is there to keep bytes waiting: the path is long, or cut */
 };
 
 /* The rows, ended by NULL, in the order of one inject; those of attempts first, those

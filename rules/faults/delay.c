@@ -136,4 +136,5 @@ const struct fault fault_delay = {
     .draws = "ns",
     .state_bytes = sizeof(struct delay_state),
     .step = delay_step,
+    .keeps = true,
 };

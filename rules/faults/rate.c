@@ -18,7 +18,6 @@ __extension__ typedef unsigned __int128 wide;
 enum {
     SEGMENT_BYTES = 1460,
     LATENESS_NS = 20000000,
-    QUEUE_BYTES = 64 * 1024,
 };
 
 struct rate_state {
@@ -102,7 +101,8 @@ static bool rate_shares(const void *params)
 /* A slow link has a short queue: 50 ms of the rate, or 64 KiB. */
 static uint64_t rate_hold(const void *params)
 {
-    return later(((const struct rate_params *)params)->bytes_per_s / 20, QUEUE_BYTES);
+    return later(((const struct rate_params *)params)->bytes_per_s / 20,
+                 FAULT_QUEUE_BYTES);
 }
 
 static const char *const scopes[] = {"connection", "link", NULL};

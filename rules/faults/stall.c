@@ -28,4 +28,5 @@ const struct fault fault_stall = {
     .fields = stall_fields,
     .params_bytes = sizeof(struct switch_params),
     .step = stall_step,
+    .keeps = true,
 };

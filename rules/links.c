@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* Words become sets of nodes, a byte a node with place 0 for "any"; sets become pairs.
+ * All this is O(nodes^2) for a rule at worst, which is what a partition has of links.
+ */
+#include "rules/links.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* set[0]: any; set[id]: that node. */
+struct set {
+    bool *has;
+    size_t n; /* nodes + 1 */
+};
+
+struct adding {
+    const struct links_context *context;
+    const struct rule *rule;
+    uint32_t rank;
+    struct index_builder *out;
+};
+
+static int make_set(const struct links_context *context, struct set *out)
+{
+    out->n = context->plan->n_nodes + 1;
+    out->has = arena_alloc(context->scratch, out->n, sizeof *out->has);
+    return out->has ? 0 : -ENOMEM;
+}
+
+static void complain(const struct links_context *context, const struct word *word)
+{
+    diag_error(context->diag, &word->at, "the base has no node or group \"%s\"",
+               word->text);
+}
+
+static int put_word(const struct links_context *context, const struct word *word,
+                    struct set *set);
+
+static int put_words(const struct links_context *context, const struct words *words,
+                     struct set *set)
+{
+    int status = 0;
+    for (size_t i = 0; i < words->n; i++) {
+        int result = put_word(context, &words->items[i], set);
+        if (result != 0)
+            status = result;
+    }
+    return status;
+}
+
+/* Groups never hold themselves, so this ends. */
+static int put_word(const struct links_context *context, const struct word *word,
+                    struct set *set)
+{
+    plan_node_id id = plan_find_node(context->plan, word->text);
+    if (id != PLAN_ANY || strcmp(word->text, "any") == 0) {
+        set->has[id] = true;
+        return 0;
+    }
+    const struct rule_group *group = rules_find_group(context->base, word->text);
+    if (group)
+        return put_words(context, &group->members, set);
+    complain(context, word);
+    return -EINVAL;
+}
+
+/* Nothing written is any; any makes the rest of a list say nothing. */
+static int resolve(const struct links_context *context, const struct words *words,
+                   struct set *out)
+{
+    int status = make_set(context, out);
+    if (status == 0)
+        status = put_words(context, words, out);
+    if (status == 0 && words->n == 0)
+        out->has[PLAN_ANY] = true;
+    if (status == 0 && out->has[PLAN_ANY])
+        memset(out->has + 1, 0, (out->n - 1) * sizeof *out->has);
+    return status;
+}
+
+static int add_link(const struct adding *adding, uint32_t from, uint32_t to)
+{
+    struct index_edge edge = {.from = from, .to = to, .rank = adding->rank};
+    const struct ports *ports = &adding->rule->ports;
+    if (ports->n == 0)
+        return index_add(adding->out, &edge);
+    for (size_t i = 0; i < ports->n; i++) {
+        edge.port = ports->items[i];
+        if (index_add(adding->out, &edge) != 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* Every link from the one set to the other; a node may have one with itself, since it
+ * may be a network of many machines. */
+static int add_product(const struct adding *adding, const struct set *from,
+                       const struct set *to)
+{
+    for (uint32_t i = 0; i < from->n; i++) {
+        for (uint32_t j = 0; from->has[i] && j < to->n; j++)
+            if (to->has[j] && add_link(adding, i, j) != 0)
+                return -ENOMEM;
+    }
+    return 0;
+}
+
+static int add_inject(const struct adding *adding)
+{
+    struct set from, to;
+    int from_status = resolve(adding->context, &adding->rule->from, &from);
+    int to_status = resolve(adding->context, &adding->rule->to, &to);
+    if (from_status != 0 || to_status != 0)
+        return from_status ? from_status : to_status;
+    int status = add_product(adding, &from, &to);
+    if (status == 0 && adding->rule->both_ways)
+        status = add_product(adding, &to, &from);
+    return status;
+}
+
+static int add_cut(const struct adding *adding)
+{
+    struct set from, to;
+    int from_status = resolve(adding->context, &adding->rule->parts[0], &from);
+    int to_status = resolve(adding->context, &adding->rule->parts[1], &to);
+    if (from_status != 0 || to_status != 0)
+        return from_status ? from_status : to_status;
+    return add_product(adding, &from, &to);
+}
+
+/* The named nodes that are not isolated keep their links with each other. */
+static int add_isolate(const struct adding *adding)
+{
+    struct set alone, others;
+    int status = resolve(adding->context, &adding->rule->parts[0], &alone);
+    if (status == 0)
+        status = make_set(adding->context, &others);
+    if (status != 0)
+        return status;
+    for (size_t i = 1; i < others.n; i++)
+        others.has[i] = !alone.has[i];
+    status = add_product(adding, &alone, &others);
+    return status ? status : add_product(adding, &others, &alone);
+}
+
+static bool share_a_part(const struct set *parts, size_t n_parts, uint32_t a,
+                         uint32_t b)
+{
+    for (size_t i = 0; i < n_parts; i++)
+        if (parts[i].has[a] && parts[i].has[b])
+            return true;
+    return false;
+}
+
+static int cut_pairs(const struct adding *adding, const struct set *parts,
+                     const struct set *all)
+{
+    for (uint32_t a = 1; a < all->n; a++) {
+        for (uint32_t b = 1; all->has[a] && b < all->n; b++) {
+            bool is_cut = a != b && all->has[b] &&
+                          !share_a_part(parts, adding->rule->n_parts, a, b);
+            if (is_cut && add_link(adding, a, b) != 0)
+                return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+/* A node in two parts bridges them; one in no part keeps all its links. */
+static int add_partition(const struct adding *adding)
+{
+    const struct links_context *context = adding->context;
+    size_t n_parts = adding->rule->n_parts;
+    struct set *parts = arena_alloc(context->scratch, n_parts, sizeof *parts);
+    struct set all;
+    if (!parts || make_set(context, &all) != 0)
+        return -ENOMEM;
+    int status = 0;
+    for (size_t i = 0; i < n_parts; i++) {
+        int result = resolve(context, &adding->rule->parts[i], &parts[i]);
+        if (result == -ENOMEM)
+            return result;
+        status = result ? result : status;
+        for (size_t id = 0; id < all.n; id++)
+            all.has[id] = all.has[id] || parts[i].has[id];
+    }
+    return status ? status : cut_pairs(adding, parts, &all);
+}
+
+int links_add(const struct links_context *context, const struct rule *rule,
+              uint32_t rank, struct index_builder *out)
+{
+    const struct adding adding = {context, rule, rank, out};
+    switch (rule->kind) {
+    case RULE_INJECT:
+        return add_inject(&adding);
+    case RULE_PARTITION:
+        return add_partition(&adding);
+    case RULE_ISOLATE:
+        return add_isolate(&adding);
+    case RULE_CUT:
+        return add_cut(&adding);
+    }
+    return 0;
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/* Paths are interned in a hash table; a path's match is eight lookups in the plan's
+ * index (from or any, to or any, port or any) a link, merged by rank, once a plan. */
+#include "rules/match.h"
+
+#include "rules/arena.h"
+#include "rules/index.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_PLACES = 64 };
+
+struct path_entry {
+    struct path path;
+    struct path_entry *next; /* in its place */
+    struct path_entry *pair; /* of the same names, with port 0: counts connections */
+    uint64_t connections;
+    struct rng_key hash;
+};
+
+/* A bucket and what it belongs to. */
+struct bucket_entry {
+    struct bucket bucket;
+    struct bucket_entry *next;
+    uint32_t slot;       /* of the rule */
+    struct rng_key link; /* hash of from and to */
+    size_t references;
+};
+
+struct paths {
+    const struct allocator *allocator; /* borrowed */
+    struct path_entry **places;        /* owned; n_places of them, a power of two */
+    size_t n_places, n;
+    struct bucket_entry *buckets; /* owned; a list: rules with scope link are few */
+};
+
+struct paths *paths_create(const struct allocator *allocator)
+{
+    struct paths *paths = allocator_take(allocator, sizeof *paths);
+    size_t bytes = FIRST_PLACES * sizeof *paths->places;
+    struct path_entry **places = paths ? allocator_take(allocator, bytes) : NULL;
+    if (!places) {
+        allocator_give(allocator, paths);
+        return NULL;
+    }
+    memset(places, 0, bytes);
+    *paths = (struct paths){
+        .allocator = allocator, .places = places, .n_places = FIRST_PLACES};
+    return paths;
+}
+
+static void drop_match(struct path *path)
+{
+    for (int i = 0; i < 2; i++)
+        allocator_give(path->paths->allocator, (void *)path->match.link[i].rules);
+    path->match = (struct match){0};
+}
+
+void paths_destroy(struct paths *paths)
+{
+    if (!paths)
+        return;
+    for (size_t i = 0; i < paths->n_places; i++) {
+        for (struct path_entry *entry = paths->places[i], *next; entry; entry = next) {
+            next = entry->next;
+            drop_match(&entry->path);
+            allocator_give(paths->allocator, entry);
+        }
+    }
+    for (struct bucket_entry *entry = paths->buckets, *next; entry; entry = next) {
+        next = entry->next;
+        allocator_give(paths->allocator, entry);
+    }
+    allocator_give(paths->allocator, paths->places);
+    allocator_give(paths->allocator, paths);
+}
+
+static struct rng_key hash_names(const char *from, const char *to)
+{
+    return rng_mix_text(rng_mix_text(rng_seed(0), from), to);
+}
+
+/* Without memory for a larger table the old one goes on, with longer lists. */
+static void grow(struct paths *paths)
+{
+    size_t n_places = paths->n_places * 2;
+    struct path_entry **places =
+        allocator_take(paths->allocator, n_places * sizeof *places);
+    if (!places)
+        return;
+    memset(places, 0, n_places * sizeof *places);
+    for (size_t i = 0; i < paths->n_places; i++) {
+        for (struct path_entry *entry = paths->places[i], *next; entry; entry = next) {
+            struct path_entry **place = &places[entry->hash.hash & (n_places - 1)];
+            next = entry->next;
+            entry->next = *place;
+            *place = entry;
+        }
+    }
+    allocator_give(paths->allocator, paths->places);
+    paths->places = places;
+    paths->n_places = n_places;
+}
+
+/* The names live behind the entry. */
+static struct path_entry *add(struct paths *paths, const char *opener,
+                              const char *server, uint16_t port, struct rng_key hash)
+{
+    size_t opener_bytes = strlen(opener) + 1, server_bytes = strlen(server) + 1;
+    struct path_entry *entry =
+        allocator_take(paths->allocator, sizeof *entry + opener_bytes + server_bytes);
+    if (!entry)
+        return NULL;
+    char *names = (char *)(entry + 1);
+    memcpy(names, opener, opener_bytes);
+    memcpy(names + opener_bytes, server, server_bytes);
+    if (paths->n >= paths->n_places)
+        grow(paths);
+    struct path_entry **place = &paths->places[hash.hash & (paths->n_places - 1)];
+    *entry = (struct path_entry){
+        .path = {.paths = paths,
+                 .opener = names,
+                 .server = names + opener_bytes,
+                 .port = port,
+                 .key = hash_names(opener, server)},
+        .next = *place,
+        .hash = hash,
+    };
+    *place = entry;
+    paths->n++;
+    return entry;
+}
+
+static struct path_entry *find_or_add(struct paths *paths, const char *opener,
+                                      const char *server, uint16_t port)
+{
+    struct rng_key hash = rng_mix(hash_names(opener, server), port);
+    struct path_entry *entry = paths->places[hash.hash & (paths->n_places - 1)];
+    for (; entry; entry = entry->next) {
+        if (entry->path.port == port && strcmp(entry->path.opener, opener) == 0 &&
+            strcmp(entry->path.server, server) == 0)
+            return entry;
+    }
+    return add(paths, opener, server, port, hash);
+}
+
+struct path *paths_find(struct paths *paths, const char *opener, const char *server,
+                        uint16_t port)
+{
+    if (!opener)
+        opener = "any";
+    struct path_entry *pair = find_or_add(paths, opener, server, 0);
+    struct path_entry *entry = pair ? find_or_add(paths, opener, server, port) : NULL;
+    if (!entry)
+        return NULL;
+    entry->pair = pair;
+    return &entry->path;
+}
+
+/* The index's answers for a link: each of from, to and port, or any in its place. */
+struct lookup {
+    const struct index_edge *edges[8];
+    size_t n[8];
+    size_t total;
+};
+
+static struct lookup look_up(const struct plan *plan, uint32_t from, uint32_t to,
+                             uint16_t port)
+{
+    struct lookup lookup = {0};
+    for (unsigned i = 0; i < 8; i++) {
+        bool is_double = ((i & 1) && from == PLAN_ANY) || ((i & 2) && to == PLAN_ANY) ||
+                         ((i & 4) && port == 0);
+        if (is_double)
+            continue;
+        lookup.edges[i] =
+            index_find(plan->index, i & 1 ? PLAN_ANY : from, i & 2 ? PLAN_ANY : to,
+                       i & 4 ? 0 : port, &lookup.n[i]);
+        lookup.total += lookup.n[i];
+    }
+    return lookup;
+}
+
+/* Takes the edge of the lowest rank off the eight sorted lists; total is not 0. */
+static uint32_t take_lowest(struct lookup *lookup)
+{
+    size_t best = 8;
+    for (size_t i = 0; i < 8; i++)
+        if (lookup->n[i] &&
+            (best == 8 || lookup->edges[i]->rank < lookup->edges[best]->rank))
+            best = i;
+    lookup->n[best]--;
+    lookup->total--;
+    return lookup->edges[best]++->rank;
+}
+
+static int match_link(struct path *path, const struct plan *plan,
+                      enum direction direction)
+{
+    uint32_t ends[2] = {plan_find_node(plan, path->opener),
+                        plan_find_node(plan, path->server)};
+    struct lookup lookup = look_up(plan, ends[direction == TO_CLIENT],
+                                   ends[direction == TO_SERVER], path->port);
+    path->match.looked_at += lookup.total;
+    if (lookup.total == 0)
+        return 0;
+    const struct plan_rule **rules =
+        allocator_take(path->paths->allocator, lookup.total * sizeof *rules);
+    if (!rules)
+        return -1;
+    size_t n = 0;
+    while (lookup.total) {
+        const struct plan_rule *rule = &plan->rules[take_lowest(&lookup)];
+        if (n == 0 || rules[n - 1] != rule) /* `between: [a, any]` finds it twice */
+            rules[n++] = rule;
+    }
+    path->match.link[direction] = (struct match_list){rules, n};
+    return 0;
+}
+
+const struct match *path_match(struct path *path, struct plan *plan)
+{
+    if (path->match.plan == plan && path->match.serial == plan->serial)
+        return &path->match;
+    drop_match(path);
+    if (match_link(path, plan, TO_SERVER) != 0 ||
+        match_link(path, plan, TO_CLIENT) != 0) {
+        drop_match(path);
+        return NULL;
+    }
+    path->match.plan = plan;
+    path->match.serial = plan->serial;
+    return &path->match;
+}
+
+struct match_connection path_open(struct path *path, uint64_t now_ns)
+{
+    struct path_entry *entry = (struct path_entry *)path;
+    return (struct match_connection){
+        .path = path, .ordinal = entry->pair->connections++, .opened_ns = now_ns};
+}
+
+struct rng_key match_key(const struct plan_rule *rule,
+                         const struct match_connection *connection)
+{
+    struct rng_key key = rng_mix(rule->key, connection->path->key.hash);
+    return rng_mix(key, connection->ordinal);
+}
+
+bool match_applies(const struct plan_rule *rule,
+                   const struct match_connection *connection, uint64_t now_ns)
+{
+    if (!plan_rule_is_active(rule, now_ns))
+        return false;
+    return rule->probability_ppm >= 1000000 ||
+           rng_chance(match_key(rule, connection), 0, rule->probability_ppm);
+}
+
+static struct match_verdict verdict_of_cut(const struct plan_rule *rule)
+{
+    struct match_verdict verdict = {.rule = rule};
+    switch (rule->how) {
+    case HOW_STALL:
+        verdict.verb = ADMIT_HOLD;
+        verdict.until_ns = FAULT_NEVER;
+        break;
+    case HOW_RESET:
+        verdict.verb = ADMIT_RESET;
+        break;
+    case HOW_REFUSE:
+        verdict.verb = ADMIT_REFUSE;
+        break;
+    }
+    return verdict;
+}
+
+static struct match_verdict stronger(struct match_verdict a, struct match_verdict b)
+{
+    if (b.verb > a.verb || (b.verb == a.verb && b.until_ns > a.until_ns))
+        return b;
+    return a;
+}
+
+static struct match_verdict verdict_of_faults(const struct plan_rule *rule,
+                                              uint64_t opened_ns, uint64_t now_ns)
+{
+    struct match_verdict verdict = {0};
+    for (size_t i = 0; i < rule->n_faults; i++) {
+        const struct plan_fault *fault = &rule->faults[i];
+        if (!fault->fault->admit)
+            continue;
+        struct match_verdict one = {.rule = rule};
+        one.verb = fault->fault->admit(fault->params, opened_ns, now_ns, &one.until_ns);
+        verdict = stronger(verdict, one);
+    }
+    return verdict;
+}
+
+struct match_verdict match_admit(const struct match *match,
+                                 const struct match_connection *connection,
+                                 uint64_t now_ns)
+{
+    struct match_verdict verdict = {0};
+    for (int direction = 0; direction < 2; direction++) {
+        const struct match_list *link = &match->link[direction];
+        for (size_t i = 0; i < link->n; i++) {
+            const struct plan_rule *rule = link->rules[i];
+            bool speaks = direction == TO_SERVER || rule->kind != RULE_INJECT;
+            if (!speaks || !match_applies(rule, connection, now_ns))
+                continue;
+            verdict = stronger(
+                verdict, rule->kind == RULE_INJECT
+                             ? verdict_of_faults(rule, connection->opened_ns, now_ns)
+                             : verdict_of_cut(rule));
+        }
+    }
+    return verdict;
+}
+
+static bool refuses_all(const struct plan_rule *rule, enum direction direction,
+                        uint64_t now_ns)
+{
+    if (!plan_rule_is_active(rule, now_ns))
+        return false;
+    if (rule->kind != RULE_INJECT)
+        return rule->how == HOW_REFUSE;
+    return direction == TO_SERVER && rule->probability_ppm >= 1000000 &&
+           verdict_of_faults(rule, now_ns, now_ns).verb == ADMIT_REFUSE;
+}
+
+const struct plan_rule *match_refuses_all(const struct match *match, uint64_t now_ns)
+{
+    for (int direction = 0; direction < 2; direction++)
+        for (size_t i = 0; i < match->link[direction].n; i++)
+            if (refuses_all(match->link[direction].rules[i], (enum direction)direction,
+                            now_ns))
+                return match->link[direction].rules[i];
+    return NULL;
+}
+
+struct bucket *path_take_bucket(struct path *path, const struct plan_rule *rule,
+                                enum direction direction)
+{
+    struct paths *paths = path->paths;
+    struct rng_key link = direction == TO_SERVER
+                              ? hash_names(path->opener, path->server)
+                              : hash_names(path->server, path->opener);
+    struct bucket_entry *entry = paths->buckets;
+    while (entry && (entry->slot != rule->slot || entry->link.hash != link.hash))
+        entry = entry->next;
+    if (!entry) {
+        entry = allocator_take(paths->allocator, sizeof *entry);
+        if (!entry)
+            return NULL;
+        *entry = (struct bucket_entry){
+            .slot = rule->slot, .link = link, .next = paths->buckets};
+        paths->buckets = entry;
+    }
+    entry->references++;
+    return &entry->bucket;
+}
+
+void path_give_bucket(struct path *path, struct bucket *bucket)
+{
+    struct bucket_entry **place = &path->paths->buckets;
+    while (*place && &(*place)->bucket != bucket)
+        place = &(*place)->next;
+    struct bucket_entry *entry = *place;
+    if (!entry || --entry->references > 0)
+        return;
+    *place = entry->next;
+    allocator_give(path->paths->allocator, entry);
+}
