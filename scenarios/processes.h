@@ -15,9 +15,8 @@
  * made up for later. So a latency is that of an operation that was sent, and the missed
  * turns say what the users of a stalled system could not even ask.
  *
- * Two more kinds of slot read the nodes past the proxy, one for each node: final
- * reads, and probes. Their records are flagged. Everything runs on one loop; nothing
- * here blocks. */
+ * One more slot for each node reads it past the proxy: final reads and probes. Their
+ * records are flagged. Everything runs on one loop; nothing here blocks. */
 #ifndef NETSPLIT_SCENARIOS_PROCESSES_H
 #define NETSPLIT_SCENARIOS_PROCESSES_H
 
@@ -74,8 +73,9 @@ int processes_move(struct processes *processes, size_t to, const bool *homes,
                    processes_moved_fn on_moved, void *context);
 
 /* Reads every key on every node, past the proxy, each until it was read or within_ns is
- * over; records are flagged final. The processes must have been stopped. unread counts
- * reads never answered ok, by node (nodes items, borrowed until the callback returns).
+ * over; records are flagged final. The processes must have been stopped; probes end.
+ * unread counts reads never answered ok, by node (nodes items, borrowed until the
+ * callback returns).
  */
 typedef void (*processes_final_fn)(void *context, const size_t *unread);
 void processes_final_reads(struct processes *processes, uint64_t within_ns,
@@ -117,13 +117,14 @@ uint64_t processes_no_ok_write_ns(const struct processes *processes, uint64_t no
 size_t processes_primary_of(const struct processes *processes, size_t slot);
 size_t processes_home_of(const struct processes *processes, size_t slot);
 
-/* All slots: processes, final readers and probes. Process p sits in slot p modulo
- * this. */
+/* All slots: those of the processes, and one for each node. Process p sits in slot p
+ * modulo this. */
 size_t processes_width(const struct processes *processes);
 
 /* Ends everything at once: open operations are recorded as info (reads: fail), no
- * callback is called any more but on_closed, once the loop has let go of all handles;
- * it may be NULL. The pool is freed then. */
+ * callback is called any more but on_closed, when the pool is freed; it may be NULL.
+ * Drivers may go on cancelling what was abandoned, so run the loop until it is empty.
+ */
 void processes_close(struct processes *processes, processes_done_fn on_closed,
                      void *context);
 
