@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads cluster files: one map by a table, then each part that is a map of names. Every
+ * mistake is told before NULL is returned; nothing is started or resolved here. */
+#include "scenarios/cluster.h"
+
+#include "proxy/base/errmsg.h"
+#include "proxy/base/memory.h"
+#include "rules/nearest.h"
+#include "rules/yaml.h"
+#include "scenarios/driver.h"
+#include "scenarios/text_file.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct cluster_draft {
+    uint64_t version;
+    const char *name, *role, *schema;
+    unsigned environment, after;
+    const struct yaml_node *driver, *nodes, *env, *programs, *intercept, *modes;
+    struct cluster_commands commands;
+};
+
+#define DRAFT(member) offsetof(struct cluster_draft, member)
+
+static const char *const environments[] = {"lab", "staging", "production", NULL};
+static const char *const afters[] = {"drop", "keep", NULL};
+
+static const struct field command_fields[] = {
+    {.name = "prepare",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(commands.prepare),
+     .help = "run once on each node before it starts; NODE_DIR is empty"},
+    {.name = "start",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(commands.start),
+     .required = true,
+     .help = "the server, in the foreground; it is stopped by its pid"},
+    {.name = "ready",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(commands.ready),
+     .required = true,
+     .help = "polled until it ends with status 0"},
+    {.name = "stop",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(commands.stop),
+     .help = "in place of SIGTERM"},
+    {.name = "kill",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(commands.kill),
+     .help = "in place of SIGKILL"},
+    {.name = "pause",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(commands.pause),
+     .help = "in place of SIGSTOP"},
+    {.name = "resume",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(commands.resume),
+     .help = "in place of SIGCONT"},
+    {.name = "promote",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(commands.promote),
+     .help = "makes NODE the primary in place of PRIMARY"},
+    {.name = "rejoin",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(commands.rejoin),
+     .help = "makes an old primary, stopped meanwhile, a standby of PRIMARY"},
+    {0},
+};
+
+static const struct field data_fields[] = {
+    {.name = "schema",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(schema),
+     .help = "the only thing a workload touches"},
+    {.name = "after",
+     .kind = FIELD_WORD,
+     .offset = DRAFT(after),
+     .words = afters,
+     .help = "what becomes of it"},
+    {0},
+};
+
+static const struct field needs_fields[] = {
+    {.name = "programs",
+     .kind = FIELD_LIST,
+     .offset = DRAFT(programs),
+     .help = "that must be on PATH"},
+    {0},
+};
+
+static const struct field cluster_fields[] = {
+    {.name = "cluster",
+     .kind = FIELD_NUMBER,
+     .offset = DRAFT(version),
+     .required = true,
+     .min = 1,
+     .max = 1,
+     .help = "the version of the format: 1"},
+    {.name = "name",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(name),
+     .required = true,
+     .help = "what reports call it"},
+    {.name = "environment",
+     .kind = FIELD_WORD,
+     .offset = DRAFT(environment),
+     .words = environments,
+     .help = "what is at stake"},
+    {.name = "driver",
+     .kind = FIELD_TREE,
+     .offset = DRAFT(driver),
+     .required = true,
+     .help = "how processes talk to it: { resp: \"\" }"},
+    {.name = "data",
+     .kind = FIELD_MAP,
+     .members = data_fields,
+     .help = "what a workload may touch"},
+    {.name = "nodes",
+     .kind = FIELD_LIST,
+     .offset = DRAFT(nodes),
+     .required = true,
+     .help = "names, the first primary first"},
+    {.name = "needs",
+     .kind = FIELD_MAP,
+     .members = needs_fields,
+     .help = "what must be there"},
+    {.name = "intercept",
+     .kind = FIELD_SCALAR,
+     .offset = DRAFT(intercept),
+     .help = "how the proxy sits on the paths: listen"},
+    {.name = "env",
+     .kind = FIELD_TREE,
+     .offset = DRAFT(env),
+     .help = "environment of all commands and steps"},
+    {.name = "role",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(role),
+     .required = true,
+     .help = "prints primary or standby; run per node"},
+    {.name = "commands",
+     .kind = FIELD_MAP,
+     .members = command_fields,
+     .required = true,
+     .help = "what may be done to a node"},
+    {.name = "modes",
+     .kind = FIELD_TREE,
+     .offset = DRAFT(modes),
+     .required = true,
+     .help = "replication settings, one column of a report each"},
+    {0},
+};
+
+static const struct field_stranger cluster_strangers[] = {
+    {"version", "cluster", NULL, false},
+    {"hosts", "nodes", NULL, false},
+    {"servers", "nodes", NULL, false},
+    {"start", "commands", NULL, false},
+    {"promote", "commands", NULL, false},
+    {"mode", "modes", NULL, false},
+    {"environ", "env", NULL, false},
+    {"control", NULL, NULL, true},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct yaml_table cluster_table = {
+    .what = "a cluster file", .fields = cluster_fields, .strangers = cluster_strangers};
+
+struct mode_draft {
+    const struct yaml_node *env;
+    const char *enter, *leave, *check;
+};
+
+#define MODE(member) offsetof(struct mode_draft, member)
+
+static const struct field mode_fields[] = {
+    {.name = "env",
+     .kind = FIELD_TREE,
+     .offset = MODE(env),
+     .help = "environment of all commands in this mode"},
+    {.name = "enter",
+     .kind = FIELD_TEXT,
+     .offset = MODE(enter),
+     .help = "switches the mode on, once all nodes are ready"},
+    {.name = "leave",
+     .kind = FIELD_TEXT,
+     .offset = MODE(leave),
+     .help = "switches it off again"},
+    {.name = "check",
+     .kind = FIELD_TEXT,
+     .offset = MODE(check),
+     .required = true,
+     .help = "status 0 proves that it is on; prints the real setting"},
+    {0},
+};
+
+static const struct yaml_table mode_table = {.what = "a mode", .fields = mode_fields};
+
+struct reader {
+    struct cluster *cluster;
+    struct diag *diag;
+};
+
+static void *take(struct reader *reader, size_t n, size_t bytes)
+{
+    void *memory = arena_alloc(&reader->cluster->arena, n ? n : 1, bytes);
+    if (!memory)
+        abort(); /* the drill side is short-lived: as xcalloc */
+    return memory;
+}
+
+static bool is_scalar(const struct yaml_node *node)
+{
+    return node->kind == YAML_SCALAR && !yaml_is_empty(node);
+}
+
+static struct cluster_variables read_env(struct reader *reader,
+                                         const struct yaml_node *map)
+{
+    if (!map)
+        return (struct cluster_variables){NULL, 0};
+    struct cluster_variable *items = take(reader, map->n, sizeof *items);
+    for (size_t i = 0; i < map->n; i++) {
+        const struct yaml_node *key = map->pairs[i].key;
+        if (map->pairs[i].value->kind != YAML_SCALAR)
+            diag_error(reader->diag, &map->pairs[i].value->at,
+                       "the variable \"%s\" must be text", key->text);
+        if (strspn(key->text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != key->length)
+            diag_error(reader->diag, &key->at,
+                       "a variable's name is capitals, digits and _: \"%s\"",
+                       key->text);
+        items[i] = (struct cluster_variable){key->text, map->pairs[i].value->text};
+    }
+    return (struct cluster_variables){items, map->n};
+}
+
+static bool is_node_name(const char *name)
+{
+    static const char *const taken[] = {"primary", "standbys", "clients", "any", "all"};
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (strcmp(taken[i], name) == 0)
+            return false;
+    return islower((unsigned char)name[0]) && strlen(name) <= 31 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(name);
+}
+
+static void read_nodes(struct reader *reader, const struct yaml_node *list)
+{
+    const char **names = take(reader, list->n, sizeof *names);
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++) {
+        const struct yaml_node *item = list->items[i];
+        if (!is_scalar(item) || !is_node_name(item->text)) {
+            diag_error(reader->diag, &item->at,
+                       "a node's name is lower case letters, "
+                       "digits, - and _");
+            diag_hint(reader->diag,
+                      "primary, standbys, clients, any and all are taken");
+            continue;
+        }
+        for (size_t k = 0; k < n; k++)
+            if (strcmp(names[k], item->text) == 0)
+                diag_error(reader->diag, &item->at, "there are two nodes called \"%s\"",
+                           item->text);
+        names[n++] = item->text;
+    }
+    if (list->n < 1 || list->n > CLUSTER_NODES_MAX)
+        diag_error(reader->diag, &list->at, "a cluster has 1 to %d nodes",
+                   (int)CLUSTER_NODES_MAX);
+    reader->cluster->nodes = names;
+    reader->cluster->n_nodes = n;
+}
+
+static void suggest_driver(struct reader *reader, const char *word)
+{
+    const char *names[16];
+    size_t n = 0;
+    while (n < 16 && driver_get(n)) {
+        names[n] = driver_name(driver_get(n));
+        n++;
+    }
+    diag_suggest(reader->diag, word, names, n);
+}
+
+static void read_driver(struct reader *reader, const struct yaml_node *map)
+{
+    if (map->n != 1) {
+        diag_error(reader->diag, &map->at, "a cluster has one driver: { resp: \"\" }");
+        return;
+    }
+    const struct yaml_node *key = map->pairs[0].key, *value = map->pairs[0].value;
+    const struct driver *driver = driver_find(key->text, NULL);
+    if (!driver) {
+        diag_error(reader->diag, &key->at, "unknown driver \"%s\"", key->text);
+        suggest_driver(reader, key->text);
+        return;
+    }
+    struct errmsg err = {""};
+    if (value->kind != YAML_SCALAR)
+        diag_error(reader->diag, &value->at, "the driver's setting must be text");
+    else if (driver_check(driver, value->text, &err) != 0)
+        diag_error(reader->diag, &value->at, "%s", err.text);
+    reader->cluster->driver = driver;
+    reader->cluster->setting = value->text;
+}
+
+static void read_programs(struct reader *reader, const struct yaml_node *list)
+{
+    const char **names = take(reader, list->n, sizeof *names);
+    for (size_t i = 0; i < list->n; i++) {
+        if (!is_scalar(list->items[i]))
+            diag_error(reader->diag, &list->items[i]->at, "a program is a name");
+        names[i] = list->items[i]->text;
+    }
+    reader->cluster->programs = names;
+    reader->cluster->n_programs = list->n;
+}
+
+static void read_modes(struct reader *reader, const struct yaml_node *map)
+{
+    struct cluster_mode *modes = take(reader, map->n, sizeof *modes);
+    for (size_t i = 0; i < map->n; i++) {
+        struct mode_draft draft = {.check = NULL};
+        (void)yaml_read_map(map->pairs[i].value, &mode_table, &draft, reader->diag);
+        modes[i] = (struct cluster_mode){.name = map->pairs[i].key->text,
+                                         .env = read_env(reader, draft.env),
+                                         .enter = draft.enter,
+                                         .leave = draft.leave,
+                                         .check = draft.check};
+        if (strcmp(modes[i].name, "all") == 0 || strchr(modes[i].name, '/'))
+            diag_error(reader->diag, &map->pairs[i].key->at,
+                       "a mode cannot be called \"%s\"", modes[i].name);
+    }
+    if (map->n == 0)
+        diag_error(reader->diag, &map->at, "a cluster has at least one mode");
+    reader->cluster->modes = modes;
+    reader->cluster->n_modes = map->n;
+}
+
+static void read_cluster(struct reader *reader, const struct yaml_node *root)
+{
+    struct cluster *cluster = reader->cluster;
+    struct cluster_draft draft = {.schema = "netsplit_drill"};
+    struct errmsg err = {""};
+    (void)yaml_read_map(root, &cluster_table, &draft, reader->diag); /* all is told */
+    cluster->name = draft.name;
+    cluster->role = draft.role;
+    cluster->schema = draft.schema;
+    cluster->commands = draft.commands;
+    if (draft.intercept && strcmp(draft.intercept->text, "listen") != 0)
+        diag_lacking(reader->diag, &draft.intercept->at,
+                     "\"intercept: %s\" is not available in this version",
+                     draft.intercept->text);
+    if (draft.environment != 0)
+        diag_lacking(reader->diag, &root->at,
+                     "only clusters of environment lab, which the drill starts itself, "
+                     "are available in this version");
+    if (draft.nodes)
+        read_nodes(reader, draft.nodes);
+    if (draft.driver)
+        read_driver(reader, draft.driver);
+    if (draft.programs)
+        read_programs(reader, draft.programs);
+    if (draft.modes)
+        read_modes(reader, draft.modes);
+    cluster->env = read_env(reader, draft.env);
+    if (driver_check_schema(draft.schema, &err) != 0)
+        diag_error(reader->diag, &root->at, "schema: %s", err.text);
+}
+
+struct cluster *cluster_parse(const char *name, const char *text, size_t length,
+                              struct diag *diag)
+{
+    struct cluster *cluster = xcalloc(1, sizeof *cluster);
+    struct reader reader = {cluster, diag};
+    char *own_text = take(&reader, length + 1, 1);
+    memcpy(own_text, text, length);
+    char *own_name = take(&reader, strlen(name) + 1, 1);
+    memcpy(own_name, name, strlen(name));
+    cluster->source = (struct source){own_name, own_text, length};
+    size_t wrong = diag->n_errors + diag->n_lacking;
+    struct yaml_input input = {&cluster->source, own_text, length, 1, 0};
+    const struct yaml_node *root = yaml_read(&cluster->arena, &input, diag);
+    if (root)
+        read_cluster(&reader, root);
+    if (root && !diag->out_of_memory && diag->n_errors + diag->n_lacking == wrong)
+        return cluster;
+    cluster_destroy(cluster);
+    return NULL;
+}
+
+struct cluster *cluster_load(const char *path, struct diag *diag)
+{
+    size_t length = 0;
+    char *text = text_file_read(path, &length, diag);
+    if (!text)
+        return NULL;
+    struct cluster *cluster = cluster_parse(path, text, length, diag);
+    free(text);
+    return cluster;
+}
+
+void cluster_destroy(struct cluster *cluster)
+{
+    if (!cluster)
+        return;
+    arena_close(&cluster->arena);
+    free(cluster);
+}
+
+/* Where the clusters are that come with netsplit: the source tree, beside the program
+ * that was built there, or where it was installed. */
+static bool find_shipped(const char *word, char *path, size_t path_bytes)
+{
+    static const char *const places[] = {
+        "scenarios/clusters", "%s/../scenarios/clusters", "%s/../../scenarios/clusters",
+        "%s/../share/netsplit/clusters"};
+    char exe[PATH_MAX] = "";
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    char *slash = n > 0 ? strrchr(exe, '/') : NULL;
+    if (slash)
+        *slash = '\0';
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        bool beside = places[i][0] == '%';
+        (void)snprintf(path, path_bytes, "%s%s/%s.yaml", beside ? exe : "",
+                       places[i] + (beside ? 2 : 0), word);
+        if (access(path, R_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+int cluster_find(const char *word, char *path, size_t path_bytes)
+{
+    size_t n = strlen(word);
+    bool is_path = strchr(word, '/') || (n > 5 && strcmp(word + n - 5, ".yaml") == 0) ||
+                   (n > 4 && strcmp(word + n - 4, ".yml") == 0);
+    char found[PATH_MAX];
+    if (is_path)
+        (void)snprintf(found, sizeof found, "%s", word);
+    else if (!find_shipped(word, found, sizeof found))
+        return -ENOENT;
+    if (strlen(found) >= path_bytes)
+        return -ENOENT;
+    (void)snprintf(path, path_bytes, "%s", found);
+    return 0;
+}
+
+const struct cluster_mode *cluster_find_mode(const struct cluster *cluster,
+                                             const char *name)
+{
+    for (size_t i = 0; i < cluster->n_modes; i++)
+        if (strcmp(cluster->modes[i].name, name) == 0)
+            return &cluster->modes[i];
+    return NULL;
+}
+
+int cluster_find_node(const struct cluster *cluster, const char *name)
+{
+    for (size_t i = 0; i < cluster->n_nodes; i++)
+        if (strcmp(cluster->nodes[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
+static bool is_on_path(const char *program)
+{
+    const char *path = getenv("PATH");
+    if (strchr(program, '/') || !path)
+        return access(program, X_OK) == 0;
+    for (const char *at = path; *at;) {
+        size_t n = strcspn(at, ":");
+        char whole[PATH_MAX];
+        (void)snprintf(whole, sizeof whole, "%.*s/%s", (int)n, at, program);
+        if (access(whole, X_OK) == 0)
+            return true;
+        at += n + (at[n] == ':');
+    }
+    return false;
+}
+
+const char *cluster_lacks(const struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->n_programs; i++)
+        if (!is_on_path(cluster->programs[i]))
+            return cluster->programs[i];
+    return NULL;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads playbooks: front matter, then each marked block in document order, then what
+ * fits together. What is wrong ends in errors, what is unwise (playbook_lint.c) in
+ * warnings; both at the Markdown file's own lines. */
+#include "scenarios/playbook.h"
+
+#include "proxy/base/memory.h"
+#include "rules/yaml.h"
+#include "scenarios/playbook_block.h"
+#include "scenarios/playbook_lint.h"
+#include "scenarios/step_read.h"
+#include "scenarios/text_file.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FRONT(member) offsetof(struct playbook_front, member)
+
+static const struct field abort_fields[] = {
+    {.name = "no_ok_write",
+     .kind = FIELD_DURATION,
+     .offset = FRONT(no_ok_write_ns),
+     .min = 1,
+     .help = "ends the drill when no write was acknowledged for so long"},
+    {.name = "duration",
+     .kind = FIELD_DURATION,
+     .offset = FRONT(duration_ns),
+     .min = 1,
+     .help = "ends it when a mode takes longer"},
+    {0},
+};
+
+static const struct field front_fields[] = {
+    {.name = "playbook",
+     .kind = FIELD_TEXT,
+     .offset = FRONT(title),
+     .required = true,
+     .help = "what breaks, in one line"},
+    {.name = "owner",
+     .kind = FIELD_TEXT,
+     .offset = FRONT(owner),
+     .help = "who keeps it true"},
+    {.name = "cluster",
+     .kind = FIELD_TEXT,
+     .offset = FRONT(cluster),
+     .help = "a cluster that comes with netsplit, or a path"},
+    {.name = "modes",
+     .kind = FIELD_LIST,
+     .offset = FRONT(modes),
+     .help = "those of the cluster that are run, in this order"},
+    {.name = "abort",
+     .kind = FIELD_MAP,
+     .members = abort_fields,
+     .help = "stop conditions"},
+    {.name = "assumptions",
+     .kind = FIELD_LIST,
+     .offset = FRONT(assumptions),
+     .help = "what is taken for granted"},
+    {.name = "risk",
+     .kind = FIELD_TREE,
+     .offset = FRONT(risk),
+     .help = "{ signal: what shows it, worst: what it can do }"},
+    {.name = "control",
+     .kind = FIELD_TEXT,
+     .offset = FRONT(control),
+     .help = "\"none because ...\": why nothing here demands harm"},
+    {0},
+};
+
+static const struct field_stranger front_strangers[] = {
+    {"title", "playbook", NULL, false}, {"name", "playbook", NULL, false},
+    {"mode", "modes", NULL, false},     {"stop", "abort", NULL, false},
+    {"owners", "owner", NULL, false},   {"risks", "risk", NULL, false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct yaml_table front_table = {
+    .what = "the front matter", .fields = front_fields, .strangers = front_strangers};
+
+static void *take(struct playbook *playbook, size_t n, size_t bytes)
+{
+    void *memory = arena_alloc(&playbook->arena, n ? n : 1, bytes);
+    if (!memory)
+        abort(); /* the drill side is short-lived: as xcalloc */
+    return memory;
+}
+
+static void read_front(struct playbook *playbook, const struct playbook_blocks *blocks,
+                       struct playbook_front *front, struct diag *diag)
+{
+    if (!blocks->front) {
+        struct mark at = {&playbook->source, 1, 1, 1, 2};
+        diag_error(diag, &at, "a playbook begins with front matter");
+        diag_hint(diag, "---, then lines such as playbook: What breaks, then ---");
+        return;
+    }
+    struct yaml_input input = {&playbook->source, blocks->front, blocks->front_bytes, 2,
+                               0};
+    const struct yaml_node *root = yaml_read(&playbook->arena, &input, diag);
+    if (root)
+        (void)yaml_read_map(root, &front_table, front, diag); /* all is told */
+    playbook->title = front->title ? front->title : blocks->title;
+    playbook->owner = front->owner;
+    playbook->cluster_word = front->cluster;
+    playbook->no_ok_write_ns = front->no_ok_write_ns;
+    playbook->duration_ns = front->duration_ns;
+    playbook->no_control = front->control;
+}
+
+static void suggest_mode(const struct cluster *cluster, const char *word,
+                         struct diag *diag)
+{
+    const char *names[32];
+    size_t n = 0;
+    for (; n < cluster->n_modes && n < 32; n++)
+        names[n] = cluster->modes[n].name;
+    diag_suggest(diag, word, names, n);
+}
+
+/* The modes that the front matter names; all of the cluster's if it names none. */
+static void read_modes(struct playbook *playbook, const struct yaml_node *list,
+                       const struct cluster *cluster, struct diag *diag)
+{
+    size_t n = list ? list->n : cluster ? cluster->n_modes : 0;
+    const char **modes = take(playbook, n, sizeof *modes);
+    for (size_t i = 0; i < n; i++) {
+        modes[i] = list ? list->items[i]->text : cluster->modes[i].name;
+        if (!list)
+            continue;
+        const struct mark *at = &list->items[i]->at;
+        if (list->items[i]->kind != YAML_SCALAR) {
+            diag_error(diag, at, "a mode is a name");
+            modes[i] = "";
+        } else if (cluster && !cluster_find_mode(cluster, modes[i])) {
+            diag_error(diag, at, "the cluster \"%s\" has no mode \"%s\"", cluster->name,
+                       modes[i]);
+            suggest_mode(cluster, modes[i], diag);
+        }
+    }
+    playbook->modes = modes;
+    playbook->n_modes = n;
+}
+
+/* Nodes, and the words that stand for some: primary, clients.n1, ... */
+static const char *const *list_names(struct playbook *playbook,
+                                     const struct cluster *cluster, size_t *n)
+{
+    static const char *const words[] = {"primary", "standbys", "clients",
+                                        "clients.primary", "clients.standbys"};
+    size_t n_words = sizeof words / sizeof *words;
+    size_t nodes = cluster ? cluster->n_nodes : 0;
+    const char **names = take(playbook, n_words + 2 * nodes, sizeof *names);
+    *n = 0;
+    for (size_t i = 0; i < n_words; i++)
+        names[(*n)++] = words[i];
+    for (size_t i = 0; i < nodes; i++) {
+        names[(*n)++] = cluster->nodes[i];
+        names[(*n)++] = arena_print(&playbook->arena, "clients.%s", cluster->nodes[i]);
+    }
+    return names;
+}
+
+static void read_steps(struct playbook *playbook, const struct playbook_blocks *blocks,
+                       const struct cluster *cluster, struct diag *diag)
+{
+    struct step_context context = {.source = &playbook->source,
+                                   .arena = &playbook->arena,
+                                   .cluster = cluster,
+                                   .modes = playbook->modes,
+                                   .n_modes = playbook->n_modes,
+                                   .diag = diag};
+    context.names = list_names(playbook, cluster, &context.n_names);
+    playbook->steps = take(playbook, blocks->n, sizeof *playbook->steps);
+    for (size_t i = 0; i < blocks->n; i++) {
+        const struct playbook_block *block = &blocks->items[i];
+        bool is_ours =
+            strcmp(block->language, "yaml") == 0 || strcmp(block->language, "sh") == 0;
+        if (is_ours && block->header &&
+            step_read(&context, block, &playbook->steps[playbook->n_steps]))
+            playbook->n_steps++;
+    }
+}
+
+struct playbook *playbook_parse(const char *name, const char *text, size_t length,
+                                const struct cluster *cluster, struct diag *diag)
+{
+    struct playbook *playbook = xcalloc(1, sizeof *playbook);
+    struct playbook_blocks blocks;
+    struct playbook_front front = {.title = NULL};
+    char *own_text = take(playbook, length + 1, 1);
+    memcpy(own_text, text, length);
+    char *own_name = take(playbook, strlen(name) + 1, 1);
+    memcpy(own_name, name, strlen(name));
+    playbook->source = (struct source){own_name, own_text, length};
+    size_t wrong = diag->n_errors + diag->n_lacking;
+    playbook_read_blocks(&playbook->arena, &playbook->source, &blocks, diag);
+    read_front(playbook, &blocks, &front, diag);
+    read_modes(playbook, front.modes, cluster, diag);
+    read_steps(playbook, &blocks, cluster, diag);
+    bool whole = diag->n_errors + diag->n_lacking == wrong;
+    playbook_lint(playbook, &front, cluster, whole, diag);
+    if (!diag->out_of_memory && diag->n_errors + diag->n_lacking == wrong)
+        return playbook;
+    playbook_destroy(playbook);
+    return NULL;
+}
+
+/* The cluster that the front matter names, before anything else is read. */
+static void peek_cluster(const char *text, size_t length, char *word, size_t word_bytes)
+{
+    struct diag silent;
+    struct arena arena = {0};
+    struct source source = {"", text, length};
+    struct playbook_blocks blocks;
+    diag_init(&silent, NULL);
+    playbook_read_blocks(&arena, &source, &blocks, &silent);
+    struct yaml_input input = {&source, blocks.front, blocks.front_bytes, 2, 0};
+    const struct yaml_node *root =
+        blocks.front ? yaml_read(&arena, &input, &silent) : NULL;
+    const struct yaml_node *value = root ? yaml_find(root, "cluster") : NULL;
+    (void)snprintf(word, word_bytes, "%s",
+                   value && value->kind == YAML_SCALAR ? value->text : "store");
+    arena_close(&arena);
+    diag_close(&silent);
+}
+
+/* A path in a playbook is relative to the playbook, unless it exists as it stands. */
+static struct cluster *load_cluster(const char *word, const char *playbook_path,
+                                    struct diag *diag)
+{
+    char path[PATH_MAX];
+    if (cluster_find(word, path, sizeof path) == 0)
+        return cluster_load(path, diag);
+    struct source source = {playbook_path, "", 0};
+    struct mark whole = {.source = &source};
+    diag_error(diag, &whole, "there is no cluster \"%s\"", word);
+    diag_hint(diag, "a name in scenarios/clusters/, or a path with a slash in it");
+    return NULL;
+}
+
+struct playbook *playbook_load(const char *path, const char *cluster_word,
+                               struct cluster **used, struct diag *diag)
+{
+    size_t length = 0;
+    char *text = text_file_read(path, &length, diag);
+    *used = NULL;
+    if (!text)
+        return NULL;
+    char word[PATH_MAX];
+    if (cluster_word)
+        (void)snprintf(word, sizeof word, "%s", cluster_word);
+    else
+        peek_cluster(text, length, word, sizeof word);
+    *used = load_cluster(word, path, diag);
+    struct playbook *playbook = playbook_parse(path, text, length, *used, diag);
+    free(text);
+    if (playbook && *used)
+        return playbook;
+    playbook_destroy(playbook);
+    return NULL;
+}
+
+void playbook_destroy(struct playbook *playbook)
+{
+    if (!playbook)
+        return;
+    for (size_t i = 0; i < playbook->n_steps; i++)
+        rules_destroy(playbook->steps[i].rules);
+    arena_close(&playbook->arena);
+    free(playbook);
+}
+
+bool playbook_is(const char *path)
+{
+    size_t n = strlen(path);
+    return n > 3 && strcmp(path + n - 3, ".md") == 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What must fit together in a playbook, and what a good one holds. */
+#ifndef NETSPLIT_SCENARIOS_PLAYBOOK_LINT_H
+#define NETSPLIT_SCENARIOS_PLAYBOOK_LINT_H
+
+#include "scenarios/playbook.h"
+
+struct yaml_node;
+
+/* The front matter as it was written; NULL and 0 where it was not. */
+struct playbook_front {
+    const char *title, *owner, *cluster, *control;
+    const struct yaml_node *modes, *assumptions, *risk;
+    uint64_t no_ok_write_ns, duration_ns;
+};
+
+/* Adds errors and warnings. whole: every block was read well; without that, nothing is
+ * said about what seems to be missing among the steps. */
+void playbook_lint(const struct playbook *playbook, const struct playbook_front *front,
+                   const struct cluster *cluster, bool whole, struct diag *diag);
+
+#endif

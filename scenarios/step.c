@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of verbs. How the blocks themselves are read is step_read.c. */
+#include "scenarios/step.h"
+
+#include <string.h>
+
+#define STEP(member) offsetof(struct step, member)
+
+static const char *const fail_words[] = {"stop", "continue", NULL};
+static const char *const mark_words[] = {"nothing", "detected", NULL};
+
+#define WITHIN                                                                         \
+    {                                                                                  \
+        .name = "within", .kind = FIELD_DURATION, .offset = STEP(within_ns), .min = 1, \
+        .standard = "30s", .help = "how long it may take"                              \
+    }
+#define ON_FAIL                                                                        \
+    {                                                                                  \
+        .name = "on-fail", .kind = FIELD_WORD, .offset = STEP(on_fail),                \
+        .words = fail_words, .standard = "stop", .help = "what a failure means"        \
+    }
+#define MARK                                                                           \
+    {                                                                                  \
+        .name = "mark", .kind = FIELD_WORD, .offset = STEP(detects),                   \
+        .words = mark_words, .standard = "nothing",                                    \
+        .help = "what its good end is: the moment the fault was detected"              \
+    }
+#define ON                                                                             \
+    {                                                                                  \
+        .name = "on", .kind = FIELD_TEXT, .offset = STEP(on),                          \
+        .help = "the node it runs on; the first unless said"                           \
+    }
+
+static const struct field no_options[] = {{0}};
+static const struct field shell_options[] = {ON, WITHIN, ON_FAIL, MARK, {0}};
+static const struct field other_options[] = {WITHIN, ON_FAIL, {0}};
+
+static const struct field run_fields[] = {
+    {.name = "for",
+     .kind = FIELD_DURATION,
+     .offset = STEP(for_ns),
+     .required = true,
+     .min = 1,
+     .help = "how long the workload runs"},
+    {0},
+};
+
+static const struct field wait_fields[] = {
+    {.name = "until",
+     .kind = FIELD_SCALAR,
+     .offset = STEP(until_value),
+     .required = true,
+     .help = "ready | converged | writable | acked N | role NODE primary or standby"},
+    WITHIN,
+    {0},
+};
+
+static const struct field promote_fields[] = {
+    {.name = "node",
+     .kind = FIELD_TEXT,
+     .offset = STEP(node),
+     .required = true,
+     .help = "the node that becomes the primary"},
+    WITHIN,
+    {0},
+};
+
+static const struct field clients_fields[] = {
+    {.name = "move",
+     .kind = FIELD_TREE,
+     .offset = STEP(move_value),
+     .required = true,
+     .help = "{ to: NODE, of: clients or clients.NODE }"},
+    {0},
+};
+
+const struct step_verb step_verbs[] = {
+    {"workload", STEP_WORKLOAD, STEP_YAML, no_options, NULL, NULL,
+     "says what the processes do from here on; they start at once"},
+    {"run", STEP_RUN, STEP_YAML, no_options, run_fields, NULL,
+     "lets it run a while; the first one is the baseline"},
+    {"fault", STEP_FAULT, STEP_YAML, no_options, NULL, NULL,
+     "puts rules in force; primary, standbys and clients stand for nodes"},
+    {"heal", STEP_HEAL, STEP_YAML, other_options, NULL, NULL,
+     "ends every fault; an old primary rejoins if the cluster has a command for it"},
+    {"step", STEP_SHELL, STEP_SH, shell_options, NULL, NULL,
+     "runs a shell script once; fails on a status other than 0"},
+    {"wait", STEP_WAIT, STEP_YAML | STEP_SH, shell_options, wait_fields, NULL,
+     "waits for a condition; a shell script is run until its status is 0"},
+    {"promote", STEP_PROMOTE, STEP_YAML, other_options, promote_fields, NULL,
+     "runs the cluster's promote command on a node"},
+    {"clients", STEP_CLIENTS, STEP_YAML, other_options, clients_fields, NULL,
+     "moves processes to another primary"},
+    {"expect", STEP_EXPECT, STEP_YAML, no_options, NULL, NULL,
+     "ends the drill and says what must be seen, for each mode"},
+    {"probe", STEP_SHELL, STEP_SH, no_options, NULL,
+     "use a wait with mark=detected to time a detection",
+     "samples a shell script (not in this version)"},
+    {"manual", STEP_SHELL, STEP_SH | STEP_YAML, no_options, NULL,
+     "use a step, or say it in the text", "waits for a person (not in this version)"},
+    {.name = NULL},
+};
+
+const struct step_verb *step_find_verb(const char *name)
+{
+    for (const struct step_verb *verb = step_verbs; verb->name; verb++)
+        if (strcmp(verb->name, name) == 0)
+            return verb;
+    return NULL;
+}
+
+static void print_fields(const struct field *fields, const char *lead, FILE *to)
+{
+    for (const struct field *field = fields; field && field->name; field++) {
+        char value[64];
+        fprintf(to, "    %s%-10s %-24s %s", lead, field->name,
+                field_describe(field, value, sizeof value), field->help);
+        if (field->standard)
+            fprintf(to, " (%s)", field->standard);
+        fputs(field->required ? " (required)\n" : "\n", to);
+    }
+}
+
+void step_print_verbs(FILE *to)
+{
+    fputs(
+        "The steps of a playbook: a fenced block whose first line is ```LANGUAGE VERB\n"
+        "OPTION=VALUE..., or whose text begins with # netsplit: VERB "
+        "OPTION=VALUE...\n\n",
+        to);
+    for (const struct step_verb *verb = step_verbs; verb->name; verb++) {
+        fprintf(to, "%-9s %-8s %s\n", verb->name,
+                verb->languages == STEP_YAML ? "yaml"
+                : verb->languages == STEP_SH ? "sh"
+                                             : "yaml, sh",
+                verb->help);
+        print_fields(verb->options, "", to);
+        print_fields(verb->fields, "  ", to);
+    }
+    fputs("\nWorkloads:\n", to);
+    for (size_t i = 0; workload_get(i); i++) {
+        fprintf(to, "%-18s %s\n", workload_get(i)->name, workload_get(i)->help);
+        print_fields(workload_get(i)->fields, "  ", to);
+    }
+}
