@@ -43,6 +43,9 @@ struct world_layer *world_layer(struct world *world, const char *name)
     return layer;
 }
 
+/* Where all words of these tests stand. */
+static const struct source nowhere = {.name = "test", .text = ""};
+
 static struct words read_words(struct arena *arena, const char *text)
 {
     if (!text)
@@ -52,7 +55,7 @@ static struct words read_words(struct arena *arena, const char *text)
     char *copy = arena_copy(arena, text, strlen(text)), *rest = NULL;
     for (char *word = strtok_r(copy, ", ", &rest); word;
          word = strtok_r(NULL, ", ", &rest))
-        items[words.n++].text = word;
+        items[words.n++] = (struct word){word, {.source = &nowhere}};
     return words;
 }
 
