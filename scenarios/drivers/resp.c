@@ -48,14 +48,15 @@ struct resp_client {
     struct elements elements;      /* of the last list read */
 };
 
-/* Error replies whose meaning is known, by how they begin: the write was not done and
- * never will be. They are Redis's (7.0, server.c, createSharedObjects) and the
- * reference store's. A bare ERR is not among them: proxies in front of a server use it
- * for their own timeouts. */
+/* Error replies whose meaning is known, by how they begin: but for one the write was
+ * not done and never will be. They are Redis's (7.0, server.c, createSharedObjects) and
+ * the reference store's. A bare ERR is not among them: proxies in front of a server use
+ * it for their own timeouts. */
 static const struct {
     const char *prefix;
     enum driver_error error;
 } resp_errors[] = {
+    {"INDOUBT", DRIVER_UNCLEAR},     /* no primary any more while it waited */
     {"READONLY", DRIVER_READ_ONLY},  /* the node is a replica */
     {"MOVED", DRIVER_READ_ONLY},     /* the key is another node's */
     {"NOREPLICAS", DRIVER_REFUSED},  /* min-replicas-to-write */

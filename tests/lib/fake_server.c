@@ -52,6 +52,8 @@ static void take_step(struct fake_connection *connection, const char *request,
     size_t i = server->taken;
     if (i >= server->n_steps || i >= FAKE_STEPS)
         return; /* hangs */
+    if (server->farewell && request[0] == server->farewell)
+        return;
     server->taken++;
     memcpy(server->requests[i], request, bytes);
     server->request_bytes[i] = bytes;

@@ -30,8 +30,9 @@ struct fake_server {
     uint16_t port;
     const struct fake_step *steps; /* borrowed; beyond the last all hang */
     size_t n_steps;
-    size_t taken;                        /* steps */
-    size_t accepted;                     /* connections */
+    char farewell;   /* requests that begin with it take no step; 0 = none */
+    size_t taken;    /* steps */
+    size_t accepted; /* connections */
     char requests[FAKE_STEPS][2048];     /* what took step i, with a NUL behind it */
     size_t request_bytes[FAKE_STEPS];    /* its length */
     struct fake_connection *connections; /* owned: those open */
