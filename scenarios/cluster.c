@@ -5,10 +5,10 @@
 
 #include "proxy/base/errmsg.h"
 #include "proxy/base/memory.h"
+#include "proxy/base/text_file.h"
 #include "rules/nearest.h"
 #include "rules/yaml.h"
 #include "scenarios/driver.h"
-#include "scenarios/text_file.h"
 
 #include <ctype.h>
 #include <errno.h>

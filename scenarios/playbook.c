@@ -5,11 +5,11 @@
 #include "scenarios/playbook.h"
 
 #include "proxy/base/memory.h"
+#include "proxy/base/text_file.h"
 #include "rules/yaml.h"
 #include "scenarios/playbook_block.h"
 #include "scenarios/playbook_lint.h"
 #include "scenarios/step_read.h"
-#include "scenarios/text_file.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads a whole file that a user wrote. */
-#ifndef NETSPLIT_SCENARIOS_TEXT_FILE_H
-#define NETSPLIT_SCENARIOS_TEXT_FILE_H
+#ifndef NETSPLIT_BASE_TEXT_FILE_H
+#define NETSPLIT_BASE_TEXT_FILE_H
 
 #include "rules/diag.h"
 

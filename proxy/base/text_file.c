@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads it in one go; what is wrong is said about the file as a whole. */
-#include "scenarios/text_file.h"
-
-#include "proxy/base/memory.h"
+#include "proxy/base/text_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,12 +9,18 @@
 
 enum { LONGEST = 16 * 1024 * 1024 };
 
+/* NULL: no memory. */
 static char *read_all(FILE *from, size_t *length)
 {
     char *text = NULL;
     size_t n = 0, got = 0;
     do {
-        text = xreallocarray(text, n + 65536 + 1, 1);
+        char *longer = realloc(text, n + 65536 + 1);
+        if (!longer) {
+            free(text);
+            return NULL;
+        }
+        text = longer;
         got = fread(text + n, 1, 65536, from);
         n += got;
     } while (got > 0 && n <= LONGEST);
@@ -38,7 +42,9 @@ char *text_file_read(const char *path, size_t *length, struct diag *diag)
     char *text = read_all(from, &n);
     bool bad = ferror(from) != 0;
     (void)fclose(from); /* it was only read */
-    if (bad)
+    if (!text)
+        diag_error(diag, &whole, "there is no memory for it");
+    else if (bad)
         diag_error(diag, &whole, "cannot be read");
     else if (n > LONGEST)
         diag_error(diag, &whole, "is longer than 16 MiB");
