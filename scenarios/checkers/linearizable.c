@@ -15,10 +15,12 @@
  * no return, and need not be done. Reads with an unknown outcome say nothing and are
  * left out, as are operations that failed.
  *
+ * Registers with unique values and no compare-and-set are judged by zones.c instead.
  * The search can be exponential in the operations that are open at once; after
  * STEPS_LIMIT steps for a key the verdict is unknown. */
 #include "proxy/base/memory.h"
 #include "scenarios/checkers/catalogue.h"
+#include "scenarios/checkers/zones.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -318,24 +320,41 @@ static void add_finding(const struct check_input *input, struct check_output *ou
     evidence_add(output->evidence, &finding);
 }
 
-static enum verdict judge_key(const struct check_input *input,
-                              struct check_output *output, size_t key)
+static enum verdict search_order(const struct check_input *input,
+                                 const struct view_key *key, uint32_t *offender)
 {
-    const struct view_key *about = &input->view->keys[key];
     const struct operation *items = input->operations->items, *stuck = NULL;
-    const struct operation **ops =
-        xcalloc(about->writes.n + about->reads.n, sizeof *ops);
+    const struct operation **ops = xcalloc(key->writes.n + key->reads.n, sizeof *ops);
     size_t n = 0;
-    for (size_t i = 0; i < about->writes.n; i++)
-        if (takes_part(&items[about->writes.items[i]]))
-            ops[n++] = &items[about->writes.items[i]];
-    for (size_t i = 0; i < about->reads.n; i++)
-        if (takes_part(&items[about->reads.items[i]]))
-            ops[n++] = &items[about->reads.items[i]];
+    for (size_t i = 0; i < key->writes.n; i++)
+        if (takes_part(&items[key->writes.items[i]]))
+            ops[n++] = &items[key->writes.items[i]];
+    for (size_t i = 0; i < key->reads.n; i++)
+        if (takes_part(&items[key->reads.items[i]]))
+            ops[n++] = &items[key->reads.items[i]];
     enum verdict verdict = judge_operations(ops, n, &stuck);
-    if (verdict == VERDICT_INVALID)
-        add_finding(input, output, stuck);
+    if (stuck)
+        *offender = (uint32_t)(stuck - items);
     free(ops);
+    return verdict;
+}
+
+static bool fits_zones(const struct check_input *input, const struct view_key *key)
+{
+    for (size_t i = 0; i < key->writes.n; i++)
+        if (input->operations->items[key->writes.items[i]].f != HISTORY_WRITE)
+            return false;
+    return input->view->repeated == SIZE_MAX;
+}
+
+static enum verdict judge_key(const struct check_input *input,
+                              struct check_output *output, const struct view_key *key)
+{
+    uint32_t offender = 0;
+    enum verdict verdict = fits_zones(input, key) ? zones_judge(input, key, &offender)
+                                                  : search_order(input, key, &offender);
+    if (verdict == VERDICT_INVALID)
+        add_finding(input, output, &input->operations->items[offender]);
     return verdict;
 }
 
@@ -347,7 +366,7 @@ static struct check_result linearizable_check(const struct check_input *input,
     for (size_t i = 0; i < input->view->key_count; i++) {
         if (input->view->keys[i].is_list)
             continue;
-        enum verdict verdict = judge_key(input, output, i);
+        enum verdict verdict = judge_key(input, output, &input->view->keys[i]);
         counts[verdict]++;
         if (verdict > result.verdict)
             result.verdict = verdict;
