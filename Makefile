@@ -167,6 +167,12 @@ run-tests: all $(addprefix $B/tests/,$(TESTS))
 	    $(TEST_ENV) $B/tests/$$t $(if $(FILTER),--filter '$(FILTER)') || exit 1; \
 	done
 
+# Rewrites what the golden tests want; the diff is for review.
+.PHONY: golden
+golden: build/deps/test
+	@NETSPLIT_GOLDEN=update $(MAKE) --no-print-directory run-tests FILTER='golden/*'
+	@git --no-pager diff --stat -- tests/golden
+
 .PHONY: layers
 layers:
 	@! grep -rnE --include='*.[ch]' '#include *[<"](uv\.h|netlink/|nftables/|microhttpd|proxy/|scenarios/)' rules

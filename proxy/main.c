@@ -10,6 +10,7 @@
 
 extern const char netsplit_version[];
 
+int cmd_check(int argc, char **argv);
 int cmd_clean(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 int cmd_models(int argc, char **argv);
@@ -22,6 +23,8 @@ struct subcommand {
 };
 
 static const struct subcommand subcommands[] = {
+    {"check", cmd_check,
+     "says all that is wrong with a rule file, cluster file or playbook"},
     {"clean", cmd_clean, "removes what a crashed run left"},
     {"judge", cmd_judge, "says what a history of operations shows"},
     {"models", cmd_models, "lists what a history can be held to"},

@@ -116,14 +116,12 @@ static bool is_host(const char *text)
 /* What is neither address nor host name: says what it probably was meant to be. */
 static int complain_host(const char *text, struct unit_error *why)
 {
-    if (strstr(text, "://"))
-        return complain(why, "write the host alone",
-                        "\"%.60s\" is a URL, not an address", text);
+
     if (strchr(text, '%'))
         return complain(why, "", "scopes such as \"%.60s\" are not available here",
                         text);
     if (strchr(text, ':'))
-        return complain(why, "", "\"%.60s\" is no IPv6 address", text);
+        return complain(why, "", "\"%.60s\" is not an IPv6 address", text);
     return complain(why, "", "\"%.60s\" is neither an address nor a host name", text);
 }
 
@@ -151,7 +149,7 @@ int address_parse(const char *text, size_t length, struct address *out,
         err = parse_network(whole, slash, &address, why);
     else if (host[strspn(host, "0123456789.")] == '\0')
         err = complain(why, "four numbers from 0 to 255, without leading zeros",
-                       "\"%.60s\" is no IPv4 address", host);
+                       "\"%.60s\" is not an IPv4 address", host);
     else if (slash || !is_host(host))
         err = complain_host(whole, why);
     if (!err)
@@ -179,7 +177,7 @@ static int parse_port(const char *text, const char *whole, uint16_t *out,
 {
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || digits > 5 || text[digits])
-        return complain(why, "", "\"%.20s\" in \"%.60s\" is no port", text, whole);
+        return complain(why, "", "\"%.20s\" in \"%.60s\" is not a port", text, whole);
     unsigned value = 0;
     for (size_t i = 0; i < digits; i++)
         value = value * 10 + (unsigned)(text[i] - '0');
@@ -192,6 +190,8 @@ static int parse_port(const char *text, const char *whole, uint16_t *out,
 
 int endpoint_parse(const char *text, struct endpoint *out, struct unit_error *why)
 {
+    if (strstr(text, "://"))
+        return complain(why, "write HOST:PORT alone", "\"%.60s\" is a URL", text);
     struct endpoint endpoint = {.host = text};
     const char *port = NULL;
     const char *first = strchr(text, ':');

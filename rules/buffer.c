@@ -68,6 +68,14 @@ void buffer_fill(struct buffer *buffer, char c, size_t n)
     buffer->text[buffer->length] = '\0';
 }
 
+void buffer_cut(struct buffer *buffer, size_t length)
+{
+    if (length >= buffer->length)
+        return;
+    buffer->length = length;
+    buffer->text[length] = '\0';
+}
+
 const char *buffer_text(const struct buffer *buffer)
 {
     return buffer->text ? buffer->text : "";

@@ -25,6 +25,9 @@ void buffer_print(struct buffer *buffer, const char *format, ...)
 /* n times the character. */
 void buffer_fill(struct buffer *buffer, char c, size_t n);
 
+/* Drops what is behind the first length bytes; nothing if there are fewer. */
+void buffer_cut(struct buffer *buffer, size_t length);
+
 /* The text, never NULL. */
 const char *buffer_text(const struct buffer *buffer);
 

@@ -205,6 +205,9 @@ static int store_after(const char *text, struct field_after *out,
     uint64_t amount = 0;
     int err = is_bytes ? unit_parse_bytes(text, &amount, why)
                        : unit_parse_duration(text, &amount, why);
+    if (err && why && text[strspn(text, "0123456789. ")] == '\0')
+        (void)snprintf(why->hint, sizeof why->hint,
+                       "a duration such as 10s, or bytes such as 1MB");
     if (err)
         return err;
     out->is_bytes = is_bytes;

@@ -23,8 +23,6 @@ static const struct field file_fields[] = {
      .kind = FIELD_NUMBER,
      .offset = DRAFT(version),
      .required = true,
-     .min = 1,
-     .max = 1,
      .help = "the version of the format, 1"},
     {.name = "seed",
      .kind = FIELD_NUMBER,
@@ -88,8 +86,6 @@ static const struct field overlay_fields[] = {
      .kind = FIELD_NUMBER,
      .offset = DRAFT(version),
      .required = true,
-     .min = 1,
-     .max = 1,
      .help = "the version of the format, 1"},
     {.name = "rules",
      .kind = FIELD_LIST,
@@ -150,10 +146,21 @@ static bool is_whole(const struct yaml_node *root, const char *key)
     return value ? !value->cut : !root->cut;
 }
 
+static void check_version(struct parser *parser, const struct yaml_node *root,
+                          uint64_t version)
+{
+    if (version == 1)
+        return;
+    diag_error(parser->diag, &yaml_find(root, "netsplit")->at,
+               "format version %llu is not known", (unsigned long long)version);
+    diag_hint(parser->diag, "this program reads version 1");
+}
+
 static void read_file(struct parser *parser, const struct yaml_node *root)
 {
     struct file_draft draft = {.version = 1};
     (void)yaml_read_map(root, &file_table, &draft, parser->diag); /* all is told */
+    check_version(parser, root, draft.version);
     parser->known_is_whole = is_whole(root, "nodes") && is_whole(root, "groups");
     parser->rules->has_seed = yaml_find(root, "seed") != NULL;
     parser->rules->seed = draft.seed;
@@ -177,6 +184,7 @@ static void read_overlay(struct parser *parser, const struct yaml_node *root)
 {
     struct file_draft draft = {.version = 1};
     (void)yaml_read_map(root, &overlay_table, &draft, parser->diag); /* all is told */
+    check_version(parser, root, draft.version);
     parser->known_is_whole = true;
     parser_collect_names(parser);
     if (draft.rules)

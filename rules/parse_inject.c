@@ -3,6 +3,7 @@
  * which is the stream's. A row's first key switches its fault on; the row's other keys
  * mean nothing without it. */
 #include "rules/fault.h"
+#include "rules/nearest.h"
 #include "rules/parser.h"
 
 #include <string.h>
@@ -101,7 +102,7 @@ static const char *belongs(const char *key)
 }
 
 static const struct yaml_table inject_table = {
-    .what = "inject", .strangers = strangers, .belongs = belongs};
+    .what = "\"inject\"", .strangers = strangers, .belongs = belongs};
 
 static const struct field *find_field(const char *key)
 {
@@ -148,6 +149,33 @@ static void complain_unknown_keys(struct parser *parser, const struct yaml_node 
                                   parser->diag);
 }
 
+/* Whether a key of the map was told to stand for this one. */
+static bool is_misspelt(const struct yaml_node *map, const char *name)
+{
+    const char *keys[KEYS_MOST] = {NULL};
+    size_t n = collect_keys(keys, KEYS_MOST);
+    for (size_t i = 0; i < map->n; i++) {
+        const char *word = map->pairs[i].key->text;
+        const char *meant = find_field(word) ? NULL : nearest_word(word, keys, n);
+        for (const struct field_stranger *row = strangers; row->word; row++)
+            if (strcasecmp(row->word, word) == 0)
+                meant = row->known;
+        if (meant && strcmp(meant, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Says of a key that another one, which it needs, is not there. */
+static void complain_alone(struct parser *parser, const struct yaml_node *map,
+                           const struct yaml_node *key, const char *needed)
+{
+    if (map->cut || is_misspelt(map, needed))
+        return;
+    diag_error(parser->diag, &key->at, "\"%s\" means nothing without \"%s\"", key->text,
+               needed);
+}
+
 /* The row's keys that are in the map, into params. Returns whether the fault is on. */
 static bool read_params(struct parser *parser, const struct yaml_node *map,
                         const struct fault *fault, void *params)
@@ -160,14 +188,10 @@ static bool read_params(struct parser *parser, const struct yaml_node *map,
             continue;
         (void)yaml_read_value(pair->value, field, fault->fields, params,
                               parser->diag); /* told */
-        if (!on && !map->cut)
-            diag_error(parser->diag, &pair->key->at,
-                       "\"%s\" means nothing without \"%s\"", field->name,
-                       switch_field->name);
-        else if (field->needs && !yaml_find(map, field->needs[0]) && !map->cut)
-            diag_error(parser->diag, &pair->key->at,
-                       "\"%s\" means nothing without \"%s\"", field->name,
-                       field->needs[0]);
+        if (!on)
+            complain_alone(parser, map, pair->key, switch_field->name);
+        else if (field->needs && !yaml_find(map, field->needs[0]))
+            complain_alone(parser, map, pair->key, field->needs[0]);
     }
     return on;
 }

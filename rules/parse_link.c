@@ -66,7 +66,7 @@ static void read_partition(struct parser *parser, const struct yaml_node *value,
     if (value->kind == YAML_SCALAR)
         split_parts(parser, value, parts, n);
     for (size_t i = 0; value->kind == YAML_LIST && i < n; i++)
-        (void)parser_read_names(parser, "a part", value->items[i], false, &parts[i]);
+        (void)parser_read_names(parser, "partition", value->items[i], false, &parts[i]);
 }
 
 static void read_isolate(struct parser *parser, const struct yaml_node *value,
@@ -111,7 +111,7 @@ static const struct field_stranger cut_strangers[] = {
 };
 
 static const struct yaml_table cut_table = {
-    .what = "cut", .fields = cut_fields, .strangers = cut_strangers};
+    .what = "\"cut\"", .fields = cut_fields, .strangers = cut_strangers};
 
 static void read_cut(struct parser *parser, const struct yaml_node *value,
                      struct rule *rule)

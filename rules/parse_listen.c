@@ -222,6 +222,7 @@ static void read_listen(struct parser *parser, const struct yaml_node *map,
             "an address",
             parser->shared[0], parser->shared[1]);
         diag_hint(parser->diag, "write from:");
+        parser->shared = NULL; /* once is enough */
     }
     if (draft.to)
         read_to(parser, draft.to, listen);

@@ -65,6 +65,8 @@ static void suggest_name(struct parser *parser, const char *name)
     char better[NAME_MOST + 1] = "";
     size_t n = 0;
     for (; *name && n < NAME_MOST; name++) {
+        if ((unsigned char)*name >= 0x80)
+            return; /* what is left of another alphabet is no name */
         bool is_good = strchr(name_characters, *name) != NULL;
         if (is_good || (n > 0 && better[n - 1] != '-'))
             better[n++] = is_good ? *name : '-';
@@ -116,12 +118,12 @@ static size_t count_names(const struct rules *rules)
 static size_t add_names(struct known *known, size_t n, const struct rules *rules)
 {
     for (size_t i = 0; rules && i < rules->n_nodes; i++)
-        if (rules->nodes[i].name.text)
+        if (strcmp(rules->nodes[i].name.text, "any") != 0)
             known[n++] = (struct known){.text = rules->nodes[i].name.text,
                                         .kind = KNOWN_NODE,
                                         .node = &rules->nodes[i]};
     for (size_t i = 0; rules && i < rules->n_groups; i++)
-        if (rules->groups[i].name.text)
+        if (strcmp(rules->groups[i].name.text, "any") != 0)
             known[n++] = (struct known){.text = rules->groups[i].name.text,
                                         .kind = KNOWN_GROUP,
                                         .group = &rules->groups[i]};
@@ -192,9 +194,10 @@ static bool complain_names(struct parser *parser, const char *key,
                            const struct yaml_node *value)
 {
     char found[64];
-    diag_error(parser->diag, &value->at,
-               "\"%s\" takes a name or a list of names, not %s", key,
-               yaml_describe(value, found, sizeof found));
+    bool is_empty_list = value->kind == YAML_LIST && value->n == 0;
+    diag_error(
+        parser->diag, &value->at, "\"%s\" takes a name or a list of names, not %s", key,
+        is_empty_list ? "an empty list" : yaml_describe(value, found, sizeof found));
     return false;
 }
 
@@ -217,7 +220,8 @@ static void check_twins(struct parser *parser, const struct words *words)
 }
 
 static bool read_list(struct parser *parser, const char *key,
-                      const struct yaml_node *list, struct words *out)
+                      const struct yaml_node *list, bool any_is_allowed,
+                      struct words *out)
 {
     struct word *items = parser_alloc(parser, list->n, sizeof *items);
     if (!items)
@@ -234,7 +238,12 @@ static bool read_list(struct parser *parser, const char *key,
         }
         items[n] = (struct word){item->text, item->at};
         if (strcmp(item->text, "any") == 0) {
-            diag_error(parser->diag, &item->at, "\"any\" stands alone, not in a list");
+            if (any_is_allowed)
+                diag_error(parser->diag, &item->at,
+                           "\"any\" stands alone, not in a list");
+            else
+                diag_error(parser->diag, &item->at, "\"%s\" does not take \"any\"",
+                           key);
             good = false;
             continue;
         }
@@ -252,7 +261,7 @@ bool parser_read_names(struct parser *parser, const char *key,
 {
     *out = (struct words){.n = 0};
     if (value->kind == YAML_LIST && value->n > 0)
-        return read_list(parser, key, value, out);
+        return read_list(parser, key, value, any_is_allowed, out);
     if (value->cut)
         return false;
     if (value->kind != YAML_SCALAR || value->length == 0)

@@ -166,7 +166,7 @@ static const struct field_stranger match_strangers[] = {
 };
 
 static const struct yaml_table match_table = {
-    .what = "match", .fields = match_fields, .strangers = match_strangers};
+    .what = "\"match\"", .fields = match_fields, .strangers = match_strangers};
 
 static void read_between(struct parser *parser, const struct yaml_node *list,
                          struct rule *rule)
@@ -232,7 +232,7 @@ static const struct field_stranger when_strangers[] = {
 };
 
 static const struct yaml_table when_table = {
-    .what = "when", .fields = when_fields, .strangers = when_strangers};
+    .what = "\"when\"", .fields = when_fields, .strangers = when_strangers};
 
 static void check_when(struct parser *parser, const struct yaml_node *map,
                        const struct rule_when *when)

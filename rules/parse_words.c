@@ -170,7 +170,7 @@ static void read_setting(struct words_job *job, const char *word, size_t length,
     const char *equals = memchr(word, '=', length);
     if (!equals || equals == word) {
         struct mark at = place(job, word, length);
-        diag_error(job->diag, &at, "\"%.*s\" is no KEY=VALUE", (int)length, word);
+        diag_error(job->diag, &at, "\"%.*s\" is not KEY=VALUE", (int)length, word);
         const struct yaml_node *key = make_scalar(job, word, length);
         if (key && parser_is_inject_word(key->text))
             diag_hint(job->diag, "%s=...", key->text);

@@ -77,9 +77,15 @@ static void write_inject(const struct rule *rule, struct buffer *out)
     for (size_t i = 0; i < rule->n_faults; i++) {
         const struct rule_fault *fault = &rule->faults[i];
         for (const struct field *field = fault->fault->fields; field->name; field++) {
+            size_t length = out->length;
             buffer_print(out, "%s%s: ", is_first ? "" : ", ", field->name);
+            size_t value = out->length;
             field_print(field, fault->params, out);
-            is_first = false;
+            if (field->standard &&
+                strcmp(buffer_text(out) + value, field->standard) == 0)
+                buffer_cut(out, length);
+            else
+                is_first = false;
         }
     }
     if (rule->hold_bytes > 0) {

@@ -208,6 +208,9 @@ static int complain_missing(struct unit_error *why, const char *text, const char
                        share % 10 ? "as a share of 1 that is \"%u.%u%%\""
                                   : "as a share of 1 that is \"%u%%\"",
                        share / 10, share % 10);
+    } else if (!rows[1].name) {
+        (void)snprintf(why->hint, sizeof why->hint, "did you mean \"%.40s%s\"?", text,
+                       rows->name);
     } else {
         (void)snprintf(why->hint, sizeof why->hint, "one of: %s", units);
     }

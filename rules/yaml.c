@@ -20,6 +20,7 @@ struct frame {
     const struct yaml_node *key; /* map: read, its value is not; NULL = none */
     void *elements;              /* const struct yaml_node * or struct yaml_pair */
     size_t capacity;
+    bool lacks_key; /* a pair was dropped: what it held may seem to be missing */
 };
 
 struct reader {
@@ -112,7 +113,11 @@ static void add_value(struct reader *reader, struct frame *frame,
 {
     const struct yaml_node *key = frame->key;
     frame->key = NULL;
-    if (!is_usable_key(key) || !make_room(reader, frame))
+    if (!is_usable_key(key)) {
+        frame->lacks_key = true;
+        return;
+    }
+    if (!make_room(reader, frame))
         return;
     struct yaml_pair *pairs = frame->elements;
     pairs[frame->node->n++] = (struct yaml_pair){key, value};
@@ -272,7 +277,7 @@ static void close_frame(struct reader *reader, const yaml_event_t *event)
 {
     struct frame *frame = &reader->stack[--reader->depth];
     struct yaml_node *node = frame->node;
-    node->cut = !event;
+    node->cut = !event || frame->lacks_key;
     if (node->kind == YAML_MAP) {
         drop_duplicates(reader, node, frame->elements);
         node->pairs = frame->elements;

@@ -21,9 +21,9 @@ struct yaml_pair {
 /* Everything is owned by the arena the tree was read into. */
 struct yaml_node {
     enum yaml_kind kind;
-    struct mark at;   /* a block map or list: its first key or item; else all of it */
-    bool quoted;      /* scalar: was in quotes or a block; so "" may be meant */
-    bool cut;         /* the syntax error came inside: there may be more of it */
+    struct mark at; /* a block map or list: its first key or item; else all of it */
+    bool quoted;    /* scalar: was in quotes or a block; so "" may be meant */
+    bool cut;       /* part of it was lost to an error that is told: it may hold more */
     const char *text; /* scalar: as written, unquoted; "" where nothing was written */
     size_t length;    /* scalar: bytes of text, which may hold no NUL */
     const struct yaml_node *const *items; /* list: n of them */

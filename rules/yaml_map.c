@@ -161,7 +161,9 @@ bool yaml_read_value(const struct yaml_node *value, const struct field *field,
     if (field->kind <= FIELD_TREE)
         return store_node(value, field, target);
     if (field->kind == FIELD_MAP) {
-        struct yaml_table table = {.what = field->name, .fields = field->members};
+        char what[64];
+        struct yaml_table table = {.what = what, .fields = field->members};
+        (void)snprintf(what, sizeof what, "\"%s\"", field->name); /* cut if longer */
         return yaml_read_map(value, &table, target, diag);
     }
     struct unit_error why = {.hint = ""};
@@ -210,8 +212,8 @@ void yaml_complain_unknown(const struct yaml_node *key, const struct yaml_table 
         diag_suggest(diag, key->text, names, n);
 }
 
-/* Whether one of the map's unknown keys was probably meant to be this one: it was
- * answered so, and need not be missed as well. */
+/* Whether one of the map's unknown keys was probably meant to be this one, or may have
+ * been: it was answered, and this one need not be missed as well. */
 static bool is_misspelt(const struct yaml_node *map, const struct yaml_table *table,
                         const char *name, const char *const *names, size_t n)
 {
@@ -221,7 +223,7 @@ static bool is_misspelt(const struct yaml_node *map, const struct yaml_table *ta
             continue;
         const struct field_stranger *stranger = find_stranger(table, word);
         const char *meant = stranger ? stranger->known : nearest_word(word, names, n);
-        if (meant && strcmp(meant, name) == 0)
+        if (meant ? strcmp(meant, name) == 0 : stranger != NULL)
             return true;
     }
     return false;

@@ -33,6 +33,8 @@ static const struct problem_row rows[] = {
      "an IPv6 address has to be quoted here: \"::1\", \"[::1]:5432\""},
     {"could not find expected ':'", NULL, true, "a \":\" is missing behind this key",
      "\"key: value\", with a space behind the \":\""},
+    {"found unexpected ':'", NULL, false, "a \":\" without a space behind it",
+     "\"key: value\"; an address with \":\" has to be quoted here"},
     {"found unexpected end of stream", "while scanning a quoted scalar", true,
      "this quote is never closed", NULL},
     {"found unknown escape character", NULL, false, "unknown escape in quoted text",
