@@ -4,6 +4,7 @@
 #include "rules/fault.h"
 
 #include "rules/faults/rows.h"
+#include "rules/rule.h"
 
 #include <string.h>
 
@@ -12,13 +13,13 @@ const struct fault *const *fault_catalogue(void)
     static const struct fault *const rows[] = {
         /* attempts */
         &fault_refuse,
-        /* streams: design order is slice, delay, rate, stall, discard */
+        /* streams */
         &fault_slice,
         &fault_delay,
         &fault_rate,
         &fault_stall,
         &fault_discard,
-        /* ends of connections: behind all others, so that `after` counts what arrived
+        /* ends of connections: behind all others, so that they count what got through
          */
         &fault_reset,
         &fault_close,
@@ -26,6 +27,15 @@ const struct fault *const *fault_catalogue(void)
     };
     return rows;
 }
+
+const struct field fault_hold_field = {
+    .name = "hold",
+    .kind = FIELD_BYTES,
+    .offset = offsetof(struct rule, hold_bytes),
+    .min = 1024,
+    .max = UINT64_C(1) << 30,
+    .help = "bytes a stream may keep before its sender feels back-pressure",
+};
 
 const struct fault *fault_find(const char *name)
 {

@@ -130,6 +130,9 @@ struct fault {
  * budget and belongs to the rule (struct rule). */
 const struct fault *const *fault_catalogue(void);
 
+/* The key `hold`, stored into a struct rule. */
+extern const struct field fault_hold_field;
+
 /* The row of the name, or NULL. */
 const struct fault *fault_find(const char *name);
 

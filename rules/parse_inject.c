@@ -11,14 +11,6 @@
 
 enum { KEYS_MOST = 64 }; /* more keys are not suggested */
 
-static const struct field hold_field = {
-    .name = "hold",
-    .kind = FIELD_BYTES,
-    .offset = offsetof(struct rule, hold_bytes),
-    .min = 1024,
-    .max = UINT64_C(1) << 30,
-    .help = "bytes a stream may keep before its sender feels back-pressure"};
-
 static const char no_reorder[] = "not possible in a byte stream";
 
 static const struct field_stranger strangers[] = {
@@ -106,8 +98,8 @@ static const struct yaml_table inject_table = {
 
 static const struct field *find_field(const char *key)
 {
-    if (strcmp(key, hold_field.name) == 0)
-        return &hold_field;
+    if (strcmp(key, fault_hold_field.name) == 0)
+        return &fault_hold_field;
     for (const struct fault *const *fault = fault_catalogue(); *fault; fault++) {
         const struct field *field = field_find((*fault)->fields, key);
         if (field)
@@ -135,7 +127,7 @@ static size_t collect_keys(const char **keys, size_t room)
             if (n < room)
                 keys[n++] = field->name;
     if (n < room)
-        keys[n++] = hold_field.name;
+        keys[n++] = fault_hold_field.name;
     return n;
 }
 
@@ -220,10 +212,10 @@ static void read_hold(struct parser *parser, const struct yaml_node *map,
                       struct rule *rule)
 {
     static const char *const holding[] = {"delay", "stall", "rate", "slice"};
-    const struct yaml_pair *pair = yaml_find_pair(map, hold_field.name);
+    const struct yaml_pair *pair = yaml_find_pair(map, fault_hold_field.name);
     if (!pair)
         return;
-    (void)yaml_read_value(pair->value, &hold_field, NULL, rule,
+    (void)yaml_read_value(pair->value, &fault_hold_field, NULL, rule,
                           parser->diag); /* told */
     bool holds = map->cut;
     for (size_t i = 0; i < sizeof holding / sizeof *holding; i++)
