@@ -11,7 +11,7 @@
  * in parallel: one that does not answer uses up the caller's deadline. Results are not
  * cached: in a cluster a name moves, and that is what drills are about. */
 #include "proxy/dial.h"
-#include "proxy/endpoint.h"
+#include "proxy/sockaddress.h"
 #include "proxy/watch.h"
 
 #include <errno.h>
@@ -186,7 +186,7 @@ int dial_start(struct dial **out, struct watch_group *group,
         status = start_lookup(dial, address->text, port);
     } else {
         struct sockaddr_storage server;
-        socklen_t length = endpoint_make(address, port, &server);
+        socklen_t length = sockaddress_make(address, port, &server);
         status = try_one(dial, (struct sockaddr *)&server, length);
     }
     if (status != 0) {

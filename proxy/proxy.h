@@ -84,8 +84,8 @@ int proxy_apply_base(struct proxy *proxy, const struct proxy_source *source,
                      struct proxy_commit *commit, struct diag *diag,
                      struct errmsg *err);
 
-/* Reads a file and starts on it, or replaces the base with it. The file's own errors
- * (-ENOENT, -EACCES, -EISDIR, -EFBIG beyond 16 MiB) come with a sentence in err. */
+/* Reads a file and starts on it, or replaces the base with it. A file that cannot be
+ * read is -EINVAL with the reason in diag. */
 int proxy_start_file(struct proxy *proxy, const char *path, struct diag *diag,
                      struct errmsg *err);
 int proxy_apply_base_file(struct proxy *proxy, const char *path,

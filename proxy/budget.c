@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* The counting itself is counters.h's, so that status pages see it; here is what the
+ * data path does about a limit. Held bytes are counted when they enter a ring and when
+ * they leave it; what the kernel's socket buffers hold is the kernel's budget. */
+#include "proxy/budget.h"
+#include "proxy/base/log.h"
+#include "proxy/instance.h"
+#include "proxy/journal.h"
+
+#include <sys/resource.h>
+
+enum { BUDGET_LEAST_BYTES = 4096 };
+
+static struct counters_budget *budget_of(const struct proxy *proxy,
+                                         enum counters_budget_kind kind)
+{
+    return &proxy->config.counters->budgets[kind];
+}
+
+void budget_init(struct proxy *proxy)
+{
+    struct rlimit descriptors = {0};
+    (void)getrlimit(RLIMIT_NOFILE, &descriptors); /* cannot fail */
+    budget_of(proxy, BUDGET_HELD_BYTES)->limit = proxy->config.max_bytes;
+    budget_of(proxy, BUDGET_CONNECTIONS)->limit = proxy->config.max_connections;
+    budget_of(proxy, BUDGET_DESCRIPTORS)->limit = descriptors.rlim_cur;
+}
+
+void budget_say_reached(struct proxy *proxy, enum counters_budget_kind kind)
+{
+    const struct counters_budget *budget = budget_of(proxy, kind);
+    struct journal_event event = {
+        .type = JOURNAL_BUDGET_REACHED, .text = budget->name, .count = budget->limit};
+    (void)journal_add(proxy->config.journal, &event);
+    if (proxy->said[kind])
+        return;
+    proxy->said[kind] = true;
+    log_line(LOG_WARN, "proxy budget=%s limit=%llu reached: %s (said once)",
+             budget->name, (unsigned long long)budget->limit,
+             kind == BUDGET_HELD_BYTES ? "reading slows down"
+                                       : "accepting waits for connections to end");
+}
+
+size_t budget_room(struct proxy *proxy, size_t held_bytes)
+{
+    const struct counters_budget *budget = budget_of(proxy, BUDGET_HELD_BYTES);
+    if (budget->used_now < budget->limit) {
+        uint64_t room = budget->limit - budget->used_now;
+        return room < PROXY_READ_BYTES ? (size_t)room : PROXY_READ_BYTES;
+    }
+    return held_bytes == 0 ? BUDGET_LEAST_BYTES : 0;
+}
+
+void budget_hold(struct proxy *proxy, size_t bytes)
+{
+    struct counters_budget *budget = budget_of(proxy, BUDGET_HELD_BYTES);
+    budget->used_now += bytes;
+    if (budget->used_now > budget->peak)
+        budget->peak = budget->used_now;
+    if (budget->used_now < budget->limit || proxy->over_budget)
+        return;
+    proxy->over_budget = true;
+    budget->reached++;
+    budget_say_reached(proxy, BUDGET_HELD_BYTES);
+}
+
+void budget_release(struct proxy *proxy, size_t bytes)
+{
+    struct counters_budget *budget = budget_of(proxy, BUDGET_HELD_BYTES);
+    counters_budget_release(budget, bytes);
+    /* A tenth of slack, so that a full budget is one event and not thousands. */
+    if (budget->used_now < budget->limit - budget->limit / 10)
+        proxy->over_budget = false;
+}
+
+bool budget_take_connection(struct proxy *proxy)
+{
+    return counters_budget_take(budget_of(proxy, BUDGET_CONNECTIONS), 1);
+}
+
+void budget_release_connection(struct proxy *proxy)
+{
+    counters_budget_release(budget_of(proxy, BUDGET_CONNECTIONS), 1);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The limits of an instance: bytes held in all streams, connections, descriptors. What
+ * runs into one waits; nothing is lost, and it is said once. */
+#ifndef NETSPLIT_PROXY_BUDGET_H
+#define NETSPLIT_PROXY_BUDGET_H
+
+#include "proxy/counters.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct proxy;
+
+/* Sets the limits in the instance's counters from its config. */
+void budget_init(struct proxy *proxy);
+
+/* How many bytes a stream that holds held_bytes may read now. Over the budget one that
+ * holds nothing may still read a little, so that a full budget slows streams and never
+ * stops those that did not fill it: max_connections * 8 KiB above the limit at most. */
+size_t budget_room(struct proxy *proxy, size_t held_bytes);
+void budget_hold(struct proxy *proxy, size_t bytes);
+void budget_release(struct proxy *proxy, size_t bytes);
+
+/* A place for one more connection, or false. */
+bool budget_take_connection(struct proxy *proxy);
+void budget_release_connection(struct proxy *proxy);
+
+/* Something had to wait for the budget: the journal tells, and the log the first time.
+ */
+void budget_say_reached(struct proxy *proxy, enum counters_budget_kind kind);
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* Everything that can fail comes first: compiling, binding the listeners that are new,
+ * memory for notes about rules. Then the commit, which cannot: listeners of the old
+ * plan that the new one has too are kept (their sockets never stop listening), the
+ * others retire; the plan is swapped; what became of each rule is journalled; every
+ * listener and every connection is looked at again. All of it happens between two turns
+ * of the loop, so that no connection sees half a plan.
+ *
+ * Live connections are matched one after the other: O(connections). A path's match is
+ * computed once for all of its connections (rules/match.h). */
+#include "proxy/change.h"
+#include "proxy/base/errmsg.h"
+#include "proxy/base/now.h"
+#include "proxy/connection.h"
+#include "proxy/instance.h"
+#include "proxy/journal.h"
+#include "proxy/listener.h"
+#include "proxy/touch.h"
+#include "rules/diag.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Listeners of a plan, in its order: kept ones from the proxy, new ones bound. */
+struct prepared {
+    struct listener **items; /* owned array */
+    bool *is_new;            /* owned array; new ones are owned */
+    size_t n;
+};
+
+static struct listener *find_kept(const struct proxy *proxy,
+                                  const struct prepared *prepared,
+                                  const struct plan_listener *plan)
+{
+    for (struct listener *each = proxy->listeners; each; each = each->next) {
+        bool taken = false;
+        for (size_t i = 0; i < prepared->n; i++)
+            taken |= prepared->items[i] == each;
+        if (!taken && listener_is_same(each, plan))
+            return each;
+    }
+    return NULL;
+}
+
+static void unprepare(struct prepared *prepared, bool destroy_new)
+{
+    for (size_t i = 0; i < prepared->n && destroy_new; i++)
+        if (prepared->is_new[i])
+            listener_destroy(prepared->items[i]);
+    free(prepared->items);
+    free(prepared->is_new);
+}
+
+static int prepare(struct proxy *proxy, const struct plan *plan,
+                   struct prepared *prepared, struct errmsg *err)
+{
+    prepared->items = calloc(plan->n_listeners + 1, sizeof(struct listener *));
+    prepared->is_new = calloc(plan->n_listeners + 1, sizeof(bool));
+    if (!prepared->items || !prepared->is_new)
+        return -ENOMEM;
+    for (size_t i = 0; i < plan->n_listeners; i++) {
+        struct listener *listener = find_kept(proxy, prepared, &plan->listeners[i]);
+        prepared->is_new[i] = !listener;
+        if (!listener) {
+            int status = listener_create(&listener, proxy, &plan->listeners[i], err);
+            if (status != 0)
+                return status;
+        }
+        prepared->items[prepared->n++] = listener;
+    }
+    return 0;
+}
+
+static void journal_listener(struct proxy *proxy, const struct listener *listener)
+{
+    char text[JOURNAL_TEXT_BYTES];
+    (void)snprintf(text, sizeof text, "%s=%s", listener->name, listener->text);
+    struct journal_event event = {
+        .type = JOURNAL_LISTENER_OPENED,
+        .from = listener->from ? listener->from : "any",
+        .to = listener->to,
+        .text = journal_text(proxy->config.journal, text),
+    };
+    (void)journal_add(proxy->config.journal, &event);
+}
+
+static void retire(struct proxy *proxy, struct listener *listener)
+{
+    listener_retire(listener);
+    if (listener->n_connections == 0) {
+        listener_destroy(listener);
+        return;
+    }
+    listener->next = proxy->retired;
+    proxy->retired = listener;
+}
+
+/* The prepared listeners become the proxy's. */
+static void take_listeners(struct proxy *proxy, const struct prepared *prepared)
+{
+    for (struct listener *each = proxy->listeners, *next; each; each = next) {
+        next = each->next;
+        bool kept = false;
+        for (size_t i = 0; i < prepared->n; i++)
+            kept |= prepared->items[i] == each;
+        if (!kept)
+            retire(proxy, each);
+    }
+    struct listener **end = &proxy->listeners;
+    for (size_t i = 0; i < prepared->n; i++) {
+        struct listener *listener = prepared->items[i];
+        listener_adopt(listener, &proxy->plan->listeners[i]);
+        if (prepared->is_new[i])
+            journal_listener(proxy, listener);
+        *end = listener;
+        end = &listener->next;
+    }
+    *end = NULL;
+}
+
+static int grow_notes(struct proxy *proxy, size_t n)
+{
+    if (n <= proxy->n_notes)
+        return 0;
+    struct proxy_rule_note *notes = reallocarray(proxy->notes, n, sizeof *notes);
+    if (!notes)
+        return -ENOMEM;
+    memset(notes + proxy->n_notes, 0, (n - proxy->n_notes) * sizeof *notes);
+    proxy->notes = notes;
+    proxy->n_notes = n;
+    return 0;
+}
+
+/* How many links the rule cuts, of those that listeners serve. */
+static size_t count_links(struct proxy *proxy, const struct plan_rule *rule)
+{
+    size_t links = 0;
+    for (struct listener *each = proxy->listeners; each; each = each->next) {
+        const struct match *match = each->path ? proxy_match(proxy, each->path) : NULL;
+        for (int way = TO_SERVER; match && way <= TO_CLIENT; way++)
+            for (size_t i = 0; i < match->link[way].n; i++)
+                links += match->link[way].rules[i] == rule;
+    }
+    return links;
+}
+
+static void journal_rule(struct proxy *proxy, const struct plan_rule *rule, bool active,
+                         const char *why)
+{
+    const struct counters_rule *names = touch_rule(proxy, rule);
+    if (!names)
+        return;
+    bool is_link = rule->kind != RULE_INJECT;
+    struct journal_event event = {
+        .type = active ? JOURNAL_RULE_ACTIVE : JOURNAL_RULE_INACTIVE,
+        .rule = names->name,
+        .origin = names->origin,
+        .text = active ? is_link ? rule_how_name(rule->how) : NULL : why,
+    };
+    (void)journal_add(proxy->config.journal, &event);
+    if (!is_link)
+        return;
+    event.type = active ? JOURNAL_PARTITIONED : JOURNAL_HEALED;
+    event.count = count_links(proxy, rule);
+    (void)journal_add(proxy->config.journal, &event);
+}
+
+/* Journals what rules of the plan became active or inactive. */
+static void note_activity(struct proxy *proxy, uint64_t now_ns)
+{
+    for (size_t i = 0; i < proxy->plan->n_rules; i++) {
+        const struct plan_rule *rule = &proxy->plan->rules[i];
+        struct proxy_rule_note *note = &proxy->notes[rule->slot];
+        bool active = plan_rule_is_active(rule, now_ns);
+        if (active != note->active)
+            journal_rule(proxy, rule, active, "time");
+        note->active = active;
+    }
+}
+
+/* Journals the rules of the running plan that the next one does not have. */
+static void note_departures(struct proxy *proxy, const struct plan *next)
+{
+    for (size_t i = 0; i < proxy->n_notes; i++)
+        proxy->notes[i].seen = false;
+    for (size_t i = 0; i < next->n_rules; i++)
+        proxy->notes[next->rules[i].slot].seen = true;
+    for (size_t i = 0; proxy->plan && i < proxy->plan->n_rules; i++) {
+        const struct plan_rule *rule = &proxy->plan->rules[i];
+        struct proxy_rule_note *note = &proxy->notes[rule->slot];
+        if (note->seen)
+            continue;
+        if (note->active)
+            journal_rule(proxy, rule, false, "removed");
+        note->active = false;
+    }
+}
+
+static void journal_commit(struct proxy *proxy, const struct change *change,
+                           uint64_t now_ns)
+{
+    struct journal_event event = {
+        .at_ns = now_ns,
+        .type = JOURNAL_COMMITTED,
+        .origin = change->origin,
+        .text = change->what,
+        .count = proxy->plan->n_rules,
+    };
+    (void)journal_add(proxy->config.journal, &event);
+}
+
+void change_pass_edges(struct proxy *proxy, uint64_t now_ns)
+{
+    note_activity(proxy, now_ns);
+    for (struct listener *each = proxy->listeners; each; each = each->next)
+        listener_update(each, now_ns);
+    for (struct connection *each = proxy->oldest, *newer; each; each = newer) {
+        newer = each->newer;
+        connection_rematch(each, now_ns);
+    }
+    timer_set(proxy->timers, &proxy->edge, plan_next_edge(proxy->plan, now_ns));
+    timer_set(proxy->timers, &proxy->sample, now_ns);
+}
+
+static void swap(struct proxy *proxy, struct change *change, struct plan *plan,
+                 const struct prepared *prepared, uint64_t now_ns)
+{
+    note_departures(proxy, plan);
+    struct plan *old_plan = proxy->plan;
+    struct layers old_layers = proxy->layers;
+    proxy->plan = plan;
+    proxy->layers = change->next;
+    proxy->generation++;
+    take_listeners(proxy, prepared);
+    journal_commit(proxy, change, now_ns);
+    change_pass_edges(proxy, now_ns);
+    timer_set(proxy->timers, &proxy->lease, layers_next_end(&proxy->layers));
+    layers_close_but(&old_layers, &proxy->layers);
+    plan_put(old_plan);
+}
+
+static int compile(struct proxy *proxy, const struct layers *layers, uint64_t now_ns,
+                   struct diag *diag, struct plan **out)
+{
+    struct plan_layer *items = calloc(layers->n, sizeof *items);
+    if (!items)
+        return -ENOMEM;
+    layers_to_plan(layers, items);
+    struct plan_input input = {
+        .layers = items,
+        .n_layers = layers->n,
+        .previous = proxy->plan,
+        .now_ns = now_ns,
+        .seed = proxy->seed,
+    };
+    int status = plan_compile(&input, diag, out);
+    free(items);
+    return status;
+}
+
+int change_commit(struct proxy *proxy, struct change *change,
+                  struct proxy_commit *commit, struct diag *diag, struct errmsg *err)
+{
+    struct plan *plan = NULL;
+    struct prepared prepared = {0};
+    uint64_t now = now_ns();
+    int status = compile(proxy, &change->next, now, diag, &plan);
+    if (status == 0)
+        status = prepare(proxy, plan, &prepared, err);
+    if (status == 0)
+        status = grow_notes(proxy, plan->n_identities);
+    if (status != 0) {
+        if (status == -ENOMEM)
+            errmsg_set(err, "out of memory");
+        unprepare(&prepared, true);
+        plan_put(plan);
+        layers_close_but(&change->next, &proxy->layers);
+        return status;
+    }
+    swap(proxy, change, plan, &prepared, now);
+    unprepare(&prepared, false);
+    if (commit)
+        *commit = (struct proxy_commit){now, proxy->generation};
+    return 0;
+}

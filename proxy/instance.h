@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of one proxy share. Only the files that make up the data path include
+ * this; everyone else sees proxy.h. */
+#ifndef NETSPLIT_PROXY_INSTANCE_H
+#define NETSPLIT_PROXY_INSTANCE_H
+
+#include "proxy/layers.h"
+#include "proxy/proxy.h"
+#include "proxy/timers.h"
+#include "proxy/watch.h"
+#include "rules/match.h"
+
+enum {
+    /* One buffer a loop: what is read is written at once, and only what the receiver
+     * does not take is copied. */
+    PROXY_READ_BYTES = 64 << 10,
+};
+
+struct connection;
+struct counters_rule;
+struct listener;
+
+struct proxy_rule_note {
+    struct counters_rule *counts; /* NULL = not looked up yet; else counters.h's */
+    bool active;                  /* as the journal last said */
+    bool seen;                    /* scratch: is in the plan that is being looked at */
+};
+
+struct proxy {
+    struct proxy_config config; /* defaults filled in; what it borrows stays borrowed */
+    struct timers *timers;      /* owned */
+    struct watch_group watches; /* all sockets of the instance */
+    struct paths *paths;        /* owned */
+    struct plan *plan;          /* one reference; NULL before proxy_start */
+    struct layers layers;       /* what the plan was compiled from */
+    struct listener *listeners; /* owned, in file order */
+    struct listener *retired;   /* owned: closed, but connections still name them */
+    struct connection *oldest, *newest; /* owned, by age */
+    struct proxy_rule_note *notes;      /* owned; by slot of a rule */
+    size_t n_notes;
+    unsigned char *buffer; /* owned: PROXY_READ_BYTES */
+    struct timer edge;     /* a window of some rule opens or closes */
+    struct timer lease;    /* an overlay ends */
+    struct timer sample;   /* looks at what waits unread behind partitions */
+    struct timer resume;   /* tries to accept again */
+    struct timer drain;    /* patience with connections ends */
+    uint64_t started_ns;   /* 0 = not started */
+    uint64_t generation;
+    uint64_t seed;
+    uint64_t next_connection; /* the number of the next, from 1 */
+    uint32_t n_connections;
+    bool paused; /* accepting waits for a budget */
+    bool stopping;
+    struct match unruled; /* the plan's answer for nobody: no rule */
+    bool over_budget;     /* of held bytes: said, and not yet below again */
+    bool said[3];         /* by enum counters_budget_kind: logged once */
+};
+
+/* How connections are matched again: the match of the path of one, under the plan that
+ * runs, or of no rule at all. NULL when out of memory. */
+const struct match *proxy_match(struct proxy *proxy, struct path *path);
+
+/* A connection has gone: a place is free. */
+void proxy_on_connection_gone(struct proxy *proxy);
+
+#endif

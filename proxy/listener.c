@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* Accepts on one address under uv_poll with accept4, a few at a time so that a flood of
+ * new connections does not starve those that are there.
+ *
+ * Where the rules refuse everything a listener serves, it is shut down: then connect()
+ * fails with a true ECONNREFUSED, and listen() on the same socket brings it back (tried
+ * on Linux 6.18: connections that were accepted go on, those that wait in the queue are
+ * reset). A port that the kernel chose would be given up by that, because only ports
+ * asked for by number stay with a socket that stops listening: so such a port is bound
+ * again by its number at once.
+ *
+ * When connections or descriptors run out, accepting pauses; the kernel's queue holds
+ * newcomers, and accepting goes on when a connection has ended. */
+#include "proxy/listener.h"
+#include "proxy/base/errmsg.h"
+#include "proxy/base/log.h"
+#include "proxy/base/now.h"
+#include "proxy/budget.h"
+#include "proxy/connection.h"
+#include "proxy/instance.h"
+#include "proxy/journal.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    ACCEPTS_A_TURN = 16,
+    BACKLOG = 4096, /* the kernel cuts it to net.core.somaxconn */
+};
+
+#define RESUME_NS (100 * NS_PER_MS)
+
+static int bind_socket(const struct sockaddr_storage *address)
+{
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    const int on = 1;
+    socklen_t length = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                      : sizeof(struct sockaddr_in);
+    /* TCP has all of these. The last two are inherited by what is accepted. */
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (address->ss_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
+    if (bind(fd, (const struct sockaddr *)address, length) != 0) {
+        int status = -errno;
+        (void)close(fd);
+        return status;
+    }
+    return fd;
+}
+
+/* A bound socket, its port by number; *address gets it. A negative errno otherwise. */
+static int bind_by_number(struct sockaddr_storage *address)
+{
+    int fd = bind_socket(address);
+    if (fd < 0 || sockaddress_port(address) != 0)
+        return fd;
+    socklen_t length = sizeof *address;
+    (void)getsockname(fd, (struct sockaddr *)address, &length); /* it is bound */
+    int again = bind_socket(address); /* both may have it while neither listens */
+    (void)close(fd);
+    return again;
+}
+
+static void set_names(struct listener *listener, const struct plan_listener *plan)
+{
+    struct journal *journal = listener->proxy->config.journal;
+    listener->name = journal_intern(journal, plan->name);
+    listener->from = journal_intern(journal, plan->from);
+    listener->to = journal_intern(journal, plan->to);
+    listener->to_port = plan->to_port;
+    listener->to_address = plan->to_address;
+    listener->to_address.text = journal_intern(journal, plan->to_address.text);
+}
+
+static void on_acceptable(void *context, int events, bool failed);
+
+int listener_create(struct listener **out, struct proxy *proxy,
+                    const struct plan_listener *plan, struct errmsg *err)
+{
+    struct listener *listener = calloc(1, sizeof *listener);
+    if (!listener)
+        return -ENOMEM;
+    listener->proxy = proxy;
+    listener->address = plan->address;
+    listener->address.text = NULL;
+    listener->port = plan->port;
+    set_names(listener, plan);
+    (void)sockaddress_make(&plan->address, plan->port, &listener->bound);
+    sockaddress_format(&listener->bound, listener->text);
+    int fd = bind_by_number(&listener->bound);
+    int status = fd < 0 ? fd : 0;
+    if (status == 0 && listen(fd, BACKLOG) != 0)
+        status = -errno;
+    if (status == 0)
+        status = watch_create(&listener->watch, &proxy->watches, fd, on_acceptable,
+                              listener);
+    if (status != 0) {
+        errmsg_set(err, "listening on %s for \"%s\": %s", listener->text, plan->name,
+                   strerror(-status));
+        if (fd >= 0)
+            (void)close(fd);
+        free(listener);
+        return status;
+    }
+    sockaddress_format(&listener->bound, listener->text);
+    *out = listener;
+    return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool listener_is_same(const struct listener *listener, const struct plan_listener *plan)
+{
+    return listener->port == plan->port &&
+           listener->address.kind == plan->address.kind &&
+           memcmp(listener->address.bytes, plan->address.bytes,
+                  sizeof plan->address.bytes) == 0 &&
+           same_text(listener->from, plan->from) && same_text(listener->to, plan->to);
+}
+
+void listener_adopt(struct listener *listener, const struct plan_listener *plan)
+{
+    set_names(listener, plan);
+    listener->path = paths_find(listener->proxy->paths, listener->from, listener->to,
+                                listener->to_port);
+}
+
+/* Whether the rules refuse all that it serves. Out of memory: not. */
+static bool must_refuse(struct listener *listener, uint64_t now_ns)
+{
+    const struct match *match =
+        listener->path ? proxy_match(listener->proxy, listener->path) : NULL;
+    return match && match_refuses_all(match, now_ns);
+}
+
+static void set_refusing(struct listener *listener, bool refusing)
+{
+    if (refusing == listener->refusing)
+        return;
+    int fd = watch_fd(listener->watch);
+    if (refusing) {
+        watch_set(listener->watch, 0);
+        (void)shutdown(fd, SHUT_RDWR); /* it listens: cannot fail */
+    } else if (listen(fd, BACKLOG) != 0) {
+        log_line(LOG_ERROR, "listener=%s %s cannot listen again: %s", listener->name,
+                 listener->text, strerror(errno));
+        return; /* the next change or edge tries again */
+    }
+    listener->refusing = refusing;
+}
+
+void listener_update(struct listener *listener, uint64_t now_ns)
+{
+    set_refusing(listener, must_refuse(listener, now_ns));
+    if (!listener->refusing && !listener->proxy->paused)
+        watch_set(listener->watch, UV_READABLE);
+}
+
+void listener_retire(struct listener *listener)
+{
+    struct journal *journal = listener->proxy->config.journal;
+    struct journal_event event = {
+        .type = JOURNAL_LISTENER_CLOSED,
+        .from = listener->from,
+        .to = listener->to,
+        .text = journal_text(journal, listener->text),
+    };
+    (void)journal_add(journal, &event);
+    watch_close(listener->watch);
+    listener->watch = NULL;
+}
+
+bool listener_is_retired(const struct listener *listener)
+{
+    return !listener->watch;
+}
+
+void listener_destroy(struct listener *listener)
+{
+    watch_close(listener->watch);
+    free(listener);
+}
+
+void listener_keep(struct listener *listener)
+{
+    listener->n_connections++;
+}
+
+static void take_off(struct listener **list, const struct listener *listener)
+{
+    while (*list != listener)
+        list = &(*list)->next;
+    *list = listener->next;
+}
+
+void listener_release(struct listener *listener)
+{
+    if (--listener->n_connections > 0 || !listener_is_retired(listener))
+        return;
+    take_off(&listener->proxy->retired, listener);
+    free(listener);
+}
+
+struct path *listener_path(struct listener *listener,
+                           const struct sockaddr_storage *client)
+{
+    if (listener->from)
+        return listener->path;
+    const uint8_t *bytes = NULL;
+    enum address_kind kind = sockaddress_bytes(client, &bytes);
+    const char *opener = NULL;
+    if (kind != ADDRESS_NONE)
+        opener = plan_node_of_address(listener->proxy->plan, kind, bytes);
+    return opener ? paths_find(listener->proxy->paths, opener, listener->to,
+                               listener->to_port)
+                  : listener->path;
+}
+
+void listener_pause_all(struct proxy *proxy, enum counters_budget_kind kind)
+{
+    timer_set(proxy->timers, &proxy->resume, now_ns() + RESUME_NS);
+    if (proxy->paused)
+        return;
+    proxy->paused = true;
+    if (kind == BUDGET_DESCRIPTORS)
+        proxy->config.counters->budgets[kind].reached++;
+    budget_say_reached(proxy, kind);
+    for (struct listener *each = proxy->listeners; each; each = each->next)
+        watch_set(each->watch, 0);
+}
+
+void listener_resume_all(struct proxy *proxy)
+{
+    if (!proxy->paused)
+        return;
+    proxy->paused = false;
+    for (struct listener *each = proxy->listeners; each; each = each->next)
+        if (!each->refusing)
+            watch_set(each->watch, UV_READABLE);
+}
+
+static bool is_exhaustion(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static void on_acceptable(void *context, int events, bool failed)
+{
+    (void)events;
+    (void)failed; /* a listening socket has no errors of its own */
+    struct listener *listener = context;
+    struct proxy *proxy = listener->proxy;
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        if (!budget_take_connection(proxy)) {
+            listener_pause_all(proxy, BUDGET_CONNECTIONS);
+            return;
+        }
+        struct sockaddr_storage client;
+        socklen_t length = sizeof client;
+        int fd = accept4(watch_fd(listener->watch), (struct sockaddr *)&client, &length,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            connection_open(listener, fd, &client);
+            continue;
+        }
+        int error = errno;
+        budget_release_connection(proxy);
+        if (is_exhaustion(error))
+            listener_pause_all(proxy, BUDGET_DESCRIPTORS);
+        if (error != ECONNABORTED && error != EINTR)
+            return;
+    }
+}

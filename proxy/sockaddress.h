@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Socket addresses: from the addresses of rules, and as text for people. */
+#ifndef NETSPLIT_PROXY_SOCKADDRESS_H
+#define NETSPLIT_PROXY_SOCKADDRESS_H
+
+#include "rules/rule.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* "[2001:db8:...]:65535", a zone included, and its NUL. */
+enum { SOCKADDRESS_TEXT_BYTES = 72 };
+
+/* The socket address of an ADDRESS_IPV4 or ADDRESS_IPV6 and port. Returns its length.
+ */
+socklen_t sockaddress_make(const struct address *address, uint16_t port,
+                           struct sockaddr_storage *out);
+
+/* "127.0.0.1:5432" or "[::1]:5432"; "?" for other families. */
+void sockaddress_format(const struct sockaddr_storage *address,
+                        char text[SOCKADDRESS_TEXT_BYTES]);
+
+uint16_t sockaddress_port(const struct sockaddr_storage *address);
+
+/* The kind and the bytes (4 or 16) in network order; ADDRESS_NONE for other families.
+ * *bytes is borrowed from the address. */
+enum address_kind sockaddress_bytes(const struct sockaddr_storage *address,
+                                    const uint8_t **bytes);
+
+#endif

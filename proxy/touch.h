@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* What rules did and decided, from where it happens to the counters and the journal. */
+#ifndef NETSPLIT_PROXY_TOUCH_H
+#define NETSPLIT_PROXY_TOUCH_H
+
+#include "proxy/counters.h"
+#include "rules/chain.h"
+
+struct connection;
+struct proxy;
+
+/* What one rule did to one connection. */
+struct connection_touch {
+    struct counters_rule *rule;     /* the counters' */
+    struct counters_touch *link[2]; /* likewise, by direction; NULL = not touched yet */
+    uint64_t held_bytes;            /* both ways, now */
+    bool counted;                   /* as one of the rule's connections */
+};
+
+/* The counts of a rule of the running plan; NULL when out of memory. */
+struct counters_rule *touch_rule(struct proxy *proxy, const struct plan_rule *rule);
+
+/* A rule did this to a stream of the connection (chain_hooks.on_touch). */
+void touch_stream(struct connection *connection, enum direction direction,
+                  const struct plan_rule *rule, const struct chain_touch *touch);
+
+/* A rule answered the connection's attempt; for each attempt and answer once. */
+void touch_attempt(struct connection *connection, const struct plan_rule *rule,
+                   enum counters_attempt outcome);
+
+/* The connection ends: what rules hold of it is held no longer. */
+void touch_forget(struct connection *connection);
+
+/* A decision for the journal (chain_hooks.on_decision). */
+void touch_decision(struct connection *connection, enum direction direction,
+                    const struct chain_decision *decision);
+
+#endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/* From accept to the server's answer, and what stands in between. */
+#include "proxy/base/now.h"
+#include "tests/proxy/net.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct net net;
+static int listener;
+static uint16_t server;
+static uint64_t cursor;
+
+static void setup(void)
+{
+    net_init(&net);
+    listener = net_listen(AF_INET, &server);
+    cursor = 0;
+}
+
+static void teardown(void)
+{
+    net_close(&net);
+    close(listener);
+}
+
+TestSuite(attempt, .init = setup, .fini = teardown, .timeout = 60);
+
+/* Nobody has connected to the server for the span. */
+static void expect_no_dial(uint64_t span_ns)
+{
+    net_idle(&net, span_ns);
+    struct pollfd fd = {.fd = listener, .events = POLLIN};
+    cr_assert_eq(poll(&fd, 1, 0), 0, "the server was dialled");
+}
+
+Test(attempt, a_server_that_refuses_is_shown_as_a_reset)
+{
+    close(listener);
+    net_start(&net, NET_ONE_PATH, server);
+    net_connect_and_hear_reset(&net, net_port(&net, "p"));
+    net_closed_because(&net, &cursor, "server unreachable: Connection refused");
+    cr_assert_eq(counters_link(&net.counters, "c", "s")->attempts_failed, 1);
+}
+
+Test(attempt, a_host_name_is_resolved_and_all_its_addresses_tried)
+{
+    /* localhost is ::1 too where IPv6 is on, and the server is on IPv4 only. */
+    net_start(&net,
+              "netsplit: 1\nnodes:\n  c: 192.0.2.1\n"
+              "  s: { address: localhost, ports: [%u] }\n"
+              "listen:\n  - { name: p, address: \"127.0.0.1:0\", from: c, to: s }\n",
+              server);
+    struct net_pair pair = net_join(&net, listener);
+    net_say(&net, pair.client, "by name");
+    net_hear(&net, pair.server, "by name");
+    net_part(pair);
+}
+
+Test(attempt, a_host_name_that_nobody_knows_is_shown_as_a_reset)
+{
+    net_start(&net,
+              "netsplit: 1\nnodes:\n  c: 192.0.2.1\n"
+              "  s: { address: no-such-host.invalid, ports: [%u] }\n"
+              "listen:\n  - { name: p, address: \"127.0.0.1:0\", from: c, to: s }\n",
+              server);
+    int client = net_connect(&net, net_port(&net, "p"));
+    net_hear_reset(&net, client);
+    net_closed_because(&net, &cursor, "server name unknown");
+    close(client);
+}
+
+/* Fills the queue of a listener, so that its kernel answers no more SYNs. */
+static int fill_queue(uint16_t *port, int *fillers, int n)
+{
+    int full = net_listen(AF_INET, port);
+    cr_assert_eq(listen(full, 0), 0);
+    for (int i = 0; i < n; i++)
+        fillers[i] = net_dial(AF_INET, *port);
+    net_idle(&net, 20 * NS_PER_MS);
+    return full;
+}
+
+Test(attempt, a_server_that_does_not_answer_is_given_up_after_the_timeout)
+{
+    uint16_t port;
+    int fillers[3];
+    int full = fill_queue(&port, fillers, 3);
+    net.config.connect_timeout_ns = 150 * NS_PER_MS;
+    net_start(&net, NET_ONE_PATH, port);
+    uint64_t since = now_ns();
+    int client = net_connect(&net, net_port(&net, "p"));
+    net_hear_reset(&net, client);
+    cr_assert_geq(now_ns() - since, 150 * NS_PER_MS);
+    net_closed_because(&net, &cursor, "server did not answer");
+    close(client);
+    close(full);
+    for (int i = 0; i < 3; i++)
+        close(fillers[i]);
+}
+
+Test(attempt, stopping_does_not_wait_for_a_server_that_does_not_answer)
+{
+    uint16_t port;
+    int fillers[3];
+    int full = fill_queue(&port, fillers, 3);
+    net_start(&net, NET_ONE_PATH, port);
+    int client = net_connect(&net, net_port(&net, "p"));
+    net_idle(&net, 20 * NS_PER_MS);
+    uint64_t since = now_ns();
+    proxy_stop(net.proxy, 0);
+    net_hear_reset(&net, client);
+    cr_assert_lt(now_ns() - since, 5 * NS_PER_S, "far below the timeout of 10 s");
+    net_closed_because(&net, &cursor, "proxy stopped");
+    close(client);
+    close(full);
+    for (int i = 0; i < 3; i++)
+        close(fillers[i]);
+}
+
+Test(attempt, a_server_that_does_not_answer_keeps_nobody_else_waiting)
+{
+    uint16_t port;
+    int fillers[3];
+    int full = fill_queue(&port, fillers, 3);
+    net_start(&net,
+              "netsplit: 1\nnodes:\n  c: 192.0.2.1\n"
+              "  deaf: { address: 127.0.0.1, ports: [%u] }\n"
+              "  s: { address: 127.0.0.1, ports: [%u] }\n"
+              "listen:\n"
+              "  - { name: deaf, address: \"127.0.0.1:0\", from: c, to: deaf }\n"
+              "  - { name: p, address: \"127.0.0.1:0\", from: c, to: s }\n",
+              port, server);
+    int waiting = net_connect(&net, net_port(&net, "deaf"));
+    struct net_pair pair = net_join(&net, listener);
+    net_say(&net, pair.client, "hello");
+    net_hear(&net, pair.server, "hello");
+    net_part(pair);
+    close(waiting);
+    close(full);
+    for (int i = 0; i < 3; i++)
+        close(fillers[i]);
+}
+
+Test(attempt, a_client_that_resets_while_the_server_is_dialled_ends_the_dial)
+{
+    uint16_t port;
+    int fillers[3];
+    int full = fill_queue(&port, fillers, 3);
+    net_start(&net, NET_ONE_PATH, port);
+    int client = net_connect(&net, net_port(&net, "p"));
+    net_idle(&net, 20 * NS_PER_MS);
+    net_reset(client);
+    net_closed_because(&net, &cursor, "opener left");
+    close(full);
+    for (int i = 0; i < 3; i++)
+        close(fillers[i]);
+}
+
+Test(attempt, one_that_a_partition_stalls_is_dialled_on_heal)
+{
+    net_start(&net, NET_ONE_PATH, server);
+    net_apply(&net, "cut", "  - { name: cut, cut: { from: s, to: c } }");
+    int client = net_connect(&net, net_port(&net, "p"));
+    net_say(&net, client, "early");
+    expect_no_dial(50 * NS_PER_MS);
+    struct counters_rule *rule = counters_rule(&net.counters, "cut", "cut");
+    cr_assert_eq(rule->attempts_held, 1);
+    cr_assert_eq(rule->attempts_held_now, 1);
+    cr_assert(counters_rule_was_touched(rule));
+    cr_assert_eq(proxy_heal(net.proxy, NULL), 0);
+    int peer = net_accept(&net, listener);
+    net_hear(&net, peer, "early");
+    cr_assert_eq(rule->attempts_held_now, 0);
+    close(client);
+    close(peer);
+}
+
+Test(attempt, one_whose_opener_left_meanwhile_never_reaches_the_server)
+{
+    net_start(&net, NET_ONE_PATH, server);
+    net_apply(&net, "cut", "  - { name: cut, partition: [[c], [s]] }");
+    int client = net_connect(&net, net_port(&net, "p"));
+    net_say(&net, client, "never mind");
+    net_idle(&net, 20 * NS_PER_MS);
+    close(client);
+    net_idle(&net, 20 * NS_PER_MS);
+    net_remove(&net, "cut");
+    net_closed_because(&net, &cursor, "opener left");
+    expect_no_dial(20 * NS_PER_MS);
+}
+
+Test(attempt, one_under_a_partition_that_resets_is_reset)
+{
+    net_start(&net, NET_ONE_PATH, server);
+    net_apply(&net, "cut", "  - { name: cut, partition: [[c], [s]], how: reset }");
+    net_connect_and_hear_reset(&net, net_port(&net, "p"));
+    net_closed_because(&net, &cursor, "refused by rule: cut");
+    cr_assert_eq(counters_rule(&net.counters, "cut", "cut")->attempts_reset, 1);
+    expect_no_dial(10 * NS_PER_MS);
+}
+
+Test(attempt, a_path_that_refuses_everything_gives_a_true_econnrefused)
+{
+    net_start(&net, NET_ONE_PATH, server);
+    uint16_t port = net_port(&net, "p");
+    net_apply(&net, "cut", "  - { name: cut, partition: [[c], [s]], how: refuse }");
+    cr_assert_eq(net_connect_error(&net, port), ECONNREFUSED);
+    net_apply(&net, "no", "  - { name: no, inject: { refuse: true } }");
+    net_remove(&net, "cut");
+    cr_assert_eq(net_connect_error(&net, port), ECONNREFUSED);
+    net_remove(&net, "no");
+    cr_assert_eq(net_port(&net, "p"), port, "the port is kept, also the kernel's");
+    struct net_pair pair = net_join(&net, listener);
+    net_say(&net, pair.client, "open again");
+    net_hear(&net, pair.server, "open again");
+    net_part(pair);
+}
+
+Test(attempt, a_rule_that_refuses_half_of_them_resets_those)
+{
+    net_start(&net, NET_ONE_PATH, server);
+    net_apply(&net, "no",
+              "  - { name: no, inject: { refuse: true }, probability: 50%% }");
+    int refused = 0;
+    for (int i = 0; i < 40; i++) {
+        int client = net_dial(AF_INET, net_port(&net, "p"));
+        struct journal_event event;
+        do
+            net_turn(&net, 5);
+        while (!net_event(&net, &cursor, JOURNAL_CONNECTION_OPENED, &event));
+        struct pollfd fd = {.fd = client, .events = POLLIN};
+        net_idle(&net, NS_PER_MS);
+        refused += poll(&fd, 1, 0) > 0;
+        close(client);
+    }
+    cr_assert_gt(refused, 5);
+    cr_assert_lt(refused, 35);
+    cr_assert_eq(counters_rule(&net.counters, "no", "no")->attempts_refused, refused);
+}
