@@ -26,6 +26,11 @@ static bool parse_payload(const struct store_record *record,
            command->n > 0;
 }
 
+static bool is_members(const struct store_command *command)
+{
+    return store_slice_is(command->args[0], "MEMBERS");
+}
+
 typedef void record_fn(struct store_node *node, const struct store_record *record);
 
 /* Calls each for the records from..to; false when the log can not be read. */
@@ -83,7 +88,7 @@ static void apply_record(struct store_node *node, const struct store_record *rec
     if (!parse_payload(record, &command))
         return; /* the CRC was right: written by a newer version */
     if (store_node_has(node, STORE_DEFECT_APPLY_OUT_OF_ORDER) &&
-        node->role != STORE_PRIMARY && node->held.len == 0) {
+        node->role != STORE_PRIMARY && node->held.len == 0 && !is_members(&command)) {
         store_buffer_append(&node->held, record->payload, record->len);
         return;
     }
@@ -139,7 +144,7 @@ void store_apply_restart(struct store_node *node)
 static void count_discarded(struct store_node *node, const struct store_record *record)
 {
     struct store_command command;
-    if (parse_payload(record, &command) && !store_slice_is(command.args[0], "MEMBERS"))
+    if (parse_payload(record, &command) && !is_members(&command))
         node->discarded_writes++;
 }
 
