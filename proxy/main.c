@@ -12,6 +12,8 @@ extern const char netsplit_version[];
 
 int cmd_check(int argc, char **argv);
 int cmd_clean(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+int cmd_faults(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 int cmd_models(int argc, char **argv);
 int cmd_store(int argc, char **argv);
@@ -26,6 +28,8 @@ static const struct subcommand subcommands[] = {
     {"check", cmd_check,
      "says all that is wrong with a rule file, cluster file or playbook"},
     {"clean", cmd_clean, "removes what a crashed run left"},
+    {"explain", cmd_explain, "says what rules do to a connection"},
+    {"faults", cmd_faults, "lists what a rule can inject"},
     {"judge", cmd_judge, "says what a history of operations shows"},
     {"models", cmd_models, "lists what a history can be held to"},
     {"store", cmd_store, "runs a node of the reference key-value store"},
