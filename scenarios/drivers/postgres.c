@@ -19,10 +19,11 @@
  * ERROR has rolled the statement back; its SQLSTATE says why, by the table below.
  * Beyond that nothing is sure. In particular COMMIT waits for standbys after it has
  * committed locally: whoever ends that wait, the row is there. A cancel makes it answer
- * success with a warning (01000), a termination an error (57P01): both are info. At its
- * deadline a write is abandoned: the socket is closed, and on a second connection, past
- * the proxy, pg_cancel_backend() ends the wait, because PostgreSQL does not notice a
- * client that left while it waits for a standby, and would run out of connections.
+ * success with a warning (01000), a termination closes the session without a word: both
+ * are info. At its deadline a write is abandoned: the socket is closed, and on a second
+ * connection, past the proxy, pg_cancel_backend() ends the wait, because PostgreSQL
+ * does not notice a client that left while it waits for a standby, and would run out of
+ * connections.
  *
  * It does not retry and does not use prepared statements. */
 #include "proxy/base/memory.h"

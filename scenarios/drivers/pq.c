@@ -140,14 +140,17 @@ static bool collect(struct pq *pq)
         PGresult *result = PQgetResult(pq->conn);
         if (!result)
             return true;
+        if (PQstatus(pq->conn) == CONNECTION_BAD &&
+            !PQresultErrorField(result, PG_DIAG_SQLSTATE)) {
+            PQclear(result); /* libpq's own, and it will make more of them */
+            return false;
+        }
         if (pq->kept && is_error(pq->kept)) {
             PQclear(result); /* the first error is the one that says something */
             continue;
         }
         PQclear(pq->kept);
         pq->kept = result;
-        if (PQstatus(pq->conn) == CONNECTION_BAD)
-            return true; /* and no more will come */
     }
     return false;
 }
@@ -168,19 +171,22 @@ static void finish_statement(struct pq *pq)
 
 static void input_step(struct pq *pq)
 {
+    char why[256] = "";
     bool alive = PQconsumeInput(pq->conn) == 1;
-    /* Without the ReadyForQuery behind it only an error is an answer: a statement is
-     * said to be complete before it is committed. */
+    if (!alive)
+        (void)snprintf(why, sizeof why, "%s", PQerrorMessage(pq->conn));
     bool over =
-        pq->state == PQ_BUSY && (alive ? collect(pq) : pq->kept && is_error(pq->kept));
+        pq->state == PQ_BUSY && collect(pq); /* what came before the end counts */
     /* libpq closes its socket when it meets the end; the number is free for others. */
     alive = alive && PQsocket(pq->conn) >= 0 && go_on(pq);
     if (!alive)
         close_poll(pq);
-    if (over)
+    /* Without the ReadyForQuery behind it only an error is an answer: a statement is
+     * said to be complete before it is committed. */
+    if (over || (!alive && pq->kept && is_error(pq->kept)))
         finish_statement(pq);
     else if (!alive)
-        broken(pq, PQerrorMessage(pq->conn));
+        broken(pq, why[0] ? why : PQerrorMessage(pq->conn));
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)

@@ -50,19 +50,25 @@ static void on_done(void *context, const struct driver_outcome *outcome)
     }
 }
 
-static void run_until_answered(struct client_fixture *fixture, size_t before)
+void client_fixture_await(struct client_fixture *fixture)
 {
-    while (fixture->answers == before)
+    while (fixture->answers < fixture->asked)
         (void)uv_run(&fixture->loop, UV_RUN_ONCE);
+}
+
+void client_fixture_begin(struct client_fixture *fixture, enum history_f f, int64_t key,
+                          struct history_value value, uint64_t within_ns)
+{
+    struct driver_operation operation = {.f = f, .key = key, .value = value};
+    fixture->asked++;
+    driver_invoke(fixture->client, &operation, within_ns, on_done, fixture);
 }
 
 void client_fixture_ask(struct client_fixture *fixture, enum history_f f, int64_t key,
                         struct history_value value, uint64_t within_ns)
 {
-    size_t before = fixture->answers;
-    struct driver_operation operation = {.f = f, .key = key, .value = value};
-    driver_invoke(fixture->client, &operation, within_ns, on_done, fixture);
-    run_until_answered(fixture, before);
+    client_fixture_begin(fixture, f, key, value, within_ns);
+    client_fixture_await(fixture);
 }
 
 void client_fixture_write(struct client_fixture *fixture, enum history_f f, int64_t key,
@@ -80,16 +86,16 @@ void client_fixture_read(struct client_fixture *fixture, int64_t key)
 
 void client_fixture_setup(struct client_fixture *fixture, uint64_t keys)
 {
-    size_t before = fixture->answers;
+    fixture->asked++;
     driver_setup(fixture->client, keys, 10 * NS_PER_S, on_done, fixture);
-    run_until_answered(fixture, before);
+    client_fixture_await(fixture);
 }
 
 void client_fixture_teardown(struct client_fixture *fixture, uint64_t keys)
 {
-    size_t before = fixture->answers;
+    fixture->asked++;
     driver_teardown(fixture->client, keys, 10 * NS_PER_S, on_done, fixture);
-    run_until_answered(fixture, before);
+    client_fixture_await(fixture);
 }
 
 void client_fixture_drop(struct client_fixture *fixture)

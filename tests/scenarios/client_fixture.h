@@ -10,6 +10,7 @@ struct client_fixture {
     uv_loop_t loop;
     const struct driver *driver;
     struct driver_client *client;  /* NULL after client_fixture_drop() */
+    size_t asked;                  /* invocations, in all */
     size_t answers;                /* calls of on_done, in all */
     struct driver_outcome outcome; /* the last; text and list point to what follows */
     char text[256];                /* "" if there was none */
@@ -26,6 +27,10 @@ void client_fixture_open(struct client_fixture *fixture, uint16_t port,
 /* Asks, and returns when it was answered. */
 void client_fixture_ask(struct client_fixture *fixture, enum history_f f, int64_t key,
                         struct history_value value, uint64_t within_ns);
+/* The same in two parts. */
+void client_fixture_begin(struct client_fixture *fixture, enum history_f f, int64_t key,
+                          struct history_value value, uint64_t within_ns);
+void client_fixture_await(struct client_fixture *fixture);
 /* For those that hold one integer. */
 void client_fixture_write(struct client_fixture *fixture, enum history_f f, int64_t key,
                           int64_t integer);
