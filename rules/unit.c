@@ -183,11 +183,22 @@ static int complain_number(struct unit_error *why, const char *text, const char 
     if (text[0] == '-' && isdigit((unsigned char)text[1]))
         return complain(why, "\"%.40s\" is below zero", text);
     size_t digits = strspn(text, "0123456789");
-    if (digits > 0 && text[digits] != ',')
+    bool ends_in_point =
+        text[digits] == '.' && !isdigit((unsigned char)text[digits + 1]);
+    if (digits > 0 && !ends_in_point)
         return complain(why, "\"%.40s\" is too large", text);
     (void)complain(why, "\"%.40s\" is not a number with a unit", text);
     if (why)
         (void)snprintf(why->hint, sizeof why->hint, "units: %s", units);
+    return -EINVAL;
+}
+
+static int complain_comma(struct unit_error *why, const char *text)
+{
+    (void)complain(why, "\"%.40s\" has a comma", text);
+    if (why)
+        (void)snprintf(why->hint, sizeof why->hint,
+                       "fractions are written with a point");
     return -EINVAL;
 }
 
@@ -238,6 +249,8 @@ static int parse(const char *text, const struct unit_row *rows, uint64_t *out,
             return complain(why, "\"%.40s\" is too large", text);
         return 0;
     }
+    if (*unit == ',')
+        return complain_comma(why, text);
     (void)complain(why, "unknown unit \"%.20s\"", unit);
     suggest_unit(why, text, number_end, units, guess_unit(rows, unit));
     return -EINVAL;

@@ -20,6 +20,7 @@ struct frame {
     const struct yaml_node *key; /* map: read, its value is not; NULL = none */
     void *elements;              /* const struct yaml_node * or struct yaml_pair */
     size_t capacity;
+    bool is_flow;   /* between brackets */
     bool lacks_key; /* a pair was dropped: what it held may seem to be missing */
 };
 
@@ -217,7 +218,10 @@ static void open_frame(struct reader *reader, enum yaml_kind kind,
         reader->is_over = true;
         return;
     }
-    reader->stack[reader->depth++] = (struct frame){.node = node};
+    bool is_flow = kind == YAML_MAP
+                       ? event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE
+                       : event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
+    reader->stack[reader->depth++] = (struct frame){.node = node, .is_flow = is_flow};
 }
 
 /* By key, then by place: equal ones become neighbours, the first written first. */
@@ -353,6 +357,15 @@ static void on_event(struct reader *reader, const yaml_event_t *event)
     }
 }
 
+/* Where the bracket that was opened last stands, or NULL. */
+static const struct mark *innermost_flow(const struct reader *reader)
+{
+    for (size_t i = reader->depth; i > 0; i--)
+        if (reader->stack[i - 1].is_flow)
+            return &reader->stack[i - 1].node->at;
+    return NULL;
+}
+
 static void read_events(struct reader *reader, yaml_parser_t *parser)
 {
     while (!reader->is_over) {
@@ -361,7 +374,8 @@ static void read_events(struct reader *reader, yaml_parser_t *parser)
             if (parser->error == YAML_MEMORY_ERROR)
                 reader->diag->out_of_memory = true;
             else if (!reader->is_truncated)
-                yaml_problem_report(parser, reader->input, reader->diag);
+                yaml_problem_report(parser, reader->input, innermost_flow(reader),
+                                    reader->diag);
             reader->is_broken = true;
             break;
         }

@@ -281,7 +281,10 @@ bool yaml_read_map(const struct yaml_node *map, const struct yaml_table *table,
             return false;
         diag_error(diag, &map->at, "%s is a map of keys and values, not %s",
                    table->what, yaml_describe(map, found, sizeof found));
-        diag_suggest(diag, "", names, n);
+        if (map->kind == YAML_SCALAR && strchr(map->text, ':'))
+            diag_hint(diag, "\"key: value\", with a space behind the \":\"");
+        else
+            diag_suggest(diag, "", names, n);
         return false;
     }
     bool good = true;

@@ -145,9 +145,24 @@ static bool report_colon(const yaml_parser_t *parser, const struct yaml_input *i
     return true;
 }
 
-void yaml_problem_report(const yaml_parser_t *parser, const struct yaml_input *input,
-                         struct diag *diag)
+/* The text ended between brackets. */
+static bool report_end(const yaml_parser_t *parser, const struct yaml_input *input,
+                       const struct mark *flow, struct diag *diag)
 {
+    if (!flow || character_at(input, parser->problem_mark.index) != 0)
+        return false;
+    struct mark mark = *flow;
+    mark.end_line = mark.line;
+    mark.end_column = mark.column + 1;
+    diag_error(diag, &mark, "this bracket is never closed");
+    return true;
+}
+
+void yaml_problem_report(const yaml_parser_t *parser, const struct yaml_input *input,
+                         const struct mark *flow, struct diag *diag)
+{
+    if (report_end(parser, input, flow, diag))
+        return;
     if (report_odd_start(parser, input, diag) || report_colon(parser, input, diag))
         return;
     const struct problem_row *row = find_row(parser);

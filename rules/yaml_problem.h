@@ -12,8 +12,9 @@
  * A byte order mark is passed over. Returns whether the input was shortened. */
 bool yaml_problem_truncate(struct yaml_input *input, struct diag *diag);
 
-/* Tells the syntax error at which the parser stopped. */
+/* Tells the syntax error at which the parser stopped. flow: where the bracket that was
+ * opened last stands; NULL = none. */
 void yaml_problem_report(const yaml_parser_t *parser, const struct yaml_input *input,
-                         struct diag *diag);
+                         const struct mark *flow, struct diag *diag);
 
 #endif
