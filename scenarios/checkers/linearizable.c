@@ -60,7 +60,7 @@ struct search {
     struct done *stack; /* owned */
     size_t depth;
     /* Met before: hashes to offsets in seen, where a value and a bitset lie. */
-    uint64_t *seen; /* owned; records of words + 2 */
+    uint64_t *seen; /* owned; records of words + 1 */
     size_t seen_n, seen_size;
     uint32_t *table; /* owned; 1 + record; size is a power of two */
     size_t table_size;
@@ -118,7 +118,7 @@ static uint64_t hash_record(const uint64_t *record, size_t words)
 
 static uint32_t *find_seen(struct search *s, const uint64_t *record)
 {
-    size_t words = s->words + 2, mask = s->table_size - 1;
+    size_t words = s->words + 1, mask = s->table_size - 1;
     size_t i = (size_t)hash_record(record, words) & mask;
     while (s->table[i] && memcmp(s->seen + (s->table[i] - 1) * words, record,
                                  words * sizeof *record) != 0)
@@ -132,14 +132,14 @@ static void grow_table(struct search *s)
     s->table_size = s->table_size ? 2 * s->table_size : 1024;
     s->table = xcalloc(s->table_size, sizeof *s->table);
     for (size_t i = 0; i < s->seen_n; i++)
-        *find_seen(s, s->seen + i * (s->words + 2)) = (uint32_t)i + 1;
+        *find_seen(s, s->seen + i * (s->words + 1)) = (uint32_t)i + 1;
 }
 
 /* Remembers what would be: the bits with one more, and the value. False if it was met
  * before. */
 static bool remember(struct search *s, uint32_t operation, struct value value)
 {
-    size_t words = s->words + 2;
+    size_t words = s->words + 1;
     if (2 * (s->seen_n + 1) > s->table_size)
         grow_table(s);
     if (s->seen_n == s->seen_size) {
@@ -149,8 +149,7 @@ static bool remember(struct search *s, uint32_t operation, struct value value)
     uint64_t *record = s->seen + s->seen_n * words;
     memcpy(record, s->bits, s->words * sizeof *record);
     record[operation / 64] |= UINT64_C(1) << operation % 64;
-    record[s->words] = value.known;
-    record[s->words + 1] = (uint64_t)value.integer;
+    record[s->words] = (uint64_t)value.integer; /* known or not: the bits say it */
     uint32_t *slot = find_seen(s, record);
     if (*slot)
         return false;
@@ -217,7 +216,7 @@ static enum verdict search_key(struct search *s)
         const struct entry *entry = &s->entries[at];
         struct value after;
         if (++s->steps > STEPS_LIMIT ||
-            s->seen_n * (s->words + 2) * sizeof *s->seen > MEMORY_LIMIT_BYTES)
+            s->seen_n * (s->words + 1) * sizeof *s->seen > MEMORY_LIMIT_BYTES)
             return VERDICT_UNKNOWN;
         if (at != NO_ENTRY && entry->is_call) {
             if (allows(s->value, s->ops[entry->operation], &after) &&

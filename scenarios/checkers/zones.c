@@ -5,9 +5,10 @@
  * do, a backward zone. There is an order if and only if no read ended before its write
  * began, no two forward zones overlap, and no backward zone lies inside a forward one.
  *
- * A write with an unknown outcome ends never, and counts only if its value was read.
- * The initial nil is a cluster whose write ended before everything. Moments are
- * indices of records, so that no two are equal. */
+ * A write with an unknown outcome ends never: unread, it is a backward zone without an
+ * end, which lies inside nothing, as if it had not been. The initial nil is a cluster
+ * whose write ended before everything. Moments are indices of records, so that no two
+ * are equal. */
 #include "scenarios/checkers/zones.h"
 #include "proxy/base/memory.h"
 
@@ -17,7 +18,6 @@
 struct cluster {
     size_t first_end, last_begin;
     uint32_t last; /* the operation that began last */
-    bool counts;
 };
 
 struct zone {
@@ -44,7 +44,6 @@ static void add_to_cluster(struct cluster *cluster, const struct operation *oper
         cluster->last_begin = operation->invoke_index + 1;
         cluster->last = index;
     }
-    cluster->counts = true;
 }
 
 /* Index 0 is the initial nil, i + 1 the i-th write of the key. */
@@ -58,7 +57,6 @@ static struct cluster *begin_clusters(const struct operation *ops,
         const struct operation *operation = &ops[write];
         clusters[i + 1].first_end = SIZE_MAX;
         add_to_cluster(&clusters[i + 1], operation, write);
-        clusters[i + 1].counts = operation->type == HISTORY_OK;
         *pair_map_at(cluster_of, write, 0) = i + 1;
     }
     return clusters;
@@ -91,8 +89,6 @@ static void sort_into_zones(const struct cluster *clusters, size_t n,
     for (size_t i = 0; i < n; i++) {
         const struct cluster *cluster = &clusters[i];
         size_t f = cluster->first_end, s = cluster->last_begin;
-        if (!cluster->counts)
-            continue;
         if (f < s)
             zones->forward[zones->forward_n++] = (struct zone){f, s, cluster->last};
         else

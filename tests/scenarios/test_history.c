@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "scenarios/history.h"
+#include "tests/scenarios/random_history.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -246,6 +247,39 @@ Test(history, nesting_is_bounded)
     struct errmsg err = {""};
     cr_expect_null(history_read_text("h", text, strlen(text), &err));
     cr_expect(strstr(err.text, "nested more than 64 deep"), "%s", err.text);
+}
+
+/* Under the sanitizers: no text may do more than be refused. */
+Test(history, broken_files_are_refused_or_read_and_nothing_else)
+{
+    static const char *const samples[] = {
+        sample_edn,
+        "[{\"process\":0,\"type\":\"invoke\",\"f\":\"cas\",\"value\":[1,[2,3]]},\n"
+        "{\"process\":0,\"type\":\"ok\",\"f\":\"cas\",\"value\":[1,[2,3]],"
+        "\"error\":\"\\ud83d\\ude00\"}]",
+    };
+    uint64_t rng = 42;
+    unsigned refused = 0;
+    for (unsigned round = 0; round < 20000; round++) {
+        char text[2048];
+        size_t n = strlen(samples[round % 2]);
+        memcpy(text, samples[round % 2], n);
+        for (unsigned i = 0; i <= round % 3; i++)
+            text[random_below(&rng, n)] =
+                random_below(&rng, 4) ? "[]{}#_\"\\:;, 0-n"[random_below(&rng, 15)]
+                                      : (char)random_below(&rng, 256);
+        n -= random_below(&rng, 8) ? 0 : random_below(&rng, n);
+        char *exact = malloc(n ? n : 1); /* reading behind its end is seen */
+        memcpy(exact, text, n);
+        struct errmsg err = {""};
+        struct history *history = history_read_text("h", exact, n, &err);
+        cr_expect(history || strncmp(err.text, "h:", 2) == 0, "round %u: %s", round,
+                  err.text);
+        refused += !history;
+        history_destroy(history);
+        free(exact);
+    }
+    cr_expect(refused > 1000 && refused < 20000, "%u refused", refused);
 }
 
 Test(history, strings_are_unescaped_and_escaped)

@@ -105,6 +105,19 @@ Test(set, the_last_of_several_final_reads_of_a_node_counts)
     judged_free(&judged);
 }
 
+Test(set, other_reads_do_not_stand_in_for_final_ones)
+{
+    const struct made rows[] = {
+        ADD(1, 2, 0, 0, HISTORY_OK, 1),
+        FINAL(20, 1, "0"),
+        {.from_ms = 30, .to_ms = 31, .process = 1, .node = 1},
+        {.from_ms = 40, .to_ms = 41, .process = 2, .node = 1, .probe = true},
+    };
+    struct judged judged = JUDGE(rows, 1, "set");
+    expect_measure(&judged, MEASURE_LOST_WRITES, 0);
+    judged_free(&judged);
+}
+
 Test(set, a_foreign_history_is_judged_by_its_last_read)
 {
     const struct made rows[] = {
