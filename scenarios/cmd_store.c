@@ -279,7 +279,7 @@ static void run(struct arguments *args, struct process *process)
         errmsg_set(&err, "writing %s: %s", args->ready_file, strerror(-e));
     if (e) {
         fprintf(stderr, "netsplit store: %s: %s\n", args->name, err.text);
-        process->status = EXIT_ENVIRONMENT;
+        process->status = e == -EINVAL ? EXIT_USAGE : EXIT_ENVIRONMENT;
         stop(process);
     }
     (void)uv_run(&process->loop, UV_RUN_DEFAULT); /* until everything is closed */
