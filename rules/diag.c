@@ -67,9 +67,10 @@ static char *copy_harmless(struct arena *arena, const char *text, size_t length)
     return copy;
 }
 
-/* The line of the number, from 1: its start, and its end before the line break. */
-static bool find_line(const struct source *source, uint32_t number, const char **start,
-                      const char **line_end)
+/* The line of the number, from 1, or the last one if there are fewer: its start, and
+ * its end before the line break. Returns its number. */
+static uint32_t find_line(const struct source *source, uint32_t number,
+                          const char **start, const char **line_end)
 {
     const char *at = source->text;
     const char *end = at + source->length;
@@ -81,10 +82,8 @@ static bool find_line(const struct source *source, uint32_t number, const char *
         uint32_t character = 0;
         while (at < end && !utf8_is_break(character = utf8_next(&at, end)))
             *line_end = at;
-        if (line == number)
-            return true;
-        if (at >= end && !utf8_is_break(character))
-            return false;
+        if (line == number || (at >= end && !utf8_is_break(character)))
+            return line;
         if (character == '\r' && at < end && *at == '\n')
             at++;
     }
@@ -105,10 +104,11 @@ static void add_excerpt(struct diag *diag, struct diag_item *item,
                         const struct mark *at)
 {
     const char *start = NULL, *end = NULL;
-    if (!find_line(at->source, at->line, &start, &end))
-        return;
+    item->line = find_line(at->source, at->line, &start, &end);
     const char *scan = start;
     uint32_t length = skip(&scan, end, UINT32_MAX);
+    if (item->line < at->line) /* libyaml's end is on a line behind the last */
+        item->column = length + 1;
     if (at->end_line > at->line)
         item->end_column = length + 1;
     if (item->end_column <= item->column)

@@ -14,16 +14,14 @@ struct reading {
     const struct yaml_node *root;
 };
 
-static void read_at(struct reading *reading, const char *text, uint32_t first_line,
-                    uint32_t indent)
+static void read_text(struct reading *reading, const char *text)
 {
     memset(reading, 0, sizeof *reading);
     reading->source = (struct source){"t.yaml", text, strlen(text)};
     struct yaml_input input = {.source = &reading->source,
                                .text = text,
                                .length = strlen(text),
-                               .first_line = first_line,
-                               .indent = indent};
+                               .first_line = 1};
     reading->root = yaml_read(&reading->arena, &input, &reading->diag);
 }
 
@@ -44,7 +42,7 @@ static void expect_mark(const struct yaml_node *node, uint32_t line, uint32_t co
 Test(yaml, every_node_knows_its_place)
 {
     struct reading reading;
-    read_at(&reading, "a: 1\nlong: { x: [1, zwei] }\nb:\n  - ü: \"q\"\n", 1, 0);
+    read_text(&reading, "a: 1\nlong: { x: [1, zwei] }\nb:\n  - ü: \"q\"\n");
     const struct yaml_node *root = reading.root;
     cr_assert_eq(root->kind, YAML_MAP);
     cr_assert_eq(root->n, 3);
@@ -64,10 +62,19 @@ Test(yaml, every_node_knows_its_place)
 Test(yaml, a_block_of_a_document_has_the_places_of_the_document)
 {
     struct reading reading;
-    read_at(&reading, "for: 5s\nwhat: {\n", 41, 3);
-    expect_mark(yaml_find(reading.root, "for"), 41, 9, 11);
+    static const char document[] = "# A drill\n\n1. First\n\n   for: 5s\n   what: {\n";
+    memset(&reading, 0, sizeof reading);
+    reading.source = (struct source){"drill.md", document, strlen(document)};
+    struct yaml_input input = {.source = &reading.source,
+                               .text = "for: 5s\nwhat: {\n",
+                               .length = 16,
+                               .first_line = 5,
+                               .indent = 3};
+    reading.root = yaml_read(&reading.arena, &input, &reading.diag);
+    expect_mark(yaml_find(reading.root, "for"), 5, 9, 11);
     cr_assert_eq(reading.diag.n, 1);
-    cr_expect_eq(reading.diag.items[0]->line, 42);
+    cr_expect_eq(reading.diag.items[0]->line, 6);
+    cr_expect_str_eq(reading.diag.items[0]->excerpt, "   what: {");
     cr_expect_eq(reading.diag.items[0]->column, 10, "%u",
                  reading.diag.items[0]->column);
     end(&reading);
@@ -76,7 +83,7 @@ Test(yaml, a_block_of_a_document_has_the_places_of_the_document)
 Test(yaml, scalars_stay_text)
 {
     struct reading reading;
-    read_at(&reading, "no: off\n1:30: 1:30\nx: 0x10\ny: ~\nz:\nq: ''\n", 1, 0);
+    read_text(&reading, "no: off\n1:30: 1:30\nx: 0x10\ny: ~\nz:\nq: ''\n");
     cr_expect_str_eq(yaml_find(reading.root, "no")->text, "off");
     cr_expect_str_eq(yaml_find(reading.root, "1:30")->text, "1:30");
     cr_expect_str_eq(yaml_find(reading.root, "x")->text, "0x10");
@@ -90,11 +97,11 @@ Test(yaml, scalars_stay_text)
 Test(yaml, an_empty_text_is_an_empty_map)
 {
     struct reading reading;
-    read_at(&reading, "# only a remark\n", 7, 0);
+    read_text(&reading, "# only a remark\n");
     cr_assert_not_null(reading.root);
     cr_expect_eq(reading.root->kind, YAML_MAP);
     cr_expect_eq(reading.root->n, 0);
-    cr_expect_eq(reading.root->at.line, 7);
+    cr_expect_eq(reading.root->at.line, 1);
     cr_expect_eq(reading.diag.n, 0);
     end(&reading);
 }
@@ -102,7 +109,7 @@ Test(yaml, an_empty_text_is_an_empty_map)
 Test(yaml, a_syntax_error_leaves_the_tree_of_all_before_it)
 {
     struct reading reading;
-    read_at(&reading, "a: 1\nb: { c: 2, d: [3, 4\ne: 5\n", 1, 0);
+    read_text(&reading, "a: 1\nb: { c: 2, d: [3, 4\ne: 5\n");
     cr_expect_eq(reading.diag.n_errors, 1);
     cr_assert_not_null(reading.root);
     cr_expect(reading.root->cut);
@@ -117,7 +124,7 @@ Test(yaml, a_syntax_error_leaves_the_tree_of_all_before_it)
 Test(yaml, of_equal_keys_the_first_stays)
 {
     struct reading reading;
-    read_at(&reading, "b: 1\na: 1\nb: 2\nc: 3\nb: 4\n", 1, 0);
+    read_text(&reading, "b: 1\na: 1\nb: 2\nc: 3\nb: 4\n");
     cr_expect_eq(reading.diag.n_errors, 2);
     cr_expect_eq(reading.root->n, 3);
     cr_expect_str_eq(reading.root->pairs[0].value->text, "1");
@@ -131,7 +138,7 @@ Test(yaml, depth_and_number_are_limited)
     struct reading reading;
     memset(deep, '[', sizeof deep);
     deep[sizeof deep - 1] = '\0';
-    read_at(&reading, deep, 1, 0);
+    read_text(&reading, deep);
     cr_assert_geq(reading.diag.n, 1);
     cr_expect_str_eq(reading.diag.items[0]->text, "more than 32 levels deep");
     end(&reading);
@@ -140,10 +147,8 @@ Test(yaml, depth_and_number_are_limited)
 Test(yaml, a_byte_order_mark_is_no_character)
 {
     struct reading reading;
-    read_at(&reading,
-            "\xEF\xBB\xBF"
-            "a: 1\n",
-            1, 0);
+    read_text(&reading, "\xEF\xBB\xBF"
+                        "a: 1\n");
     expect_mark(yaml_find(reading.root, "a"), 1, 4, 5);
     end(&reading);
 }
@@ -151,7 +156,7 @@ Test(yaml, a_byte_order_mark_is_no_character)
 Test(yaml, bad_bytes_cut_the_text_before_their_line)
 {
     struct reading reading;
-    read_at(&reading, "a: 1\nb: 2\nc: \xFF\nd: 4\n", 1, 0);
+    read_text(&reading, "a: 1\nb: 2\nc: \xFF\nd: 4\n");
     cr_assert_eq(reading.diag.n, 1);
     cr_expect_eq(reading.diag.items[0]->line, 3);
     cr_expect_eq(reading.diag.items[0]->column, 4);
@@ -193,7 +198,7 @@ static const char *told(const char *text, struct target *target)
 {
     static char all[1024];
     struct reading reading;
-    read_at(&reading, text, 1, 0);
+    read_text(&reading, text);
     *target = (struct target){.name = NULL};
     bool good = yaml_read_map(reading.root, &table, target, &reading.diag);
     cr_expect_eq(good, reading.diag.n == 0);
