@@ -157,8 +157,8 @@ static int cut_pairs(const struct adding *adding, const struct set *parts,
 {
     for (uint32_t a = 1; a < all->n; a++) {
         for (uint32_t b = 1; all->has[a] && b < all->n; b++) {
-            bool is_cut = a != b && all->has[b] &&
-                          !share_a_part(parts, adding->rule->n_parts, a, b);
+            bool is_cut =
+                all->has[b] && !share_a_part(parts, adding->rule->n_parts, a, b);
             if (is_cut && add_link(adding, a, b) != 0)
                 return -ENOMEM;
         }

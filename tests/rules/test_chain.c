@@ -171,6 +171,16 @@ Test(chain, a_stall_reads_up_to_its_hold)
     cr_expect_eq(stream.firsts[0], 1);
 }
 
+Test(chain, the_largest_hold_of_its_rules_is_the_streams)
+{
+    world_inject(&world, "base", "one", "a", "b", "stall=true hold=1000B");
+    world_inject(&world, "base", "two", "a", "b", "delay=1s hold=2000B");
+    world_inject(&world, "base", "three", "a", "b", "delay=1s hold=500B");
+    world_compile(&world, 0);
+    stream_open(&stream, &world, TO_SERVER, 0);
+    cr_expect_eq(chain_room(&stream.chain), 2000);
+}
+
 Test(chain, the_default_hold_is_for_faults_that_keep)
 {
     open_with("delay=1s");
@@ -217,6 +227,21 @@ Test(chain, a_partition_gates_both_ends_and_lets_time_pass_inside)
     stream_update(&stream, &world);
     expect_story(&stream, 0, "1s:100");
     cr_expect_gt(chain_room(&stream.chain), 0);
+}
+
+Test(chain, a_partition_that_goes_on_counts_nothing_twice)
+{
+    world_link_rule(&world, "base", "split", RULE_PARTITION, "a / b", HOW_STALL, "");
+    world_compile(&world, 0);
+    stream_open(&stream, &world, TO_SERVER, 0);
+    chain_unread(&stream.chain, 100);
+    world_inject(&world, "base", "other", "a", "b", "delay=1ms");
+    world_compile(&world, 0);
+    stream_update(&stream, &world);
+    chain_unread(&stream.chain, 100);
+    uint32_t slot = world_rule(&world, "split")->slot;
+    cr_expect_eq(stream.touch[slot].held_bytes, 100);
+    cr_expect_eq(stream.firsts[slot], 1);
 }
 
 Test(chain, a_cut_that_resets_ends_live_connections)
@@ -404,6 +429,61 @@ Test(chain, rules_that_change_places_keep_bytes_and_state)
     cr_expect(chain_is_transparent(&stream.chain));
 }
 
+/* A fault that lets all pass and checks what it is told: consecutive offsets, times
+ * that never run backwards, no more than arrived. */
+struct probe_state {
+    uint64_t offset, arrival_ns;
+};
+
+static struct fault_answer probe_step(const struct fault_stream *view, uint64_t now_ns,
+                                      const struct chunk *chunk)
+{
+    struct probe_state *state = view->state;
+    cr_assert_eq(chunk->offset, state->offset);
+    cr_assert_geq(chunk->arrival_ns, state->arrival_ns);
+    cr_assert_leq(chunk->arrival_ns, now_ns);
+    cr_assert_eq(chunk->kind == CHUNK_DATA, chunk->length > 0);
+    state->offset += chunk->length;
+    state->arrival_ns = chunk->arrival_ns;
+    return (struct fault_answer){.bytes = chunk->length, .at_ns = chunk->arrival_ns};
+}
+
+static const struct fault probe = {
+    .name = "probe",
+    .params_bytes = 1,
+    .state_bytes = sizeof(struct probe_state),
+    .step = probe_step,
+};
+
+/* A rule of its own layer, behind all others. */
+static void add_probe(void)
+{
+    static const char params[1];
+    static const struct rule_fault fault = {.fault = &probe, .params = params};
+    world_inject(&world, "probe", "probe", "a", "b", "");
+    struct rule *rule = (struct rule *)world_layer(&world, "probe")->rules.rules;
+    rule->faults = &fault;
+    rule->n_faults = 1;
+}
+
+Test(chain, what_is_poured_does_not_make_times_run_backwards)
+{
+    world_inject(&world, "base", "stays", "a", "b", "delay=10ms");
+    world_inject(&world, "base", "goes", "a", "b", "delay=50ms");
+    add_probe();
+    world_compile(&world, 0);
+    stream_open(&stream, &world, TO_SERVER, 0);
+    stream_take(&stream, 1);
+    stream_run(&stream, MS);
+    stream_take(&stream, 1);
+    stream_run(&stream, 10 * MS);
+    stream.now_ns = 20 * MS; /* late: the second byte was due at 11 ms */
+    world_remove(&world, "base", "goes");
+    world_compile(&world, 20 * MS);
+    stream_update(&stream, &world);
+    expect_story(&stream, 0, "20ms:2");
+}
+
 /* Anything may be put on, changed and taken off while bytes come in pieces, and
  * sockets block: as long as nothing discards, every byte and the fin come out. */
 static const char *const keepers[] = {
@@ -459,6 +539,7 @@ static void check_one_life(uint64_t seed)
     uint64_t n = 0;
     world_link_rule(&world, "cuts", "split", RULE_PARTITION, "a / b", HOW_STALL, "");
     world_layer(&world, "cuts")->links_off = true;
+    add_probe();
     world_compile(&world, 0);
     stream_open(&stream, &world, TO_SERVER, 0);
     for (int i = 0; i < 200; i++) {

@@ -280,7 +280,7 @@ Test(fault, rate_makes_up_for_20_ms_and_no_more)
 
 Test(fault, a_raised_rate_acts_at_once_and_gives_no_burst)
 {
-    open_with("rate=1kB/s");
+    open_with("rate=1B/s"); /* the first byte takes a second */
     stream_take(&stream, 60000);
     stream_run(&stream, 30 * MS);
     world_inject(&world, "base", "rule", "a", "b", "rate=1MB/s burst=50kB");

@@ -52,6 +52,16 @@ Test(match, finds_rules_by_link_port_and_direction_in_file_order)
     expect_rules(NULL, "b", 1, "all to-b|all");
     expect_rules(NULL, "a", 1, "all odd|all from-a odd");
     expect_rules("gone", "gone-too", 1, "all|all");
+    expect_rules("a", "a", 1, "all from-a odd|all from-a odd");
+}
+
+Test(match, a_rule_that_names_a_link_twice_is_looked_at_once)
+{
+    world_inject(&world, "base", "rule", "a,b", "b,a", "delay=1ms both=true");
+    world_compile(&world, 0);
+    struct path *path = paths_find(world.paths, "a", "b", 1);
+    cr_expect_eq(path_match(path, world.plan)->looked_at, 2);
+    expect_rules("a", "b", 1, "rule|rule");
 }
 
 Test(match, groups_stand_for_their_nodes)
@@ -215,6 +225,41 @@ Test(match, an_attempt_needs_both_links_and_the_strongest_answer_holds)
         end();
         begin();
     }
+}
+
+/* A fault that holds attempts for so long. */
+static enum admit_verb hold_for(const void *params, uint64_t attempted_ns,
+                                uint64_t now_ns, uint64_t *until_ns)
+{
+    *until_ns = attempted_ns + *(const uint64_t *)params;
+    return *until_ns > now_ns ? ADMIT_HOLD : ADMIT_ACCEPT;
+}
+
+Test(match, of_several_that_hold_an_attempt_the_longest_counts)
+{
+    static const struct fault later = {
+        .name = "later", .params_bytes = sizeof(uint64_t), .admit = hold_for};
+    static const uint64_t params[] = {SECOND, 3 * SECOND, 2 * SECOND};
+    static const char *const names[] = {"one", "three", "two"};
+    struct rule_fault faults[3];
+    for (size_t i = 0; i < 3; i++) {
+        faults[i] = (struct rule_fault){.fault = &later, .params = &params[i]};
+        world_inject(&world, "base", names[i], "a", "b", "");
+        struct rule *rules = (struct rule *)world_layer(&world, "base")->rules.rules;
+        rules[i].faults = &faults[i];
+        rules[i].n_faults = 1;
+    }
+    world_compile(&world, 0);
+    struct path *path = paths_find(world.paths, "a", "b", 1);
+    const struct match *match = path_match(path, world.plan);
+    struct match_connection connection = path_open(path, 5 * SECOND);
+    struct match_verdict verdict = match_admit(match, &connection, 5 * SECOND);
+    cr_expect_eq(verdict.verb, ADMIT_HOLD);
+    cr_expect_eq(verdict.until_ns, 8 * SECOND);
+    cr_expect_str_eq(verdict.rule->name, "three");
+    verdict = match_admit(match, &connection, 8 * SECOND);
+    cr_expect_eq(verdict.verb, ADMIT_ACCEPT);
+    cr_expect_null(verdict.rule);
 }
 
 Test(match, faults_of_attempts_are_about_the_way_to_the_server)
