@@ -194,7 +194,7 @@ static int parse_between(struct words *words, struct expectation *expectation)
 static int parse_bound(struct words *words, struct expectation *expectation, bool low,
                        bool excluded)
 {
-    uint64_t bound;
+    uint64_t bound = 0;
     int status = parse_quantity(words, true, expectation, &bound);
     if (status)
         return status;

@@ -20,35 +20,42 @@ struct pairing {
     struct pair_map retired; /* process -> the operation that ended in info */
 };
 
+static int complain_open(const struct pairing *pairing, size_t index,
+                         const struct operation *operation, struct errmsg *err)
+{
+    bool retired = operation->complete_index != SIZE_MAX;
+    errmsg_set(err, "record %zu: process %" PRId32 " %s record %zu %s", index,
+               history_get(pairing->history, index)->process,
+               retired ? "goes on after its write of"
+                       : "invokes while its operation of",
+               operation->invoke_index,
+               retired ? "ended in info; it must be retired" : "is open");
+    return -EINVAL;
+}
+
+static struct operation *add_operation(struct pairing *pairing)
+{
+    if (pairing->out->n == pairing->size) {
+        pairing->size = pairing->size ? 2 * pairing->size : 1024;
+        pairing->out->items = xreallocarray(pairing->out->items, pairing->size,
+                                            sizeof *pairing->out->items);
+    }
+    return &pairing->out->items[pairing->out->n++];
+}
+
 static int open_operation(struct pairing *pairing, size_t index, struct errmsg *err)
 {
     const struct history_record *record = history_get(pairing->history, index);
     size_t *open = pair_map_at(&pairing->open, record->process, 0);
     if (*open == PAIR_MAP_NONE)
         *open = NO_OPEN;
-    if (*open != NO_OPEN) {
-        errmsg_set(err,
-                   "record %zu: process %" PRId32
-                   " invokes while its operation of record %zu is open",
-                   index, record->process, pairing->out->items[*open - 1].invoke_index);
-        return -EINVAL;
-    }
+    if (*open != NO_OPEN)
+        return complain_open(pairing, index, &pairing->out->items[*open - 1], err);
     size_t retired = pair_map_get(&pairing->retired, record->process, 0);
-    if (retired != PAIR_MAP_NONE) {
-        errmsg_set(err,
-                   "record %zu: process %" PRId32
-                   " goes on after its write of record %zu ended in info; it must be "
-                   "retired",
-                   index, record->process, pairing->out->items[retired].invoke_index);
-        return -EINVAL;
-    }
-    if (pairing->out->n == pairing->size) {
-        pairing->size = pairing->size ? 2 * pairing->size : 1024;
-        pairing->out->items = xreallocarray(pairing->out->items, pairing->size,
-                                            sizeof *pairing->out->items);
-    }
+    if (retired != PAIR_MAP_NONE)
+        return complain_open(pairing, index, &pairing->out->items[retired], err);
     *open = pairing->out->n + 1;
-    pairing->out->items[pairing->out->n++] = (struct operation){
+    *add_operation(pairing) = (struct operation){
         .invoke_ns = record->time_ns,
         .complete_ns = HISTORY_NEVER,
         .invoke_index = index,

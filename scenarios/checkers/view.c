@@ -23,7 +23,8 @@ static uint32_t find_key(struct view *view, struct pair_map *keys, int64_t key)
     if (*at != PAIR_MAP_NONE)
         return (uint32_t)*at;
     *at = view->key_count++;
-    view->keys = xreallocarray(view->keys, view->key_count, sizeof *view->keys);
+    if ((*at & (*at - 1)) == 0) /* full at each power of two */
+        view->keys = xreallocarray(view->keys, *at ? 2 * *at : 1, sizeof *view->keys);
     view->keys[*at] = (struct view_key){.key = key};
     return (uint32_t)*at;
 }
@@ -136,6 +137,7 @@ void view_build(const struct history *history, const struct operations *operatio
 {
     struct view view = {.repeated = SIZE_MAX};
     struct pair_map writers = {0};
+    view.keys = xcalloc(1, sizeof *view.keys);
     view.key_of = xcalloc(operations->n, sizeof *view.key_of);
     view.process_of = xcalloc(operations->n, sizeof *view.process_of);
     view.seen = xcalloc(operations->n, sizeof *view.seen);

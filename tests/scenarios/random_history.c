@@ -80,16 +80,15 @@ static void invoke(struct run *run, struct worker *worker)
     (void)history_record(run->history, &worker->asked);
 }
 
-/* What a stale answer leaves out: a write that had ended before the read began, in
- * lists the one, in registers the last and so that an older one shows. */
+/* What a stale answer leaves out: a write that had ended before the read began; the
+ * key's length for none. Of lists only. */
 static size_t choose_missed(struct run *run, const struct worker *worker)
 {
     const struct store_key *key = &run->keys[worker->asked.key];
-    size_t at = key->n;
     if (run->shape->registers)
         return key->n;
     for (size_t tries = 0; key->n && tries < 4; tries++) {
-        at = random_below(&run->rng, key->n);
+        size_t at = random_below(&run->rng, key->n);
         if (key->items[at].ended_ns < worker->asked.time_ns)
             return at;
     }

@@ -45,9 +45,11 @@ static char *read_back(const char *path)
     return text;
 }
 
+enum { PATH_BYTES = 64 };
+
 static void temporary_path(char *path)
 {
-    strcpy(path, "/tmp/netsplit-history-XXXXXX");
+    (void)snprintf(path, PATH_BYTES, "/tmp/netsplit-history-XXXXXX");
     int fd = mkstemp(path);
     cr_assert_geq(fd, 0);
     (void)close(fd);
@@ -103,7 +105,7 @@ static const char sample_edn[] =
 
 Test(history, is_written_as_jepsen_writes_it_while_it_is_recorded)
 {
-    char path[64];
+    char path[PATH_BYTES];
     temporary_path(path);
     struct history *h = make_sample(path);
     cr_expect_eq(history_flush(h, NULL), 0);
@@ -114,7 +116,7 @@ Test(history, is_written_as_jepsen_writes_it_while_it_is_recorded)
 
 Test(history, an_event_is_in_the_file_at_once)
 {
-    char path[64];
+    char path[PATH_BYTES];
     temporary_path(path);
     struct history *h = make_sample(path);
     cr_expect(strstr(read_back(path), ":start-partition"));
@@ -124,7 +126,7 @@ Test(history, an_event_is_in_the_file_at_once)
 
 static void expect_round_trip(enum history_format format)
 {
-    char path[64];
+    char path[PATH_BYTES];
     temporary_path(path);
     struct history *first = make_sample(path), *second;
     struct errmsg err = {""};
