@@ -222,6 +222,7 @@ static int update_streams(struct connection *connection, uint64_t now_ns)
     int status = stream_update(&connection->to_server, match, now_ns);
     if (status == 0)
         status = stream_update(&connection->to_client, match, now_ns);
+    touch_update(connection, match, now_ns);
     return status;
 }
 
@@ -383,7 +384,8 @@ static void run_stream(struct connection *connection, struct stream *stream,
         const struct plan_rule *rule = NULL;
         if (stream->sender->reset)
             stream_note_reset(stream, now_ns);
-        act_on(connection, stream, stream_pump(stream, now_ns, &rule), rule, now_ns);
+        enum stream_verdict verdict = stream_pump(stream, now_ns, &rule);
+        act_on(connection, stream, verdict, rule, now_ns);
         if (connection->state != CONNECTION_OPEN || !stream->sender->failed ||
             stream->input != STREAM_INPUT_OPEN)
             return;

@@ -105,6 +105,31 @@ void touch_attempt(struct connection *connection, const struct plan_rule *rule,
         journal_first(connection->proxy, counts);
 }
 
+static bool is_in_force(struct connection *connection, const struct match *match,
+                        const struct counters_rule *counts, uint64_t now_ns)
+{
+    for (int way = TO_SERVER; way <= TO_CLIENT; way++)
+        for (size_t i = 0; i < match->link[way].n; i++) {
+            const struct plan_rule *rule = match->link[way].rules[i];
+            if (touch_rule(connection->proxy, rule) == counts)
+                return match_applies(rule, &connection->match, now_ns);
+        }
+    return false;
+}
+
+void touch_update(struct connection *connection, const struct match *match,
+                  uint64_t now_ns)
+{
+    for (size_t i = 0; i < connection->n_touches; i++) {
+        struct connection_touch *own = &connection->touches[i];
+        if (own->held_bytes == 0 || is_in_force(connection, match, own->rule, now_ns))
+            continue;
+        own->rule->held_bytes_now -= own->held_bytes;
+        own->rule->released_bytes += own->held_bytes;
+        own->held_bytes = 0;
+    }
+}
+
 void touch_forget(struct connection *connection)
 {
     for (size_t i = 0; i < connection->n_touches; i++)

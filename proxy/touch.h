@@ -28,6 +28,11 @@ void touch_stream(struct connection *connection, enum direction direction,
 void touch_attempt(struct connection *connection, const struct plan_rule *rule,
                    enum counters_attempt outcome);
 
+/* The match is on the connection's streams now: what rules held that are not in force
+ * any more went on. */
+void touch_update(struct connection *connection, const struct match *match,
+                  uint64_t now_ns);
+
 /* The connection ends: what rules hold of it is held no longer. */
 void touch_forget(struct connection *connection);
 
