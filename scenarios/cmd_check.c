@@ -10,6 +10,7 @@
 #include "rules/parse.h"
 #include "rules/yaml.h"
 #include "scenarios/check.h"
+#include "scenarios/playbook.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -35,8 +36,33 @@ static void check_rules(const char *name, const char *text, size_t length,
     rules_destroy(rules);
 }
 
+static void check_cluster(const char *name, const char *text, size_t length,
+                          struct diag *diag, char *summary, size_t summary_bytes)
+{
+    struct cluster *cluster = cluster_parse(name, text, length, diag);
+    if (!cluster)
+        return; /* diag says why */
+    (void)snprintf(summary, summary_bytes, "%zu nodes, %zu modes", cluster->n_nodes,
+                   cluster->n_modes);
+    cluster_destroy(cluster);
+}
+
+static void check_playbook(const char *name, const char *text, size_t length,
+                           struct diag *diag, char *summary, size_t summary_bytes)
+{
+    struct cluster *cluster = playbook_load_cluster(name, text, length, NULL, diag);
+    struct playbook *playbook = playbook_parse(name, text, length, cluster, diag);
+    if (playbook && cluster)
+        (void)snprintf(summary, summary_bytes, "%zu steps, %zu modes of the cluster %s",
+                       playbook->n_steps, playbook->n_modes, cluster->name);
+    playbook_destroy(playbook);
+    cluster_destroy(cluster);
+}
+
 static const struct kind kinds[] = {
     {"rule file", "netsplit", NULL, check_rules},
+    {"cluster file", "cluster", NULL, check_cluster},
+    {"playbook", NULL, ".md", check_playbook},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 

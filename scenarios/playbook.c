@@ -226,14 +226,17 @@ static void peek_cluster(const char *text, size_t length, char *word, size_t wor
     diag_close(&silent);
 }
 
-/* A path in a playbook is relative to the playbook, unless it exists as it stands. */
-static struct cluster *load_cluster(const char *word, const char *playbook_path,
-                                    struct diag *diag)
+struct cluster *playbook_load_cluster(const char *name, const char *text, size_t length,
+                                      const char *cluster_word, struct diag *diag)
 {
-    char path[PATH_MAX];
+    char word[PATH_MAX], path[PATH_MAX];
+    if (cluster_word)
+        (void)snprintf(word, sizeof word, "%s", cluster_word);
+    else
+        peek_cluster(text, length, word, sizeof word);
     if (cluster_find(word, path, sizeof path) == 0)
         return cluster_load(path, diag);
-    struct source source = {playbook_path, "", 0};
+    struct source source = {name, "", 0};
     struct mark whole = {.source = &source};
     diag_error(diag, &whole, "there is no cluster \"%s\"", word);
     diag_hint(diag, "a name in scenarios/clusters/, or a path with a slash in it");
@@ -248,12 +251,7 @@ struct playbook *playbook_load(const char *path, const char *cluster_word,
     *used = NULL;
     if (!text)
         return NULL;
-    char word[PATH_MAX];
-    if (cluster_word)
-        (void)snprintf(word, sizeof word, "%s", cluster_word);
-    else
-        peek_cluster(text, length, word, sizeof word);
-    *used = load_cluster(word, path, diag);
+    *used = playbook_load_cluster(path, text, length, cluster_word, diag);
     struct playbook *playbook = playbook_parse(path, text, length, *used, diag);
     free(text);
     if (playbook && *used)
@@ -270,10 +268,4 @@ void playbook_destroy(struct playbook *playbook)
         rules_destroy(playbook->steps[i].rules);
     arena_close(&playbook->arena);
     free(playbook);
-}
-
-bool playbook_is(const char *path)
-{
-    size_t n = strlen(path);
-    return n > 3 && strcmp(path + n - 3, ".md") == 0;
 }

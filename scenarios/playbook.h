@@ -25,18 +25,21 @@ struct playbook {
     size_t n_steps;
 };
 
-/* Reads and checks the file. cluster may be NULL: then the one it names is loaded for
- * the check, and *used says which (owned by the caller; NULL if none could be loaded).
- * NULL when the playbook is wrong; diag says why, with the cluster file's mistakes. */
+/* Reads and checks the file on its cluster, which is *used (see playbook_load_cluster;
+ * owned by the caller; NULL if it could not be loaded). NULL when one of the two is
+ * wrong; diag says why, with the mistakes of both. */
 struct playbook *playbook_load(const char *path, const char *cluster_word,
                                struct cluster **used, struct diag *diag);
 
-/* The same of a text in memory, on a cluster (borrowed). */
+/* The cluster that the text is for: cluster_word, else what its front matter says, else
+ * the store. NULL when it cannot be loaded: diag says why. Owned by the caller. */
+struct cluster *playbook_load_cluster(const char *name, const char *text, size_t length,
+                                      const char *cluster_word, struct diag *diag);
+
+/* The same of a text in memory, on a cluster (borrowed); without one (NULL) names of
+ * nodes are not checked. */
 struct playbook *playbook_parse(const char *name, const char *text, size_t length,
                                 const struct cluster *cluster, struct diag *diag);
 void playbook_destroy(struct playbook *playbook);
-
-/* Whether the text is a playbook's: Markdown with front matter that has `playbook:`. */
-bool playbook_is(const char *path);
 
 #endif

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+/* A drill from outside: its directory, its loop, its signals, its modes one after the
+ * other, and the progress line.
+ *
+ * Signals. The first INT, TERM or HUP takes the mode down in good order; the second
+ * gives nobody any time. In both cases the loop runs on until everything is gone, and
+ * the caller dies of the signal. If we are killed outright, the kernel ends our
+ * children (PR_SET_PDEATHSIG) and `netsplit clean` finds the directories by the record
+ * of this run. */
+#include "scenarios/drill_inside.h"
+
+#include "rules/unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern const char netsplit_version[];
+
+void *drill_take(struct drill *drill, size_t n, size_t bytes)
+{
+    void *memory = arena_alloc(&drill->run->arena, n ? n : 1, bytes);
+    if (!memory)
+        abort(); /* the drill side is short-lived: as xcalloc */
+    return memory;
+}
+
+char *drill_keep(struct drill *drill, const char *text)
+{
+    char *copy = drill_take(drill, strlen(text) + 1, 1);
+    memcpy(copy, text, strlen(text));
+    return copy;
+}
+
+char *drill_print(struct drill *drill, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    char *text = drill_take(drill, (size_t)n + 1, 1);
+    (void)vsnprintf(text, (size_t)n + 1, format, again);
+    va_end(again);
+    va_end(args);
+    return text;
+}
+
+/* --- The directory of the results --- */
+
+static int make_directories(const char *path)
+{
+    char part[PATH_MAX];
+    for (const char *at = strchr(path + 1, '/');; at = strchr(at + 1, '/')) {
+        (void)snprintf(part, sizeof part, "%.*s", at ? (int)(at - path) : PATH_MAX,
+                       path);
+        if (mkdir(part, 0755) != 0 && errno != EEXIST)
+            return -errno;
+        if (!at)
+            return 0;
+    }
+}
+
+/* netsplit-runs/PLAYBOOK/TIME, with `latest` beside it. */
+static int make_default_out(struct drill *drill, const char *playbook_path)
+{
+    const char *slash = strrchr(playbook_path, '/');
+    const char *name = slash ? slash + 1 : playbook_path;
+    int length = (int)strcspn(name, ".");
+    char parent[PATH_MAX / 2], time[32], link[PATH_MAX];
+    (void)snprintf(parent, sizeof parent, "netsplit-runs/%.*s", length, name);
+    int e = make_directories(parent);
+    if (e != 0)
+        return e;
+    now_format_utc(drill->run->started_wall_ns, time, sizeof time);
+    (void)snprintf(drill->out, sizeof drill->out, "%s/%s", parent, time);
+    for (int i = 2; mkdir(drill->out, 0755) != 0; i++) {
+        if (errno != EEXIST)
+            return -errno;
+        (void)snprintf(drill->out, sizeof drill->out, "%s/%s-%d", parent, time, i);
+    }
+    (void)snprintf(link, sizeof link, "%s/latest", parent);
+    (void)unlink(link);                                /* it may not be there */
+    (void)symlink(strrchr(drill->out, '/') + 1, link); /* a convenience only */
+    return 0;
+}
+
+static int write_text(const struct drill *drill, const char *name,
+                      const struct source *source)
+{
+    char path[PATH_MAX + 32];
+    (void)snprintf(path, sizeof path, "%s/%s", drill->out, name);
+    FILE *to = fopen(path, "we");
+    if (!to)
+        return -errno;
+    bool ok = fwrite(source->text, 1, source->length, to) == source->length;
+    return fclose(to) == 0 && ok ? 0 : -EIO;
+}
+
+static int make_out(struct drill *drill, struct errmsg *err)
+{
+    const struct drill_options *options = drill->options;
+    int e = 0;
+    if (options->out) {
+        (void)snprintf(drill->out, sizeof drill->out, "%s", options->out);
+        e = make_directories(drill->out);
+    } else {
+        e = make_default_out(drill, drill->playbook->source.name);
+    }
+    if (e == 0)
+        e = write_text(drill, "playbook.md", &drill->playbook->source);
+    if (e == 0)
+        e = write_text(drill, "cluster.yaml", &drill->cluster->source);
+    char whole[PATH_MAX]; /* commands run elsewhere */
+    if (e == 0 && realpath(drill->out, whole))
+        (void)snprintf(drill->out, sizeof drill->out, "%s", whole);
+    if (e != 0)
+        errmsg_set(err, "the directory for the results, %s: %s", drill->out,
+                   strerror(-e));
+    return e;
+}
+
+/* --- The result, before anything has happened --- */
+
+static const char *summarise(struct drill *drill, const struct step *step)
+{
+    char text[32];
+    switch (step->verb->kind) {
+    case STEP_WORKLOAD:
+        return step->workload.workload->name;
+    case STEP_RUN:
+        return drill_print(drill, "for %s",
+                           unit_format_duration(step->for_ns, text, sizeof text));
+    case STEP_PROMOTE:
+        return drill_print(drill, "%s", step->node);
+    case STEP_CLIENTS:
+        return drill_print(drill, "to %s", step->node);
+    case STEP_WAIT:
+    case STEP_SHELL: {
+        const char *from = step->text + strspn(step->text, " \t\n");
+        return drill_print(drill, "%.*s", (int)strcspn(from, "\n"), from);
+    }
+    case STEP_FAULT:
+    case STEP_HEAL:
+    case STEP_EXPECT:
+        return "";
+    }
+    return "";
+}
+
+static uint64_t allowance_of(const struct step *step)
+{
+    if (step->verb->kind == STEP_RUN)
+        return step->for_ns;
+    return step->verb->kind == STEP_CLIENTS ? PROCESSES_MOVE_NS : step->within_ns;
+}
+
+static void fill_steps(struct drill *drill, struct run_mode *out)
+{
+    const struct playbook *playbook = drill->playbook;
+    out->steps = drill_take(drill, playbook->n_steps, sizeof *out->steps);
+    out->phases = drill_take(drill, playbook->n_steps, sizeof *out->phases);
+    out->n_steps = playbook->n_steps;
+    for (size_t i = 0; i < playbook->n_steps; i++) {
+        const struct step *step = &playbook->steps[i];
+        if (out->n_phases == 0 ||
+            out->phases[out->n_phases - 1].line != step->heading_line)
+            out->phases[out->n_phases++] =
+                (struct run_phase){.heading = drill_keep(drill, step->heading),
+                                   .line = step->heading_line};
+        out->steps[i] = (struct run_step){.verb = step->verb->name,
+                                          .line = step->at.line,
+                                          .heading = drill_keep(drill, step->heading),
+                                          .phase = out->n_phases - 1,
+                                          .summary = summarise(drill, step),
+                                          .allowance_ns = allowance_of(step)};
+    }
+}
+
+static void fill_modes(struct drill *drill)
+{
+    const struct drill_options *options = drill->options;
+    struct run *run = drill->run;
+    size_t n = options->n_modes ? options->n_modes : drill->playbook->n_modes;
+    const char *const *names =
+        options->n_modes ? options->modes : drill->playbook->modes;
+    run->modes = drill_take(drill, n, sizeof *run->modes);
+    run->n_modes = n;
+    for (size_t i = 0; i < n; i++) {
+        run->modes[i].name = drill_keep(drill, names[i]);
+        run->modes[i].how = "";
+        fill_steps(drill, &run->modes[i]);
+    }
+}
+
+/* A word as a shell takes it. */
+static const char *quote(struct drill *drill, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789-_./:=+,@";
+    if (word[0] && word[strspn(word, plain)] == '\0')
+        return word;
+    const char *text = "'";
+    for (; *word; word++)
+        text = *word == '\'' ? drill_print(drill, "%s'\\''", text)
+                             : drill_print(drill, "%s%c", text, *word);
+    return drill_print(drill, "%s'", text);
+}
+
+static const char *repeat_command(struct drill *drill)
+{
+    const struct drill_options *options = drill->options;
+    const char *text = drill_print(drill, "netsplit drill %s",
+                                   quote(drill, drill->playbook->source.name));
+    if (options->cluster_word)
+        text = drill_print(drill, "%s --cluster %s", text,
+                           quote(drill, options->cluster_word));
+    for (size_t i = 0; i < options->n_modes; i++)
+        text =
+            drill_print(drill, "%s --mode %s", text, quote(drill, options->modes[i]));
+    return drill_print(drill, "%s --seed %" PRIu64, text, options->seed);
+}
+
+static void fill_run(struct drill *drill)
+{
+    const struct playbook *playbook = drill->playbook;
+    const struct cluster *cluster = drill->cluster;
+    struct run *run = drill->run;
+    const char **nodes = drill_take(drill, cluster->n_nodes, sizeof *nodes);
+    for (size_t i = 0; i < cluster->n_nodes; i++)
+        nodes[i] = drill_keep(drill, cluster->nodes[i]);
+    run->playbook_path = drill_keep(drill, playbook->source.name);
+    run->title = drill_keep(drill, playbook->title);
+    run->text = drill_keep(drill, playbook->source.text);
+    run->owner = drill_keep(drill, playbook->owner ? playbook->owner : "");
+    run->cluster_name = drill_keep(drill, cluster->name);
+    run->cluster_path = drill_keep(drill, cluster->source.name);
+    run->cluster_text = drill_keep(drill, cluster->source.text);
+    run->driver = driver_name(cluster->driver);
+    run->workload = "";
+    for (size_t i = playbook->n_steps; i-- > 0;)
+        if (playbook->steps[i].verb->kind == STEP_WORKLOAD)
+            run->workload =
+                drill_print(drill, "%.*s", (int)strcspn(playbook->steps[i].text, "\n"),
+                            playbook->steps[i].text);
+    run->version = netsplit_version;
+    run->seed = drill->options->seed;
+    run->command = repeat_command(drill);
+    run->nodes = nodes;
+    run->n_nodes = cluster->n_nodes;
+    run->started_wall_ns = now_wall_ns();
+    run->started_ns = now_ns();
+    fill_modes(drill);
+}
+
+/* --- While it runs --- */
+
+static void show_progress(struct drill *drill, uint64_t now)
+{
+    struct drill_mode *mode = &drill->mode;
+    struct processes_statistics statistics = {0};
+    char head[128], detail[200];
+    const struct step *step = mode->step < drill->playbook->n_steps
+                                  ? &drill->playbook->steps[mode->step]
+                                  : NULL;
+    static const char *const words[] = {"starting", "", "final reads", "cleaning up"};
+    if (mode->processes)
+        processes_statistics(mode->processes, &statistics);
+    uint64_t ok = statistics.ok_reads + statistics.ok_writes;
+    double span_s = (double)(now - drill->tick_ns) / (double)NS_PER_S;
+    double rate = span_s > 0 && ok >= drill->ok_before
+                      ? (double)(ok - drill->ok_before) / span_s
+                      : 0;
+    drill->rate += (rate - drill->rate) * 0.3; /* smoothed: the eye reads it */
+    drill->ok_before = ok;
+    drill->tick_ns = now;
+    bool is_step = mode->state == MODE_STEPS && step;
+    (void)snprintf(head, sizeof head, "%s | %.60s%s%s", mode->mode->name,
+                   is_step ? step->heading : words[mode->state], is_step ? " | " : "",
+                   is_step ? step->verb->name : "");
+    (void)snprintf(detail, sizeof detail, "| %.0f operations/s | %.0f s", drill->rate,
+                   (double)(now - drill->run->started_ns) / (double)NS_PER_S);
+    term_progress_show(&drill->progress, head, detail);
+}
+
+static void check_stop_conditions(struct drill *drill, uint64_t now)
+{
+    struct drill_mode *mode = &drill->mode;
+    const struct playbook *playbook = drill->playbook;
+    char limit[32];
+    if (mode->state != MODE_STEPS)
+        return;
+    if (playbook->duration_ns && now - mode->out->base_ns > playbook->duration_ns) {
+        unit_format_duration(playbook->duration_ns, limit, sizeof limit);
+        mode_abort(mode, RUN_STOP_CONDITION,
+                   drill_print(drill, "it took longer than %s", limit));
+    } else if (playbook->no_ok_write_ns && mode->processes &&
+               processes_no_ok_write_ns(mode->processes, now) >
+                   playbook->no_ok_write_ns) {
+        unit_format_duration(playbook->no_ok_write_ns, limit, sizeof limit);
+        mode_abort(mode, RUN_STOP_CONDITION,
+                   drill_print(drill, "no write was acknowledged for %s", limit));
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct drill *drill = timer->data;
+    struct drill_mode *mode = &drill->mode;
+    uint64_t now = now_ns();
+    show_progress(drill, now);
+    if (++mode->ticks % 5 == 0 && mode->state == MODE_STEPS && fault_in_force(mode))
+        proxy_ask(mode, NULL); /* what waits now is seen only now */
+    check_stop_conditions(drill, now);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct drill *drill = handle->data;
+    drill->hurry = drill->signal != 0;
+    if (drill->signal == 0)
+        drill->signal = number;
+    term_progress_say(&drill->progress, drill->hurry
+                                            ? "ending at once"
+                                            : "undoing everything; once more to hurry");
+    if (drill->hurry)
+        mode_down(&drill->mode);
+    else
+        mode_abort(&drill->mode, RUN_INTERRUPTED, "it was interrupted");
+}
+
+/* --- Modes --- */
+
+static void end_loop(struct drill *drill)
+{
+    for (size_t i = 0; i < 3; i++)
+        uv_close((uv_handle_t *)&drill->signals[i], NULL);
+    uv_close((uv_handle_t *)&drill->tick, NULL);
+}
+
+static void start_mode(struct drill *drill)
+{
+    struct run_mode *out = &drill->run->modes[drill->n_done];
+    memset(&drill->mode, 0, sizeof drill->mode);
+    drill->mode.drill = drill;
+    drill->mode.out = out;
+    drill->mode.mode = cluster_find_mode(drill->cluster, out->name);
+    drill->ok_before = 0;
+    drill->rate = 0;
+    mode_start(&drill->mode);
+}
+
+void drill_mode_ended(struct drill *drill)
+{
+    struct run *run = drill->run;
+    drill->n_done++;
+    if (drill->n_done < run->n_modes && drill->signal == 0) {
+        start_mode(drill);
+        return;
+    }
+    for (size_t i = drill->n_done; i < run->n_modes; i++) {
+        run->modes[i].verdict = RUN_ABORTED;
+        run->modes[i].reason = RUN_INTERRUPTED;
+        run->modes[i].why = "it was not reached";
+    }
+    end_loop(drill);
+}
+
+static void run_loop(struct drill *drill)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    (void)uv_loop_init(
+        &drill->loop); /* fails without descriptors only: then all does */
+    for (size_t i = 0; i < 3; i++) {
+        (void)uv_signal_init(&drill->loop, &drill->signals[i]);
+        drill->signals[i].data = drill;
+        (void)uv_signal_start(&drill->signals[i], on_signal, numbers[i]);
+    }
+    (void)uv_timer_init(&drill->loop, &drill->tick);
+    drill->tick.data = drill;
+    (void)uv_timer_start(&drill->tick, on_tick, DRILL_TICK_MS, DRILL_TICK_MS);
+    term_progress_init(&drill->progress, stderr);
+    drill->tick_ns = now_ns();
+    start_mode(drill);
+    (void)uv_run(&drill->loop, UV_RUN_DEFAULT);
+    term_progress_end(&drill->progress);
+    (void)uv_loop_close(&drill->loop); /* -EBUSY would be a leak at our very end */
+}
+
+int drill_run(const struct drill_options *options, struct run **out, int *signal,
+              struct errmsg *err)
+{
+    struct drill *drill = xcalloc(1, sizeof *drill);
+    *drill = (struct drill){.options = options,
+                            .playbook = options->playbook,
+                            .cluster = options->cluster,
+                            .run = xcalloc(1, sizeof *drill->run)};
+    ssize_t n = readlink("/proc/self/exe", drill->exe, sizeof drill->exe - 1);
+    drill->exe[n > 0 ? n : 0] = '\0';
+    fill_run(drill);
+    int e = make_out(drill, err);
+    if (e == 0)
+        e = rundir_record_open(&drill->record, "drill", err);
+    if (e != 0) {
+        run_destroy(drill->run);
+        free(drill);
+        return e;
+    }
+    drill->run->directory = drill_keep(drill, drill->out);
+    run_loop(drill);
+    rundir_record_close(drill->record);
+    drill->run->ended_ns = now_ns();
+    run_merge(drill->run);
+    *out = drill->run;
+    *signal = drill->signal;
+    free(drill);
+    return 0;
+}

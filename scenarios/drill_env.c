@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* The environment of every command that a drill runs. Later settings win: ours, then
+ * the cluster's, then the mode's, and last what the drill itself knows. */
+#include "scenarios/drill_inside.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern char **environ;
+
+struct env {
+    char **items; /* owned, NULL-terminated */
+    size_t n;
+};
+
+/* Takes the text over. */
+static void env_put(struct env *env, char *text)
+{
+    size_t name = strcspn(text, "=") + 1;
+    for (size_t i = 0; i < env->n; i++) {
+        if (strncmp(env->items[i], text, name) != 0)
+            continue;
+        free(env->items[i]);
+        env->items[i] = text;
+        return;
+    }
+    env->items = xreallocarray(env->items, env->n + 2, sizeof *env->items);
+    env->items[env->n++] = text;
+    env->items[env->n] = NULL;
+}
+
+static void put_all(struct env *env, const struct cluster_variables *variables)
+{
+    for (size_t i = 0; i < variables->n; i++)
+        env_put(env, xasprintf("%s=%s", variables->items[i].name,
+                               variables->items[i].value));
+}
+
+/* N2_HOST and N2_PORT: the way from the node to n2; its own are direct. */
+static void put_nodes(struct env *env, const struct drill_mode *mode, size_t node)
+{
+    const struct cluster *cluster = mode->drill->cluster;
+    char *names = xstrdup("");
+    for (size_t i = 0; i < cluster->n_nodes; i++) {
+        char upper[32] = "";
+        for (size_t k = 0; cluster->nodes[i][k] && k < sizeof upper - 1; k++)
+            upper[k] = cluster->nodes[i][k] == '-'
+                           ? '_'
+                           : (char)toupper((unsigned char)cluster->nodes[i][k]);
+        const struct driver_endpoint *way = &mode->node_paths[node][i];
+        env_put(env,
+                xasprintf("%s_HOST=%s", upper, i == node ? "127.0.0.1" : way->address));
+        env_put(env, xasprintf("%s_PORT=%u", upper,
+                               i == node ? mode->nodes[i].port : way->port));
+        char *longer = xasprintf("%s%s%s", names, i ? " " : "", cluster->nodes[i]);
+        free(names);
+        names = longer;
+    }
+    env_put(env, xasprintf("NODES=%s", names));
+    free(names);
+}
+
+static void put_path(struct env *env, const char *exe)
+{
+    const char *path = getenv("PATH"), *slash = strrchr(exe, '/');
+    env_put(env, xasprintf("PATH=%.*s:%s", (int)(slash ? slash - exe : 0), exe,
+                           path ? path : "/usr/local/bin:/usr/bin:/bin"));
+}
+
+char **drill_env(const struct drill_mode *mode, size_t node)
+{
+    const struct drill *drill = mode->drill;
+    struct env env = {NULL, 0};
+    for (char **at = environ; *at; at++)
+        env_put(&env, xstrdup(*at));
+    put_path(&env, drill->exe);
+    put_all(&env, &drill->cluster->env);
+    put_all(&env, &mode->mode->env);
+    put_nodes(&env, mode, node);
+    env_put(&env, xasprintf("NODE=%s", drill->cluster->nodes[node]));
+    env_put(&env, xstrdup("NODE_HOST=127.0.0.1"));
+    env_put(&env, xasprintf("NODE_PORT=%u", mode->nodes[node].port));
+    env_put(&env, xasprintf("NODE_DIR=%s", mode->nodes[node].dir));
+    env_put(&env, xasprintf("PRIMARY=%s", drill->cluster->nodes[mode->primary]));
+    env_put(&env, xasprintf("MODE=%s", mode->mode->name));
+    env_put(&env, xasprintf("SEED=%" PRIu64, drill->run->seed));
+    env_put(&env, xasprintf("OUT=%s", mode->out_dir));
+    env_put(&env, xasprintf("NETSPLIT_CONTROL=%s", mode->control_path));
+    return env.items;
+}
+
+void drill_env_free(char **env)
+{
+    for (char **at = env; *at; at++)
+        free(*at);
+    free(env);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* Faults in force. A fault step's rules are written out as an overlay, with primary,
+ * standbys and clients replaced by the nodes that they are at this moment, and given to
+ * the proxy; when it answers, they are committed, and the answer says when. Healing
+ * removes all overlays, the operator's own (netsplit ctl in a step) included; then an
+ * old primary rejoins, if the cluster has a command for that. */
+#include "scenarios/drill_inside.h"
+
+#include "rules/buffer.h"
+#include "rules/fault.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t committed_ns(const json_t *body)
+{
+    json_int_t at = json_integer_value(json_object_get(body, "committed_ns"));
+    return at > 0 ? (uint64_t)at : now_ns();
+}
+
+/* --- Words that stand for nodes --- */
+
+struct renaming {
+    const struct drill_mode *mode;
+    char names[2 * CLUSTER_NODES_MAX][80];
+    const char *list[2 * CLUSTER_NODES_MAX];
+    size_t n;
+};
+
+static void add_name(struct renaming *names, bool is_client, size_t node)
+{
+    (void)snprintf(names->names[names->n], sizeof names->names[0], "%s%s",
+                   is_client ? "clients." : "",
+                   names->mode->drill->cluster->nodes[node]);
+    names->list[names->n] = names->names[names->n];
+    names->n++;
+}
+
+static size_t rename_word(void *context, const char *name, const char *const **out)
+{
+    struct renaming *names = context;
+    const struct drill_mode *mode = names->mode;
+    bool is_client = strncmp(name, "clients", 7) == 0;
+    const char *word = name;
+    if (is_client)
+        word = name[7] == '.' ? name + 8 : "";
+    names->n = 0;
+    for (size_t i = 0; i < mode->drill->cluster->n_nodes; i++)
+        if ((is_client && !word[0]) ||
+            (strcmp(word, "primary") == 0 && i == mode->primary) ||
+            (strcmp(word, "standbys") == 0 && i != mode->primary))
+            add_name(names, is_client, i);
+    *out = names->list;
+    return names->n;
+}
+
+/* "partition n1, clients.n1 / n2, n3": for people. */
+static void add_words(struct buffer *text, struct renaming *names,
+                      const struct words *words)
+{
+    bool first = true;
+    for (size_t i = 0; i < words->n; i++) {
+        const char *const *list = NULL;
+        size_t n = rename_word(names, words->items[i].text, &list);
+        for (size_t k = 0; k < (n ? n : 1); k++) {
+            buffer_print(text, "%s%s", first ? "" : ", ",
+                         n ? list[k] : words->items[i].text);
+            first = false;
+        }
+    }
+    if (words->n == 0)
+        buffer_print(text, "any");
+}
+
+static const char *summarise(const struct drill_mode *mode, const struct rule *rule)
+{
+    struct renaming names = {.mode = mode};
+    struct buffer text = {NULL};
+    buffer_print(&text, "%s ", rule_kind_name(rule->kind));
+    if (rule->kind == RULE_INJECT) {
+        for (size_t i = 0; i < rule->n_faults; i++)
+            buffer_print(&text, "%s%s", i ? ", " : "", rule->faults[i].fault->name);
+        buffer_print(&text, " from ");
+        add_words(&text, &names, &rule->from);
+        buffer_print(&text, rule->both_ways ? " and back from " : " to ");
+        add_words(&text, &names, &rule->to);
+    }
+    for (size_t i = 0; i < rule->n_parts; i++) {
+        buffer_print(&text, "%s", i ? (rule->kind == RULE_CUT ? " to " : " / ") : "");
+        add_words(&text, &names, &rule->parts[i]);
+    }
+    const char *kept = drill_keep(mode->drill, buffer_text(&text));
+    buffer_close(&text);
+    return kept;
+}
+
+/* --- A fault --- */
+
+static void add_windows(struct drill_mode *mode, const struct step *step)
+{
+    struct drill_fault *fault = &mode->faults[mode->n_faults - 1];
+    struct run_mode *out = mode->out;
+    fault->first_window = out->n_windows;
+    fault->n_windows = step->rules->n_rules;
+    out->windows = xreallocarray(out->windows, out->n_windows + fault->n_windows,
+                                 sizeof *out->windows);
+    for (size_t i = 0; i < fault->n_windows; i++) {
+        const struct rule *rule = &step->rules->rules[i];
+        out->windows[out->n_windows++] = (struct run_window){
+            .name = drill_keep(mode->drill, rule->name.text),
+            .kind = rule_kind_name(rule->kind),
+            .how = rule->kind == RULE_INJECT ? "" : rule_how_name(rule->how),
+            .summary = summarise(mode, rule),
+        };
+    }
+    out->steps[mode->step].summary = out->windows[fault->first_window].summary;
+}
+
+static void on_applied(void *arg, int status, json_t *body, const struct errmsg *err)
+{
+    struct drill_mode *mode = arg;
+    if (mode->state == MODE_DOWN)
+        return;
+    if (status != 200) {
+        mode->n_faults--;
+        if (mode->state == MODE_STEPS)
+            step_end(mode, err->text);
+        return;
+    }
+    struct drill_fault *fault = &mode->faults[mode->n_faults - 1];
+    uint64_t at = committed_ns(body);
+    add_windows(mode, &mode->drill->playbook->steps[fault->step]);
+    fault->in_force = true;
+    mode->period = RUN_DURING;
+    if (mode->out->fault_ns == 0)
+        mode->out->fault_ns = at;
+    for (size_t i = 0; i < fault->n_windows; i++) {
+        struct run_window *window = &mode->out->windows[fault->first_window + i];
+        char event[64];
+        window->from_ns = at;
+        (void)snprintf(event, sizeof event, HISTORY_EVENT_FAULT "%s", window->kind);
+        step_record(mode, at, event, window->summary);
+    }
+    if (mode->state == MODE_STEPS)
+        step_end(mode, NULL);
+}
+
+static void apply(struct drill_mode *mode)
+{
+    const struct step *step = &mode->drill->playbook->steps[mode->step];
+    struct renaming names = {.mode = mode};
+    struct buffer text = {NULL};
+    char target[128];
+    mode->faults =
+        xreallocarray(mode->faults, mode->n_faults + 1, sizeof *mode->faults);
+    struct drill_fault *fault = &mode->faults[mode->n_faults++];
+    *fault = (struct drill_fault){.step = mode->step};
+    (void)snprintf(fault->overlay, sizeof fault->overlay, "drill-%u", step->at.line);
+    (void)snprintf(target, sizeof target, "/v1/overlays/%s?for=ever&file=playbook.yaml",
+                   fault->overlay);
+    rules_write(step->rules, rename_word, &names, &text);
+    if (!control_request(mode->control, "PUT", target, buffer_text(&text),
+                         DRILL_CONTROL_NS, on_applied, mode))
+        abort(); /* out of memory: as xcalloc */
+    buffer_close(&text);
+}
+
+static void on_resolved(struct drill_mode *mode)
+{
+    if (mode->resolved < 0) {
+        step_end(mode, mode->error);
+        return;
+    }
+    step_record(mode, now_ns(), "resolved", mode->drill->cluster->nodes[mode->primary]);
+    proxy_ask(mode, apply); /* the period before it ends here */
+}
+
+void fault_start(struct drill_mode *mode, const struct step *step)
+{
+    (void)step; /* apply() finds it: roles are asked first */
+    nodes_resolve(mode, on_resolved);
+}
+
+bool fault_in_force(const struct drill_mode *mode)
+{
+    for (size_t i = 0; i < mode->n_faults; i++)
+        if (mode->faults[i].in_force)
+            return true;
+    return false;
+}
+
+/* --- Healing --- */
+
+static void end_windows(struct drill_mode *mode, uint64_t at)
+{
+    for (size_t i = 0; i < mode->n_faults; i++) {
+        struct drill_fault *fault = &mode->faults[i];
+        for (size_t k = 0; fault->in_force && k < fault->n_windows; k++) {
+            struct run_window *window = &mode->out->windows[fault->first_window + k];
+            char event[64];
+            window->to_ns = at;
+            (void)snprintf(event, sizeof event, HISTORY_EVENT_UNDO "%s", window->kind);
+            step_record(mode, at, event, window->name);
+        }
+        fault->in_force = false;
+    }
+    mode->period = RUN_AFTER;
+    mode->out->heal_ns = at;
+    step_record(mode, at, HISTORY_EVENT_HEAL, NULL);
+}
+
+static void healed(struct drill_mode *mode)
+{
+    drill_then_fn then = mode->chain_then;
+    mode->chain_then = NULL;
+    then(mode);
+}
+
+static void on_cleared(void *arg, int status, json_t *body, const struct errmsg *err)
+{
+    struct drill_mode *mode = arg;
+    if (mode->state == MODE_DOWN || !mode->chain_then)
+        return;
+    (void)snprintf(mode->error, sizeof mode->error, "%s",
+                   status == 200 ? "" : err->text);
+    if (status == 200)
+        end_windows(mode, committed_ns(body));
+    if (mode->processes && !mode->probing && mode->state == MODE_STEPS) {
+        processes_probe_start(mode->processes); /* convergence is measured from here */
+        mode->probing = true;
+    }
+    healed(mode);
+}
+
+static void clear(struct drill_mode *mode)
+{
+    if (!control_request(mode->control, "DELETE", "/v1/overlays", NULL,
+                         DRILL_CONTROL_NS, on_cleared, mode))
+        abort(); /* out of memory: as xcalloc */
+}
+
+void fault_heal(struct drill_mode *mode, drill_then_fn then)
+{
+    mode->chain_then = then;
+    proxy_ask(mode, clear); /* the period under the fault ends here */
+}

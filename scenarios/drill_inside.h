@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* What the drill_*.c files share; nothing else includes this.
+ *
+ * One loop; one mode at a time; in a mode one thing at a time: each part ends by
+ * calling what comes next. The life of a mode:
+ *
+ *     UP      ports reserved -> proxy ready -> nodes, one by one -> mode proved ->
+ * roles STEPS   the playbook's, in document order ENDING  processes stopped -> healed
+ * -> final reads -> judged DOWN    processes, nodes, proxy ended; directory removed
+ *
+ * UP and STEPS may go to DOWN at any moment (a signal), STEPS to ENDING at any moment
+ * (a failed step, a stop condition). So every callback first asks whether the mode is
+ * still in the state that it belongs to; what comes late changes nothing. */
+#ifndef NETSPLIT_SCENARIOS_DRILL_INSIDE_H
+#define NETSPLIT_SCENARIOS_DRILL_INSIDE_H
+
+#include "proxy/base/child.h"
+#include "proxy/base/control_client.h"
+#include "proxy/base/memory.h"
+#include "proxy/base/now.h"
+#include "proxy/base/rundir.h"
+#include "proxy/base/tempdir.h"
+#include "proxy/base/term.h"
+#include "scenarios/drill.h"
+#include "scenarios/processes.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <uv.h>
+
+enum {
+    DRILL_OUTPUT_BYTES = 64 * 1024, /* kept of a step's output */
+    DRILL_TICK_MS = 200,            /* progress, stop conditions */
+};
+#define DRILL_START_NS   (30 * NS_PER_S) /* for a node to be ready, a command to end */
+#define DRILL_CONTROL_NS (10 * NS_PER_S) /* for an answer of the proxy */
+#define DRILL_READS_NS   (10 * NS_PER_S) /* for the final reads of a node */
+#define DRILL_GRACE_NS   (3 * NS_PER_S)  /* between TERM and KILL */
+
+enum mode_state { MODE_UP = 0, MODE_STEPS, MODE_ENDING, MODE_DOWN };
+
+struct drill;
+struct drill_mode;
+typedef void (*drill_then_fn)(struct drill_mode *mode);
+
+/* One shell command, perhaps run again until it says what is wanted. */
+struct job {
+    struct child *child; /* owned; NULL between attempts */
+    uv_timer_t timer;    /* its deadline, or the pause before the next attempt */
+    const char *script;  /* borrowed */
+    size_t node;
+    bool polls;        /* again until status 0 (and `wants`) */
+    const char *wants; /* first word of its output; NULL = any */
+    uint64_t until_ns;
+    bool late;
+    drill_then_fn then; /* NULL = no job is under way */
+    /* Of the last attempt, when `then` is called. */
+    bool ok;
+    int status;
+    char *output; /* owned */
+    bool output_cut;
+};
+
+struct drill_node {
+    struct child *child; /* owned; NULL = not started */
+    int port_fd;         /* keeps the port ours; -1 = none */
+    int log_fd;          /* its output; -1 = none */
+    uint16_t port;
+    char dir[PATH_MAX];
+    struct drill_mode *mode;
+    bool expected_end; /* we asked for it */
+};
+
+/* A fault step that is, or was, in force. */
+struct drill_fault {
+    size_t step;
+    char overlay[32]; /* its name at the proxy */
+    size_t first_window, n_windows;
+    bool in_force;
+};
+
+struct drill_mode {
+    struct drill *drill;
+    const struct cluster_mode *mode;
+    struct run_mode *out;
+    enum mode_state state;
+    char dir[TEMPDIR_PATH_MAX]; /* temporary; "" = not made */
+    char out_dir[PATH_MAX];     /* of its results */
+    char error[512];            /* why the part that ended did not succeed */
+
+    struct drill_node nodes[CLUSTER_NODES_MAX];
+    size_t primary; /* as last resolved or promoted */
+    struct job job;
+
+    struct child *proxy;
+    char control_path[RUNDIR_PATH_BYTES];
+    struct control_client *control;
+    char ready_line[8192];
+    size_t ready_bytes;
+    bool proxy_ready;
+    struct driver_endpoint node_paths[CLUSTER_NODES_MAX][CLUSTER_NODES_MAX];
+    struct driver_endpoint client_paths[CLUSTER_NODES_MAX * CLUSTER_NODES_MAX];
+    FILE *events; /* owned */
+    drill_then_fn proxy_then;
+    bool sampling;          /* a status request is under way */
+    enum run_period period; /* that is being measured */
+    drill_then_fn sample_then;
+
+    struct driver_client *setup; /* while the schema is being made */
+    struct processes *processes; /* NULL before the workload */
+    bool probing;
+    struct drill_fault *faults; /* owned */
+    size_t n_faults;
+
+    size_t chain;             /* the node that a chain over all nodes is at */
+    drill_then_fn chain_then; /* after its last */
+    int resolved;             /* the primary of a role chain; -1 none, -2 several */
+    size_t step;              /* index of the step under way */
+    uv_timer_t step_timer;
+    uint64_t step_start_ns;
+    uint64_t acked_before;
+    size_t history_before; /* records when the wait began */
+    unsigned ticks;
+    bool control_closing, closing;
+    unsigned open_timers; /* while closing */
+};
+
+struct drill {
+    uv_loop_t loop;
+    const struct drill_options *options;
+    const struct playbook *playbook;
+    const struct cluster *cluster;
+    struct run *run;
+    struct rundir_record *record;
+    char exe[PATH_MAX];
+    char out[PATH_MAX];
+    uv_signal_t signals[3];
+    int signal; /* that ends the drill; 0 = none */
+    bool hurry; /* the second signal: no grace for anybody */
+    uv_timer_t tick;
+    struct term_progress progress;
+    struct drill_mode mode; /* that is running */
+    size_t n_done;          /* modes */
+    uint64_t ok_before;     /* operations at the last tick, for the rate */
+    uint64_t tick_ns;
+    double rate;
+};
+
+/* A text of the run's arena. */
+char *drill_print(struct drill *drill, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+char *drill_keep(struct drill *drill, const char *text);
+void *drill_take(struct drill *drill, size_t n, size_t bytes);
+
+/* drill_env.c: the environment of a command on a node; drill_env_free() it. */
+char **drill_env(const struct drill_mode *mode, size_t node);
+void drill_env_free(char **env);
+
+/* drill_job.c: one command at a time. */
+struct job_options {
+    const char *script; /* borrowed until it has ended */
+    size_t node;
+    uint64_t within_ns;
+    bool polls;
+    const char *wants;
+    drill_then_fn then; /* mode->job says how it went */
+};
+void job_init(struct drill_mode *mode);
+void job_start(struct drill_mode *mode, const struct job_options *options);
+/* Kills what runs; `then` is not called. */
+void job_cancel(struct drill_mode *mode);
+/* The first word of its output, and all of it on one line without its end. */
+void job_first_word(const struct job *job, char *text, size_t text_bytes);
+void job_first_line(const struct job *job, char *text, size_t text_bytes);
+
+/* drill_nodes.c */
+bool nodes_reserve(struct drill_mode *mode);
+void nodes_start(struct drill_mode *mode, drill_then_fn then);
+/* Starts one node again, and waits until it is ready; mode->job says how it went. */
+void nodes_start_one(struct drill_mode *mode, size_t node, drill_then_fn then);
+/* Waits for all to be ready; mode->job says how it went. */
+void nodes_wait_ready(struct drill_mode *mode, uint64_t within_ns, drill_then_fn then);
+/* Asks every node for its role; mode->resolved and, if it is one, mode->primary. */
+void nodes_resolve(struct drill_mode *mode, drill_then_fn then);
+
+/* drill_proxy.c */
+void proxy_up(struct drill_mode *mode, drill_then_fn then);
+/* Adds what the proxy counted since the last time to the period being measured. */
+void proxy_ask(struct drill_mode *mode, drill_then_fn then);
+
+/* drill_fault.c: the steps fault and heal. Both end in step_end() or `then`. */
+void fault_start(struct drill_mode *mode, const struct step *step);
+void fault_heal(struct drill_mode *mode, drill_then_fn then);
+bool fault_in_force(const struct drill_mode *mode);
+
+/* drill_step.c */
+void steps_begin(struct drill_mode *mode);
+/* Ends the step under way; error NULL = well. */
+void step_end(struct drill_mode *mode, const char *error);
+/* Records an event of now. */
+void step_record(struct drill_mode *mode, uint64_t at_ns, const char *event,
+                 const char *text);
+
+/* drill_mode.c */
+void mode_start(struct drill_mode *mode);
+/* The cluster could not be brought up. */
+void mode_fail(struct drill_mode *mode, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The steps are over, well or not: ENDING. */
+void mode_conclude(struct drill_mode *mode);
+/* Ends it with a verdict that nothing later changes. */
+void mode_abort(struct drill_mode *mode, enum run_reason reason, const char *why);
+/* DOWN, from any state; again when in a hurry. */
+void mode_down(struct drill_mode *mode);
+
+/* drill_judge.c: fills verdict, measures, expectations, roles. */
+void drill_judge(struct drill_mode *mode);
+
+/* drill.c: the mode has ended and holds nothing any more. */
+void drill_mode_ended(struct drill *drill);
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* The nodes of a cluster that the drill starts itself.
+ *
+ * Each node's port is bound, with SO_REUSEADDR and never listening, before anything is
+ * started, and held until the mode is over: nobody else can be given it, a node that is
+ * down refuses, and it comes back on the same port. Nodes are started one after the
+ * other, each when the one before it is ready, so that a standby finds its primary.
+ *
+ * A node that ends by itself is told on the progress line; what that means for the
+ * clients, the history says. */
+#include "scenarios/drill_inside.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *node_name(const struct drill_mode *mode, size_t node)
+{
+    return mode->drill->cluster->nodes[node];
+}
+
+static int reserve_port(struct drill_node *node)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int one = 1;
+    node->port_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (node->port_fd < 0 ||
+        setsockopt(node->port_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        bind(node->port_fd, (struct sockaddr *)&address, size) != 0 ||
+        getsockname(node->port_fd, (struct sockaddr *)&address, &size) != 0)
+        return -errno;
+    node->port = ntohs(address.sin_port);
+    return 0;
+}
+
+static int make_places(struct drill_mode *mode, size_t i)
+{
+    struct drill_node *node = &mode->nodes[i];
+    char log[PATH_MAX];
+    (void)snprintf(node->dir, sizeof node->dir, "%s/%s", mode->dir, node_name(mode, i));
+    (void)snprintf(log, sizeof log, "%s/%s.log", mode->out_dir, node_name(mode, i));
+    if (mkdir(node->dir, 0700) != 0)
+        return -errno;
+    node->log_fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_APPEND, 0644);
+    return node->log_fd < 0 ? -errno : 0;
+}
+
+bool nodes_reserve(struct drill_mode *mode)
+{
+    for (size_t i = 0; i < mode->drill->cluster->n_nodes; i++) {
+        mode->nodes[i].mode = mode;
+        mode->nodes[i].port_fd = mode->nodes[i].log_fd = -1;
+    }
+    for (size_t i = 0; i < mode->drill->cluster->n_nodes; i++) {
+        int e = make_places(mode, i);
+        if (e == 0)
+            e = reserve_port(&mode->nodes[i]);
+        if (e != 0) {
+            (void)snprintf(mode->error, sizeof mode->error, "making room for %s: %s",
+                           node_name(mode, i), strerror(-e));
+            return false;
+        }
+    }
+    return true;
+}
+
+static void on_node_end(void *data, const struct child_end *end)
+{
+    struct drill_node *node = data;
+    struct drill_mode *mode = node->mode;
+    rundir_drop_child(mode->drill->record, child_pid(node->child));
+    child_close(node->child);
+    node->child = NULL;
+    if (node->expected_end && mode->state == MODE_STEPS && mode->job.then == NULL &&
+        mode->chain_then) {
+        drill_then_fn then = mode->chain_then;
+        mode->chain_then = NULL;
+        then(mode);
+    } else if (mode->state == MODE_DOWN) {
+        mode_down(mode);
+    } else if (!node->expected_end) {
+        term_progress_say(&mode->drill->progress,
+                          "%s: %s ended with status %d; see %s.log", mode->mode->name,
+                          node_name(mode, (size_t)(node - mode->nodes)), end->status,
+                          node_name(mode, (size_t)(node - mode->nodes)));
+    }
+}
+
+static bool run_node(struct drill_mode *mode, size_t i)
+{
+    struct drill_node *node = &mode->nodes[i];
+    const char *const argv[] = {"sh", "-eu", "-c", mode->drill->cluster->commands.start,
+                                NULL};
+    char **env = drill_env(mode, i);
+    struct child_options options = {.argv = argv,
+                                    .env = (const char *const *)env,
+                                    .directory = node->dir,
+                                    .output_fd = node->log_fd,
+                                    .on_end = on_node_end,
+                                    .data = node};
+    struct errmsg err = {""};
+    node->expected_end = false;
+    node->child = child_start(&mode->drill->loop, &options, &err);
+    drill_env_free(env);
+    if (!node->child) {
+        (void)snprintf(mode->error, sizeof mode->error, "starting %s: %s",
+                       node_name(mode, i), err.text);
+        return false;
+    }
+    (void)rundir_add_child(mode->drill->record, child_pid(node->child)); /* for clean */
+    return true;
+}
+
+void nodes_start_one(struct drill_mode *mode, size_t node, drill_then_fn then)
+{
+    if (!run_node(mode, node)) {
+        mode->job.ok = false;
+        then(mode);
+        return;
+    }
+    job_start(mode,
+              &(struct job_options){.script = mode->drill->cluster->commands.ready,
+                                    .node = node,
+                                    .within_ns = DRILL_START_NS,
+                                    .polls = true,
+                                    .then = then});
+}
+
+/* --- All of them, one after the other --- */
+
+static void start_next(struct drill_mode *mode);
+
+static void on_ready(struct drill_mode *mode)
+{
+    char line[200];
+    job_first_line(&mode->job, line, sizeof line);
+    if (!mode->job.ok) {
+        mode_fail(mode, "%s was not ready within %d s%s%s; see %s.log",
+                  node_name(mode, mode->chain), (int)(DRILL_START_NS / NS_PER_S),
+                  line[0] ? ": " : "", line, node_name(mode, mode->chain));
+        return;
+    }
+    mode->chain++;
+    start_next(mode);
+}
+
+static void on_prepared(struct drill_mode *mode)
+{
+    char line[200];
+    job_first_line(&mode->job, line, sizeof line);
+    if (!mode->job.ok)
+        mode_fail(mode, "preparing %s: status %d: %s", node_name(mode, mode->chain),
+                  mode->job.status, line);
+    else
+        nodes_start_one(mode, mode->chain, on_ready);
+}
+
+static void start_next(struct drill_mode *mode)
+{
+    const struct cluster *cluster = mode->drill->cluster;
+    if (mode->chain == cluster->n_nodes) {
+        drill_then_fn then = mode->chain_then;
+        mode->chain_then = NULL;
+        then(mode);
+        return;
+    }
+    if (!cluster->commands.prepare)
+        nodes_start_one(mode, mode->chain, on_ready);
+    else
+        job_start(mode, &(struct job_options){.script = cluster->commands.prepare,
+                                              .node = mode->chain,
+                                              .within_ns = DRILL_START_NS,
+                                              .then = on_prepared});
+}
+
+void nodes_start(struct drill_mode *mode, drill_then_fn then)
+{
+    mode->chain = 0;
+    mode->chain_then = then;
+    start_next(mode);
+}
+
+static void on_one_ready(struct drill_mode *mode)
+{
+    if (mode->job.ok && ++mode->chain < mode->drill->cluster->n_nodes) {
+        uint64_t now = now_ns(), until = mode->job.until_ns;
+        nodes_wait_ready(mode, until > now ? until - now : 1, NULL);
+        return;
+    }
+    drill_then_fn then = mode->chain_then;
+    mode->chain_then = NULL;
+    then(mode);
+}
+
+void nodes_wait_ready(struct drill_mode *mode, uint64_t within_ns, drill_then_fn then)
+{
+    if (then) {
+        mode->chain = 0;
+        mode->chain_then = then;
+    }
+    job_start(mode,
+              &(struct job_options){.script = mode->drill->cluster->commands.ready,
+                                    .node = mode->chain,
+                                    .within_ns = within_ns,
+                                    .polls = true,
+                                    .then = on_one_ready});
+}
+
+static void ask_role(struct drill_mode *mode);
+
+static void on_role(struct drill_mode *mode)
+{
+    char word[64];
+    job_first_word(&mode->job, word, sizeof word);
+    if (mode->job.ok && strcmp(word, "primary") == 0)
+        mode->resolved = mode->resolved == -1 ? (int)mode->chain : -2;
+    if (++mode->chain < mode->drill->cluster->n_nodes) {
+        ask_role(mode);
+        return;
+    }
+    drill_then_fn then = mode->chain_then;
+    mode->chain_then = NULL;
+    if (mode->resolved >= 0)
+        mode->primary = (size_t)mode->resolved;
+    else
+        (void)snprintf(mode->error, sizeof mode->error, "%s",
+                       mode->resolved == -1
+                           ? "no node says that it is the primary"
+                           : "several nodes say that they are primary");
+    then(mode);
+}
+
+static void ask_role(struct drill_mode *mode)
+{
+    job_start(mode, &(struct job_options){.script = mode->drill->cluster->role,
+                                          .node = mode->chain,
+                                          .within_ns = 5 * NS_PER_S,
+                                          .then = on_role});
+}
+
+void nodes_resolve(struct drill_mode *mode, drill_then_fn then)
+{
+    mode->chain = 0;
+    mode->resolved = -1;
+    mode->chain_then = then;
+    ask_role(mode);
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* The drill's own proxy: a child process like any other, started with one listener for
+ * each ordered pair of nodes and for each (clients.x, node), and from then on spoken to
+ * by its control API, as a user would.
+ *
+ * Its status is sampled where periods meet and while a fault is in force: what links
+ * carried is the difference between two samples; what a rule touched is its own count.
+ */
+#include "scenarios/drill_inside.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void add_listener(FILE *to, const char *lead, const char *from, const char *node)
+{
+    fprintf(to, "  - { address: \"127.0.0.1:0\", from: %s%s, to: %s }\n", lead, from,
+            node);
+}
+
+static bool write_rules(const struct drill_mode *mode, const char *path)
+{
+    const struct cluster *cluster = mode->drill->cluster;
+    FILE *to = fopen(path, "we");
+    if (!to)
+        return false;
+    fputs("netsplit: 1\nnodes:\n", to);
+    for (size_t i = 0; i < cluster->n_nodes; i++)
+        fprintf(to, "  %s: \"127.0.0.1:%u\"\n  clients.%s:\n", cluster->nodes[i],
+                mode->nodes[i].port, cluster->nodes[i]);
+    fputs("listen:\n", to);
+    for (size_t i = 0; i < cluster->n_nodes; i++)
+        for (size_t k = 0; k < cluster->n_nodes; k++) {
+            if (i != k)
+                add_listener(to, "", cluster->nodes[i], cluster->nodes[k]);
+            add_listener(to, "clients.", cluster->nodes[i], cluster->nodes[k]);
+        }
+    bool failed = ferror(to) != 0;
+    return fclose(to) == 0 && !failed;
+}
+
+/* "n1>n2=127.0.0.1:4711": where the path is opened. */
+static void read_path(struct drill_mode *mode, const char *word)
+{
+    const struct cluster *cluster = mode->drill->cluster;
+    char from[80], to[80], address[64];
+    unsigned port = 0;
+    if (sscanf(word, "%79[^>]>%79[^=]=%63[^:]:%u", from, to, address, &port) != 4)
+        return;
+    bool is_client = strncmp(from, "clients.", 8) == 0;
+    int at = cluster_find_node(cluster, from + (is_client ? 8 : 0));
+    int dest = cluster_find_node(cluster, to);
+    if (at < 0 || dest < 0)
+        return;
+    struct driver_endpoint *path =
+        is_client ? &mode->client_paths[(size_t)at * cluster->n_nodes + (size_t)dest]
+                  : &mode->node_paths[at][dest];
+    (void)snprintf(path->address, sizeof path->address, "%s", address);
+    path->port = (uint16_t)port;
+}
+
+static void on_stream_event(void *arg, json_t *event)
+{
+    struct drill_mode *mode = arg;
+    if (mode->events)
+        (void)json_dumpf(event, mode->events, JSON_COMPACT); /* see fclose */
+    if (mode->events)
+        fputc('\n', mode->events);
+}
+
+static void on_stream_end(void *arg, int status, json_t *body, const struct errmsg *err)
+{
+    (void)arg, (void)status, (void)body, (void)err; /* the proxy ended, or we did */
+}
+
+static void on_proxy_ready(struct drill_mode *mode)
+{
+    char *line = xstrdup(mode->ready_line), *rest = NULL;
+    for (char *word = strtok_r(line, " \n", &rest); word;
+         word = strtok_r(NULL, " \n", &rest))
+        read_path(mode, word);
+    free(line);
+    mode->proxy_ready = true;
+    if (control_client_create(&mode->control, &mode->drill->loop, mode->control_path) !=
+        0) {
+        mode_fail(mode, "the path of the control socket is too long: %s",
+                  mode->control_path);
+        return;
+    }
+    (void)control_stream(mode->control, "/v1/events?since=0", DRILL_CONTROL_NS,
+                         on_stream_event, on_stream_end, mode);
+    mode->proxy_then(mode);
+}
+
+static void on_proxy_output(void *data, const char *bytes, size_t n)
+{
+    struct drill_mode *mode = data;
+    size_t room = sizeof mode->ready_line - 1 - mode->ready_bytes;
+    if (mode->proxy_ready || mode->state != MODE_UP)
+        return;
+    memcpy(mode->ready_line + mode->ready_bytes, bytes, n < room ? n : room);
+    mode->ready_bytes += n < room ? n : room;
+    mode->ready_line[mode->ready_bytes] = '\0';
+    const char *ready = mode->ready_line;
+    while (ready && strncmp(ready, "ready ", 6) != 0) {
+        ready = strchr(ready, '\n');
+        ready = ready ? ready + 1 : NULL;
+    }
+    if (!ready || !strchr(ready, '\n'))
+        return;
+    memmove(mode->ready_line, ready, strlen(ready) + 1);
+    on_proxy_ready(mode);
+}
+
+static void on_proxy_end(void *data, const struct child_end *end)
+{
+    struct drill_mode *mode = data;
+    rundir_drop_child(mode->drill->record, child_pid(mode->proxy));
+    child_close(mode->proxy);
+    mode->proxy = NULL;
+    if (mode->state == MODE_DOWN)
+        mode_down(mode);
+    else if (!mode->proxy_ready)
+        mode_fail(mode, "the proxy ended with status %d: %s", end->status,
+                  mode->ready_line);
+    else
+        mode_abort(mode, RUN_DRIVER_ERROR, "the proxy ended by itself");
+}
+
+void proxy_up(struct drill_mode *mode, drill_then_fn then)
+{
+    struct drill *drill = mode->drill;
+    char rules[PATH_MAX + 16], seed[32];
+    (void)snprintf(rules, sizeof rules, "%s/proxy.yaml", mode->dir);
+    (void)snprintf(seed, sizeof seed, "%" PRIu64, drill->run->seed);
+    if (!write_rules(mode, rules)) {
+        mode_fail(mode, "writing %s: %s", rules, strerror(errno));
+        return;
+    }
+    const char *const argv[] = {drill->exe,         "proxy",  "-f", rules, "--control",
+                                mode->control_path, "--seed", seed, NULL};
+    struct child_options options = {.argv = argv,
+                                    .output_limit = DRILL_OUTPUT_BYTES,
+                                    .on_output = on_proxy_output,
+                                    .on_end = on_proxy_end,
+                                    .data = mode};
+    struct errmsg err = {""};
+    mode->proxy_then = then;
+    mode->proxy = child_start(&drill->loop, &options, &err);
+    if (!mode->proxy) {
+        mode_fail(mode, "starting the proxy: %s", err.text);
+        return;
+    }
+    (void)rundir_add_child(drill->record, child_pid(mode->proxy)); /* for clean */
+}
+
+/* --- Samples --- */
+
+static uint64_t number(const json_t *object, const char *key)
+{
+    json_int_t value = json_integer_value(json_object_get(object, key));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+    return value ? value : "";
+}
+
+static struct run_link *find_link(struct drill_mode *mode, const char *from,
+                                  const char *to)
+{
+    struct run_mode *out = mode->out;
+    for (size_t i = 0; i < out->n_links; i++)
+        if (strcmp(out->links[i].from, from) == 0 && strcmp(out->links[i].to, to) == 0)
+            return &out->links[i];
+    out->links = xreallocarray(out->links, out->n_links + 1, sizeof *out->links);
+    struct run_link *link = &out->links[out->n_links++];
+    *link = (struct run_link){.from = drill_keep(mode->drill, from),
+                              .to = drill_keep(mode->drill, to)};
+    return link;
+}
+
+/* What was counted since the periods before this one. */
+static void count_link(struct drill_mode *mode, const json_t *row)
+{
+    struct run_link *link = find_link(mode, text(row, "from"), text(row, "to"));
+    uint64_t passed = number(row, "passed_bytes");
+    uint64_t discarded = number(row, "discarded_bytes");
+    uint64_t held = number(row, "held_bytes");
+    for (int i = 0; i < (int)mode->period; i++) {
+        passed -= link->period[i].passed_bytes;
+        discarded -= link->period[i].discarded_bytes;
+    }
+    link->period[mode->period].passed_bytes = passed;
+    link->period[mode->period].discarded_bytes = discarded;
+    if (held > link->period[mode->period].held_bytes)
+        link->period[mode->period].held_bytes = held;
+}
+
+static struct run_window *find_window(struct drill_mode *mode, const json_t *rule)
+{
+    for (size_t i = 0; i < mode->n_faults; i++) {
+        const struct drill_fault *fault = &mode->faults[i];
+        if (strcmp(fault->overlay, text(rule, "origin")) != 0)
+            continue;
+        for (size_t k = 0; k < fault->n_windows; k++) {
+            struct run_window *window = &mode->out->windows[fault->first_window + k];
+            if (strcmp(window->name, text(rule, "name")) == 0)
+                return window;
+        }
+    }
+    return NULL;
+}
+
+static void count_rule(struct drill_mode *mode, const json_t *rule)
+{
+    struct run_window *window = find_window(mode, rule);
+    struct run_felt *felt = &mode->out->felt;
+    size_t i;
+    json_t *link;
+    if (!window)
+        return;
+    window->bytes = number(rule, "touched_bytes");
+    window->connections = number(rule, "connections");
+    window->attempts = number(rule, "attempts_held") +
+                       number(rule, "attempts_refused") +
+                       number(rule, "attempts_reset");
+    if (text(rule, "how")[0])
+        window->how = drill_keep(mode->drill, text(rule, "how"));
+    felt->bytes += window->bytes;
+    felt->connections += window->connections + window->attempts;
+    json_array_foreach(json_object_get(rule, "links"), i, link) felt->links +=
+        number(link, "touched_bytes") + number(link, "attempts") > 0;
+}
+
+static void on_status(void *arg, int status, json_t *body, const struct errmsg *err)
+{
+    struct drill_mode *mode = arg;
+    drill_then_fn then = mode->sample_then;
+    size_t i;
+    json_t *row;
+    mode->sampling = false;
+    mode->sample_then = NULL;
+    if (mode->state == MODE_DOWN)
+        return;
+    if (status == 200) {
+        mode->out->felt = (struct run_felt){0};
+        json_array_foreach(json_object_get(body, "links"), i, row)
+            count_link(mode, row);
+        json_array_foreach(json_object_get(body, "rules"), i, row)
+            count_rule(mode, row);
+    } else {
+        term_progress_say(&mode->drill->progress, "asking the proxy: %s", err->text);
+    }
+    if (then)
+        then(mode);
+}
+
+void proxy_ask(struct drill_mode *mode, drill_then_fn then)
+{
+    if (then)
+        mode->sample_then = then;
+    if (mode->sampling)
+        return; /* the answer that is on its way will do, and calls it */
+    mode->sampling = true;
+    if (!control_request(mode->control, "GET", "/v1/status", NULL, DRILL_CONTROL_NS,
+                         on_status, mode))
+        abort(); /* out of memory: as xcalloc */
+}
