@@ -321,6 +321,16 @@ static void read_programs(struct reader *reader, const struct yaml_node *list)
     reader->cluster->n_programs = list->n;
 }
 
+/* Words of the contract that this version does not act on are refused: a drill that
+ * passes over them would do something else than was written. */
+static void refuse(struct reader *reader, const struct yaml_node *map, const char *key)
+{
+    const struct yaml_pair *pair = map ? yaml_find_pair(map, key) : NULL;
+    if (pair)
+        diag_lacking(reader->diag, &pair->key->at,
+                     "\"%s\" is not available in this version", key);
+}
+
 static void read_modes(struct reader *reader, const struct yaml_node *map)
 {
     struct cluster_mode *modes = take(reader, map->n, sizeof *modes);
@@ -330,8 +340,8 @@ static void read_modes(struct reader *reader, const struct yaml_node *map)
         modes[i] = (struct cluster_mode){.name = map->pairs[i].key->text,
                                          .env = read_env(reader, draft.env),
                                          .enter = draft.enter,
-                                         .leave = draft.leave,
                                          .check = draft.check};
+        refuse(reader, map->pairs[i].value, "leave");
         if (strcmp(modes[i].name, "all") == 0 || strchr(modes[i].name, '/'))
             diag_error(reader->diag, &map->pairs[i].key->at,
                        "a mode cannot be called \"%s\"", modes[i].name);
@@ -352,6 +362,9 @@ static void read_cluster(struct reader *reader, const struct yaml_node *root)
     cluster->role = draft.role;
     cluster->schema = draft.schema;
     cluster->commands = draft.commands;
+    static const char *const later[] = {"stop", "kill", "pause", "resume"};
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+        refuse(reader, yaml_find(root, "commands"), later[i]);
     if (draft.intercept && strcmp(draft.intercept->text, "listen") != 0)
         diag_lacking(reader->diag, &draft.intercept->at,
                      "\"intercept: %s\" is not available in this version",

@@ -17,12 +17,12 @@
  *       promote: CMD       makes NODE the primary
  *       rejoin: CMD        turns an old primary, which is stopped meanwhile, into a
  *                          standby of PRIMARY
- *       stop, kill, pause, resume: CMD   in place of TERM, KILL, STOP and CONT
  *     modes:
- *       sync: { env: {...}, enter: CMD, leave: CMD, check: CMD }
+ *       sync: { env: {...}, enter: CMD, check: CMD }
  *
  * The first node is the primary at first; nodes are started in order, each when the one
- * before it is ready. */
+ * before it is ready. Further words of the format (stop, kill, pause, resume, leave,
+ * other intercepts and environments) are refused as lacking in this version. */
 #ifndef NETSPLIT_SCENARIOS_CLUSTER_H
 #define NETSPLIT_SCENARIOS_CLUSTER_H
 
@@ -44,14 +44,14 @@ struct cluster_variables {
 
 /* Shell texts; NULL = the file has none. */
 struct cluster_commands {
-    const char *prepare, *start, *ready, *stop, *kill, *pause, *resume, *promote,
-        *rejoin;
+    const char *prepare, *start, *ready, *promote, *rejoin;
+    const char *stop, *kill, *pause, *resume; /* not in this version: refused */
 };
 
 struct cluster_mode {
     const char *name;
     struct cluster_variables env;
-    const char *enter, *leave; /* once, with the primary as NODE; or NULL */
+    const char *enter; /* once, with the primary as NODE; or NULL */
     const char
         *check; /* status 0 proves that the mode is on; prints the real setting */
 };

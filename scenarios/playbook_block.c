@@ -109,19 +109,20 @@ static bool closes(const char *line, char mark, size_t at_least)
     return n >= at_least && (*line == '\n' || *line == '\0');
 }
 
-static void check_closed(struct walk *walk, cmark_node *node, uint32_t line,
+static bool check_closed(struct walk *walk, cmark_node *node, uint32_t line,
                          const char *fence)
 {
     uint32_t last = (uint32_t)cmark_node_get_end_line(node) + walk->lines_before;
     size_t length = strspn(fence, fence[0] == '`' ? "`" : "~");
     if (last > line && closes(find_line(walk->source, last), fence[0], length))
-        return;
+        return true;
     uint32_t column = (uint32_t)(fence - find_line(walk->source, line)) + 1;
     struct mark at = {walk->source, line, column, line, column + (uint32_t)length};
     diag_error(walk->diag, &at, "this block is never closed");
     diag_hint(walk->diag,
               "a line of %.*s ends it; all that follows was read as its text",
               (int)length, fence);
+    return false;
 }
 
 /* The header out of the info string, or off the block's first line. */
@@ -165,7 +166,8 @@ static void on_block(struct walk *walk, cmark_node *node)
     fence += strspn(fence, " ");
     if (strncmp(fence, "```", 3) != 0 && strncmp(fence, "~~~", 3) != 0)
         return; /* indented code is prose */
-    check_closed(walk, node, line, fence);
+    if (!check_closed(walk, node, line, fence))
+        return; /* whatever it holds was not meant */
     const char *literal = cmark_node_get_literal(node);
     literal = keep(walk, literal ? literal : "", literal ? strlen(literal) : 0);
     struct playbook_blocks *out = walk->out;
