@@ -11,24 +11,26 @@
  * must be ignored by readers: more will come.
  *
  * Errors: {"error": "a sentence", "diagnostics": [...]}, diagnostics only where a rule
- * file was wrong: {"severity": "error"|"warning", "file": "x.yaml", "line": 14,
- * "column": 15, "length": 6, "text": "unknown distribution \"normall\"",
- * "hint": "did you mean \"normal\"?" | null, "source": "the line itself"}.
- *   400 a malformed request        404 no such path, or no such overlay
- *   405 wrong method (Allow says)  409 refused in this state: halted
- *   413 body over 1 MiB            422 the rules are wrong, or could not be applied
- *   500 a commit failed for a reason that is not the rules': a port in use
- *   503 out of memory, too many event streams
+ * file was wrong, in the order of the text (rules/diag.h has the fields):
+ *   { "severity": "error"|"lacking"|"warning", "file": "x.yaml", "line": 14, "column":
+ * 15, "length": 6, "text": "unknown distribution \"normall\"", "hint": "did you mean
+ * \"normal\"?" | null, "excerpt": "the line, or a part of a long one" | null,
+ * "excerpt_column": 15 } 400 a malformed request        404 no such path, or no such
+ * overlay 405 wrong method (Allow says)  409 refused in this state: halted 413 body
+ * over 1 MiB            422 the rules are wrong, or could not be applied 500 a commit
+ * failed for a reason that is not the rules': a port in use 503 out of memory, too many
+ * event streams
  *
  * GET /v1/status
- *   { "pid": 4711, "version": "0.1", "seed": 42, "now_ns": N, "started_ns": N,
- *     "halted": false,
+ *   { "pid": 4711, "version": "0.1", "seed": 42, "generation": 3, "now_ns": N,
+ *     "started_ns": N, "halted": false, "accepting": true, "stopping": false,
  *     "base": { "file": "rules.yaml", "committed_ns": N, "off": "nothing"|"links"|"all"
  * }, "overlays": [ { "name": "cut", "file": "cut.yaml", "committed_ns": N,
  *                     "remaining_ms": 29000 | null,   (null: for ever)
- *                     "off": "nothing"|"links" } ],
+ *                     "off": "nothing"|"links"|"all" } ],
  *     "listeners": [ { "name": "wal", "address": "127.0.0.1:7101", "from": "n1",
- *                      "to": "n2" } ],
+ *                      "to": "n2",
+ *                      "refusing": false, "connections_open": N } ],
  *     "rules": [ RULE, ... ], "links": [ LINK, ... ],
  *     "totals": { "connections": N, "connections_open": N, "passed_bytes": N,
  *                 "held_bytes": N, "discarded_bytes": N, "attempts": N,
@@ -60,8 +62,8 @@
  *     "held_bytes_to_client": N } ] }                         newest first
  *
  * GET /v1/rules
- *   { "base": { "file", "text" }, "overlays": [ { "name", "file", "text",
- *     "remaining_ms" } ] }      texts as they were applied
+ *   { "base": ..., "overlays": [ ... ] } as in status, each with its "text" as it was
+ *   applied
  *
  * GET /v1/events[?since=SEQUENCE][&follow=no][&types=NAME,NAME...]
  *   JSON lines as journal.h says (journal_format). since: from that sequence number on

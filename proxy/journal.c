@@ -161,6 +161,12 @@ uint64_t journal_add(struct journal *journal, const struct journal_event *event)
     return sequence;
 }
 
+uint64_t journal_oldest(const struct journal *journal)
+{
+    uint64_t size = journal->mask + 1;
+    return journal->next > size ? journal->next - size : 1;
+}
+
 uint64_t journal_next(const struct journal *journal)
 {
     return journal->next;
@@ -169,8 +175,7 @@ uint64_t journal_next(const struct journal *journal)
 bool journal_read(const struct journal *journal, uint64_t *cursor,
                   struct journal_event *event, uint64_t *missed)
 {
-    uint64_t size = journal->mask + 1;
-    uint64_t oldest = journal->next > size ? journal->next - size : 1;
+    uint64_t oldest = journal_oldest(journal);
     uint64_t at = *cursor ? *cursor : oldest;
     *missed = at < oldest ? oldest - at : 0;
     if (at < oldest)

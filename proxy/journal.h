@@ -87,6 +87,9 @@ const char *journal_text(struct journal *journal, const char *text);
 /* Adds a copy of the event. Never fails. Returns its sequence number. */
 uint64_t journal_add(struct journal *journal, const struct journal_event *event);
 
+/* The number of the oldest event that is kept; journal_next() if none is. */
+uint64_t journal_oldest(const struct journal *journal);
+
 /* The number that the next event will get: a reader that wants only news starts there;
  * one that wants all that is kept starts at 0. */
 uint64_t journal_next(const struct journal *journal);

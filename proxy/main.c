@@ -12,6 +12,7 @@ extern const char netsplit_version[];
 
 int cmd_check(int argc, char **argv);
 int cmd_clean(int argc, char **argv);
+int cmd_ctl(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_faults(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
@@ -27,6 +28,7 @@ struct subcommand {
 static const struct subcommand subcommands[] = {
     {"check", cmd_check,
      "says all that is wrong with a rule file, cluster file or playbook"},
+    {"ctl", cmd_ctl, "asks a running proxy, or changes what it does"},
     {"clean", cmd_clean, "removes what a crashed run left"},
     {"explain", cmd_explain, "says what rules do to a connection"},
     {"faults", cmd_faults, "lists what a rule can inject"},
