@@ -150,10 +150,10 @@ $B/tests/proxy $B/tests/scenarios $B/tests/program:
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS) $(LDLIBS_TEST)
 
+NETSPLIT ?= $(CURDIR)/$B/netsplit
 # abort_on_error: a leak found in a Criterion test otherwise leaves the status at 0.
 TEST_ENV := ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
             NETSPLIT=$(NETSPLIT)
-NETSPLIT ?= $(CURDIR)/$B/netsplit
 # T=NAME runs one runner, FILTER=suite/test some tests of it.
 .PHONY: test
 test: build/deps/test
