@@ -124,7 +124,7 @@ int chain_update(struct chain *chain, const struct match *match, uint64_t now_ns
 
 /* How many bytes may be read from the sender now: 0 while a partition stalls or the
  * stream holds all it may; SIZE_MAX if there is no fault, and then the data path's own
- * limit holds. What a stream holds are its bytes in the FIFO and 32 bytes for each mark
+ * limit holds. What a stream holds are its bytes in the FIFO and 24 bytes for each mark
  * beyond a few, so that a flood of tiny chunks costs no more memory than its budget. */
 size_t chain_room(const struct chain *chain);
 

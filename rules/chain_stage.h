@@ -36,6 +36,9 @@ struct chain_stage {
 struct fault_stream chain_stage_view(const struct chain *chain,
                                      struct chain_stage *stage);
 
+/* Moves all that is due at now_ns from stage to stage. Returns when to come back. */
+uint64_t chain_run_stages(struct chain *chain, uint64_t now_ns);
+
 /* The mark at the head; the queue is not empty. */
 struct chain_mark *chain_queue_head(struct chain_queue *queue);
 

@@ -580,18 +580,22 @@ Test(chain, whatever_changes_all_bytes_and_the_fin_come_out_after_heal)
 
 /* The allocator fails from the nth call on. */
 struct failing {
-    size_t calls, fails_at;
+    size_t calls, fails_at, live;
 };
 
 static void *fail_at(void *context, size_t bytes)
 {
     struct failing *failing = context;
-    return ++failing->calls > failing->fails_at ? NULL : malloc(bytes);
+    if (++failing->calls > failing->fails_at)
+        return NULL;
+    failing->live++;
+    return malloc(bytes);
 }
 
 static void give(void *context, void *block)
 {
-    (void)context;
+    struct failing *failing = context;
+    failing->live -= block != NULL;
     free(block);
 }
 
@@ -600,7 +604,7 @@ Test(chain, without_memory_an_update_changes_nothing)
     world_inject(&world, "base", "one", "a", "b", "delay=10ms");
     world_compile(&world, 0);
     stream_open(&stream, &world, TO_SERVER, 0);
-    static struct failing failing;
+    static struct failing failing = {.live = 100}; /* what malloc gave before */
     static const struct allocator allocator = {fail_at, give, &failing};
     stream_take(&stream, 100);
     stream.chain.config.allocator = &allocator;
@@ -615,7 +619,7 @@ Test(chain, without_memory_an_update_changes_nothing)
 Test(chain, without_memory_for_a_mark_the_connection_is_reset)
 {
     open_with("stall=true");
-    static struct failing failing;
+    static struct failing failing = {.live = 100}; /* what malloc gave before */
     static const struct allocator allocator = {fail_at, give, &failing};
     stream.chain.config.allocator = &allocator;
     for (int i = 0; i < 10 && !stream.is_over; i++) {
@@ -624,4 +628,45 @@ Test(chain, without_memory_for_a_mark_the_connection_is_reset)
     }
     cr_expect(stream.is_over);
     cr_expect_eq(stream.over_by, CHAIN_RESET);
+}
+
+/* The life of a stream on this allocator. True: it got through. */
+static bool live_on(const struct allocator *allocator)
+{
+    bool through = false;
+    struct paths *paths = paths_create(allocator);
+    struct path *path = paths ? paths_find(paths, "a", "b", 1) : NULL;
+    const struct match *match = path ? path_match(path, world.plan) : NULL;
+    if (match) {
+        struct chain chain;
+        const struct chain_config config = {.connection = path_open(path, 0),
+                                            .hold_bytes = 1000,
+                                            .allocator = allocator};
+        chain_init(&chain, &config);
+        int status = chain_update(&chain, match, 0);
+        cr_assert(status == 0 || status == -ENOMEM);
+        for (uint64_t i = 0; i < 20; i++)
+            chain_data(&chain, 1, i);
+        through = status == 0 && chain_next(&chain, 20).verb != CHAIN_RESET;
+        chain_close(&chain);
+        chain_close(&chain);
+    }
+    paths_destroy(paths);
+    return through;
+}
+
+Test(chain, nothing_leaks_wherever_memory_runs_out)
+{
+    world_inject(&world, "base", "one", "a", "b", "delay=10ms rate=1B/s scope=link");
+    world_inject(&world, "base", "two", "a", "b", "rate=1MB/s scope=link");
+    world_compile(&world, 0);
+    stream_open(&stream, &world, TO_SERVER, 0);
+    bool through = false;
+    for (size_t i = 0; !through; i++) {
+        struct failing failing = {.fails_at = i};
+        const struct allocator allocator = {fail_at, give, &failing};
+        through = live_on(&allocator);
+        cr_assert_eq(failing.live, 0, "call %zu: %zu left", i, failing.live);
+        cr_assert(through || failing.calls > i);
+    }
 }

@@ -346,8 +346,8 @@ Test(fault, the_lowest_rate_wins)
 enum {
     LIVES = 20,
     ORDINALS = 20,
-    NOT_DRAWN = INT64_MIN,
 };
+#define NOT_DRAWN INT64_MIN
 
 /* The chance of each connection, and its jitter by ordinal. */
 struct fates {
