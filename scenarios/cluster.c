@@ -362,7 +362,7 @@ static void read_cluster(struct reader *reader, const struct yaml_node *root)
     cluster->role = draft.role;
     cluster->schema = draft.schema;
     cluster->commands = draft.commands;
-    static const char *const later[] = {"stop", "kill", "pause", "resume"};
+    static const char *const later[] = {"kill", "pause", "resume"};
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         refuse(reader, yaml_find(root, "commands"), later[i]);
     if (draft.intercept && strcmp(draft.intercept->text, "listen") != 0)

@@ -14,6 +14,7 @@
  *       prepare: CMD       once per node before it starts; NODE_DIR is empty
  *       start: CMD         stays in the foreground; stopped by pid
  *       ready: CMD         polled until status 0
+ *       stop: CMD          in place of TERM; bounded by 10 s
  *       promote: CMD       makes NODE the primary
  *       rejoin: CMD        turns an old primary, which is stopped meanwhile, into a
  *                          standby of PRIMARY
@@ -21,7 +22,7 @@
  *       sync: { env: {...}, enter: CMD, check: CMD }
  *
  * The first node is the primary at first; nodes are started in order, each when the one
- * before it is ready. Further words of the format (stop, kill, pause, resume, leave,
+ * before it is ready. Further words of the format (kill, pause, resume, leave,
  * other intercepts and environments) are refused as lacking in this version. */
 #ifndef NETSPLIT_SCENARIOS_CLUSTER_H
 #define NETSPLIT_SCENARIOS_CLUSTER_H
@@ -44,8 +45,8 @@ struct cluster_variables {
 
 /* Shell texts; NULL = the file has none. */
 struct cluster_commands {
-    const char *prepare, *start, *ready, *promote, *rejoin;
-    const char *stop, *kill, *pause, *resume; /* not in this version: refused */
+    const char *prepare, *start, *ready, *stop, *promote, *rejoin;
+    const char *kill, *pause, *resume; /* not in this version: refused */
 };
 
 struct cluster_mode {

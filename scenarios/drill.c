@@ -317,6 +317,7 @@ static void on_tick(uv_timer_t *timer)
     show_progress(drill, now);
     if (++mode->ticks % 5 == 0 && mode->state == MODE_STEPS && fault_in_force(mode))
         proxy_ask(mode, NULL); /* what waits now is seen only now */
+    nodes_end_late_stops(mode, now);
     check_stop_conditions(drill, now);
 }
 

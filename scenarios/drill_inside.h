@@ -35,6 +35,7 @@ enum {
 #define DRILL_START_NS   (30 * NS_PER_S) /* for a node to be ready, a command to end */
 #define DRILL_CONTROL_NS (10 * NS_PER_S) /* for an answer of the proxy */
 #define DRILL_READS_NS   (10 * NS_PER_S) /* for the final reads of a node */
+#define DRILL_STOP_NS    (10 * NS_PER_S) /* for a cluster's stop command */
 #define DRILL_GRACE_NS   (3 * NS_PER_S)  /* between TERM and KILL */
 
 enum mode_state { MODE_UP = 0, MODE_STEPS, MODE_ENDING, MODE_DOWN };
@@ -68,7 +69,9 @@ struct drill_node {
     uint16_t port;
     char dir[PATH_MAX];
     struct drill_mode *mode;
-    bool expected_end; /* we asked for it */
+    bool expected_end;     /* we asked for it */
+    struct child *stopper; /* owned; the stop command, while it runs */
+    uint64_t stop_since_ns;
 };
 
 /* A fault step that is, or was, in force. */
@@ -178,6 +181,12 @@ bool nodes_reserve(struct drill_mode *mode);
 void nodes_start(struct drill_mode *mode, drill_then_fn then);
 /* Starts one node again, and waits until it is ready; mode->job says how it went. */
 void nodes_start_one(struct drill_mode *mode, size_t node, drill_then_fn then);
+/* Stops a node by the cluster's command, else by TERM and then KILL; in a hurry by
+ * KILL. Returns whether it still runs: then mode_down() is called when it has ended
+ * (DOWN), or mode->chain_then (STEPS). May be repeated. */
+bool nodes_stop_one(struct drill_mode *mode, size_t node, bool hurry);
+/* Ends stop commands that take too long. */
+void nodes_end_late_stops(struct drill_mode *mode, uint64_t now);
 /* Waits for all to be ready; mode->job says how it went. */
 void nodes_wait_ready(struct drill_mode *mode, uint64_t within_ns, drill_then_fn then);
 /* Asks every node for its role; mode->resolved and, if it is one, mode->primary. */

@@ -275,13 +275,8 @@ static bool stop_children(struct drill_mode *mode)
 {
     uint64_t grace_ns = mode->drill->hurry ? 0 : DRILL_GRACE_NS;
     bool running = false;
-    for (size_t i = 0; i < CLUSTER_NODES_MAX; i++) {
-        if (!mode->nodes[i].child)
-            continue;
-        mode->nodes[i].expected_end = true;
-        child_stop(mode->nodes[i].child, grace_ns);
-        running = true;
-    }
+    for (size_t i = 0; i < mode->drill->cluster->n_nodes; i++)
+        running |= nodes_stop_one(mode, i, mode->drill->hurry);
     if (running && !mode->drill->hurry)
         return true;
     if (mode->proxy)

@@ -72,26 +72,92 @@ bool nodes_reserve(struct drill_mode *mode)
     return true;
 }
 
+/* The server and whoever stops it have ended. */
+static void on_node_gone(struct drill_node *node)
+{
+    struct drill_mode *mode = node->mode;
+    if (node->child || node->stopper)
+        return;
+    if (mode->state == MODE_DOWN) {
+        mode_down(mode);
+    } else if (mode->state == MODE_STEPS && mode->chain_then && !mode->job.then) {
+        drill_then_fn then = mode->chain_then;
+        mode->chain_then = NULL;
+        then(mode);
+    }
+}
+
 static void on_node_end(void *data, const struct child_end *end)
 {
     struct drill_node *node = data;
     struct drill_mode *mode = node->mode;
+    size_t i = (size_t)(node - mode->nodes);
     rundir_drop_child(mode->drill->record, child_pid(node->child));
     child_close(node->child);
     node->child = NULL;
-    if (node->expected_end && mode->state == MODE_STEPS && mode->job.then == NULL &&
-        mode->chain_then) {
-        drill_then_fn then = mode->chain_then;
-        mode->chain_then = NULL;
-        then(mode);
-    } else if (mode->state == MODE_DOWN) {
-        mode_down(mode);
-    } else if (!node->expected_end) {
+    if (node->expected_end)
+        on_node_gone(node);
+    else
         term_progress_say(&mode->drill->progress,
                           "%s: %s ended with status %d; see %s.log", mode->mode->name,
-                          node_name(mode, (size_t)(node - mode->nodes)), end->status,
-                          node_name(mode, (size_t)(node - mode->nodes)));
-    }
+                          node_name(mode, i), end->status, node_name(mode, i));
+}
+
+static void on_stopper_end(void *data, const struct child_end *end)
+{
+    struct drill_node *node = data;
+    (void)end; /* whether it worked shows in the server */
+    rundir_drop_child(node->mode->drill->record, child_pid(node->stopper));
+    child_close(node->stopper);
+    node->stopper = NULL;
+    if (node->child)
+        child_stop(node->child, DRILL_GRACE_NS);
+    else
+        on_node_gone(node);
+}
+
+static bool start_stopper(struct drill_mode *mode, size_t i)
+{
+    const char *script = mode->drill->cluster->commands.stop;
+    const char *const argv[] = {"sh", "-eu", "-c", script, NULL};
+    char **env = drill_env(mode, i);
+    struct child_options options = {.argv = argv,
+                                    .env = (const char *const *)env,
+                                    .output_fd = mode->nodes[i].log_fd,
+                                    .on_end = on_stopper_end,
+                                    .data = &mode->nodes[i]};
+    struct errmsg err = {""};
+    mode->nodes[i].stopper = child_start(&mode->drill->loop, &options, &err);
+    drill_env_free(env);
+    if (!mode->nodes[i].stopper)
+        return false;
+    mode->nodes[i].stop_since_ns = now_ns();
+    (void)rundir_add_child(mode->drill->record,
+                           child_pid(mode->nodes[i].stopper)); /* for clean */
+    return true;
+}
+
+bool nodes_stop_one(struct drill_mode *mode, size_t i, bool hurry)
+{
+    struct drill_node *node = &mode->nodes[i];
+    bool first = !node->expected_end;
+    node->expected_end = true;
+    if (hurry && node->stopper)
+        child_stop(node->stopper, 0);
+    if (hurry && node->child)
+        child_stop(node->child, 0);
+    else if (first && node->child &&
+             !(mode->drill->cluster->commands.stop && start_stopper(mode, i)))
+        child_stop(node->child, DRILL_GRACE_NS);
+    return node->child || node->stopper;
+}
+
+void nodes_end_late_stops(struct drill_mode *mode, uint64_t now)
+{
+    for (size_t i = 0; i < CLUSTER_NODES_MAX; i++)
+        if (mode->nodes[i].stopper &&
+            now > mode->nodes[i].stop_since_ns + DRILL_STOP_NS)
+            child_stop(mode->nodes[i].stopper, 0); /* then its server is */
 }
 
 static bool run_node(struct drill_mode *mode, size_t i)

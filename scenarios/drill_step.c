@@ -303,11 +303,10 @@ static void on_healed(struct drill_mode *mode)
     mode->out->steps[mode->step].node = node_name(mode, old);
     mode->chain = old;
     mode->chain_then = rejoin;
-    mode->nodes[old].expected_end = true;
-    if (mode->nodes[old].child)
-        child_stop(mode->nodes[old].child, DRILL_GRACE_NS);
-    else
+    if (!nodes_stop_one(mode, old, false)) {
+        mode->chain_then = NULL; /* it had ended by itself */
         rejoin(mode);
+    }
 }
 
 /* --- clients --- */
