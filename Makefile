@@ -173,6 +173,16 @@ golden: build/deps/test
 	@NETSPLIT_GOLDEN=update $(MAKE) --no-print-directory run-tests FILTER='golden/*'
 	@git --no-pager diff --stat -- tests/golden
 
+# libFuzzer, with clang; the golden files are where it begins. FUZZ_SECONDS=N ends it.
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz
+fuzz: build/deps/build
+	@mkdir -p build/fuzz/rules
+	$(Q)clang -g -O1 -std=c17 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined \
+	    -o build/fuzz/fuzz_rules tests/fuzz/fuzz_rules.c $(RULES_SRC) $(LDLIBS_RULES)
+	$(Q)build/fuzz/fuzz_rules -max_total_time=$(FUZZ_SECONDS) -dict=tests/fuzz/rules.dict \
+	    -artifact_prefix=build/fuzz/ build/fuzz/rules tests/golden/rules
+
 .PHONY: layers
 layers:
 	@! grep -rnE --include='*.[ch]' '#include *[<"](uv\.h|netlink/|nftables/|microhttpd|proxy/|scenarios/)' rules

@@ -13,10 +13,13 @@
 struct file_draft {
     uint64_t version;
     uint64_t seed;
-    const struct yaml_node *intercept, *ports, *nodes, *groups, *listen, *rules;
+    unsigned intercept;
+    const struct yaml_node *ports, *nodes, *groups, *listen, *rules;
 };
 
 #define DRAFT(member) offsetof(struct file_draft, member)
+
+static const char *const intercepts[] = {"listen", "redirect", "tproxy", "netns", NULL};
 
 static const struct field file_fields[] = {
     {.name = "netsplit",
@@ -29,8 +32,9 @@ static const struct field file_fields[] = {
      .offset = DRAFT(seed),
      .help = "where all random choices come from; drawn and printed otherwise"},
     {.name = "intercept",
-     .kind = FIELD_SCALAR,
+     .kind = FIELD_WORD,
      .offset = DRAFT(intercept),
+     .words = intercepts,
      .help = "how the proxy sits on the paths: listen"},
     {.name = "ports",
      .kind = FIELD_NODE,
@@ -76,7 +80,7 @@ static const char *file_belongs(const char *key)
     return parser_is_inject_word(key) ? "inject" : NULL;
 }
 
-static const struct yaml_table file_table = {.what = "a rule file",
+const struct yaml_table parser_file_table = {.what = "a rule file",
                                              .fields = file_fields,
                                              .strangers = file_strangers,
                                              .belongs = file_belongs};
@@ -108,31 +112,12 @@ static const struct field_stranger overlay_strangers[] = {
 static const struct yaml_table overlay_table = {
     .what = "an overlay", .fields = overlay_fields, .strangers = overlay_strangers};
 
-/* Only listen is there; the others are words of the language. */
-static void check_intercept(struct parser *parser, const struct yaml_node *value)
-{
-    static const char *const words[] = {"listen", "redirect", "tproxy", "netns"};
-    if (strcmp(value->text, words[0]) == 0)
-        return;
-    for (size_t i = 1; i < sizeof words / sizeof *words; i++) {
-        if (strcmp(value->text, words[i]) != 0)
-            continue;
-        diag_lacking(parser->diag, &value->at,
-                     "\"intercept: %s\" is not available in this version", words[i]);
-        diag_hint(parser->diag, "use \"listen\", with an entry for each path");
-        return;
-    }
-    diag_error(parser->diag, &value->at, "unknown intercept \"%s\"", value->text);
-    diag_suggest(parser->diag, value->text, words, sizeof words / sizeof *words);
-}
-
 static void check_top_ports(struct parser *parser, const struct yaml_node *root,
-                            const struct yaml_node *value)
+                            const struct file_draft *draft)
 {
     struct ports ports;
-    const struct yaml_node *intercept = yaml_find(root, "intercept");
-    bool listens = !intercept || strcmp(intercept->text, "listen") == 0;
-    if (parser_read_ports(parser, "ports", value, &ports) && listens) {
+    if (parser_read_ports(parser, "ports", draft->ports, &ports) &&
+        draft->intercept == 0) {
         diag_warning(parser->diag, &yaml_find_pair(root, "ports")->key->at,
                      "\"ports\" has no effect with intercept: listen");
         diag_hint(parser->diag, "paths are given under \"listen\"");
@@ -159,15 +144,20 @@ static void check_version(struct parser *parser, const struct yaml_node *root,
 static void read_file(struct parser *parser, const struct yaml_node *root)
 {
     struct file_draft draft = {.version = 1};
-    (void)yaml_read_map(root, &file_table, &draft, parser->diag); /* all is told */
+    (void)yaml_read_map(root, &parser_file_table, &draft,
+                        parser->diag); /* all is told */
     check_version(parser, root, draft.version);
     parser->known_is_whole = is_whole(root, "nodes") && is_whole(root, "groups");
     parser->rules->has_seed = yaml_find(root, "seed") != NULL;
     parser->rules->seed = draft.seed;
-    if (draft.intercept)
-        check_intercept(parser, draft.intercept);
+    if (draft.intercept > 0) {
+        diag_lacking(parser->diag, &yaml_find(root, "intercept")->at,
+                     "\"intercept: %s\" is not available in this version",
+                     intercepts[draft.intercept]);
+        diag_hint(parser->diag, "use \"listen\", with an entry for each path");
+    }
     if (draft.ports)
-        check_top_ports(parser, root, draft.ports);
+        check_top_ports(parser, root, &draft);
     if (draft.nodes)
         parser_read_nodes(parser, draft.nodes);
     if (draft.groups)

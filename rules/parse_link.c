@@ -110,7 +110,7 @@ static const struct field_stranger cut_strangers[] = {
     {NULL, NULL, NULL, false},
 };
 
-static const struct yaml_table cut_table = {
+const struct yaml_table parser_cut_table = {
     .what = "\"cut\"", .fields = cut_fields, .strangers = cut_strangers};
 
 static void read_cut(struct parser *parser, const struct yaml_node *value,
@@ -122,7 +122,8 @@ static void read_cut(struct parser *parser, const struct yaml_node *value,
         return;
     rule->parts = parts;
     rule->n_parts = 2;
-    (void)yaml_read_map(value, &cut_table, &draft, parser->diag); /* all is told */
+    (void)yaml_read_map(value, &parser_cut_table, &draft,
+                        parser->diag); /* all is told */
     if (draft.from)
         (void)parser_read_names(parser, "from", draft.from, true, &parts[0]);
     if (draft.to)

@@ -50,7 +50,7 @@ static const struct field_stranger listen_strangers[] = {
     {NULL, NULL, NULL, false},
 };
 
-static const struct yaml_table listen_table = {
+const struct yaml_table parser_listen_table = {
     .what = "a listen entry", .fields = listen_fields, .strangers = listen_strangers};
 
 static void complain(struct parser *parser, const struct yaml_node *value,
@@ -210,7 +210,8 @@ static void read_listen(struct parser *parser, const struct yaml_node *map,
 {
     struct listen_draft draft = {.name = NULL};
     listen->at = map->at;
-    (void)yaml_read_map(map, &listen_table, &draft, parser->diag); /* all is told */
+    (void)yaml_read_map(map, &parser_listen_table, &draft,
+                        parser->diag); /* all is told */
     if (draft.address)
         read_bind(parser, draft.address, listen);
     if (draft.from)

@@ -38,7 +38,7 @@ static const struct field_stranger node_strangers[] = {
     {NULL, NULL, NULL, false},
 };
 
-static const struct yaml_table node_table = {
+const struct yaml_table parser_node_table = {
     .what = "a node", .fields = node_fields, .strangers = node_strangers};
 
 static const struct field port_field = {.kind = FIELD_NUMBER, .min = 1, .max = 65535};
@@ -126,7 +126,8 @@ static void read_node(struct parser *parser, const struct yaml_pair *pair,
         diag_hint(parser->diag, "several nodes under one name are a group");
         return;
     }
-    (void)yaml_read_map(value, &node_table, &draft, parser->diag); /* all is told */
+    (void)yaml_read_map(value, &parser_node_table, &draft,
+                        parser->diag); /* all is told */
     if (draft.address)
         read_address(parser, draft.address, node);
     if (!draft.ports)

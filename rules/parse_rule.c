@@ -113,7 +113,7 @@ static const char *belongs(const char *key)
     return parser_is_inject_word(key) ? "inject" : NULL;
 }
 
-static const struct yaml_table rule_table = {.what = "a rule",
+const struct yaml_table parser_rule_table = {.what = "a rule",
                                              .fields = rule_fields,
                                              .strangers = rule_strangers,
                                              .belongs = belongs};
@@ -165,7 +165,7 @@ static const struct field_stranger match_strangers[] = {
     {NULL, NULL, NULL, false},
 };
 
-static const struct yaml_table match_table = {
+const struct yaml_table parser_match_table = {
     .what = "\"match\"", .fields = match_fields, .strangers = match_strangers};
 
 static void read_between(struct parser *parser, const struct yaml_node *list,
@@ -187,7 +187,8 @@ static void read_match(struct parser *parser, const struct yaml_node *map,
                        struct rule *rule)
 {
     struct match_draft draft = {.from = NULL};
-    (void)yaml_read_map(map, &match_table, &draft, parser->diag); /* all is told */
+    (void)yaml_read_map(map, &parser_match_table, &draft,
+                        parser->diag); /* all is told */
     if (draft.between && (draft.from || draft.to))
         diag_error(parser->diag, &yaml_find_pair(map, "between")->key->at,
                    "\"between\" stands without \"from\" and \"to\"");
@@ -231,7 +232,7 @@ static const struct field_stranger when_strangers[] = {
     {NULL, NULL, NULL, false},
 };
 
-static const struct yaml_table when_table = {
+const struct yaml_table parser_when_table = {
     .what = "\"when\"", .fields = when_fields, .strangers = when_strangers};
 
 static void check_when(struct parser *parser, const struct yaml_node *map,
@@ -261,7 +262,7 @@ static void read_when(struct parser *parser, const struct yaml_node *map,
     if (map->kind == YAML_MAP && map->n == 0 && !map->cut) {
         diag_error(parser->diag, &map->at, "\"when\" is empty");
         diag_hint(parser->diag, "after, for, every; leave it out for always");
-    } else if (yaml_read_map(map, &when_table, &when, parser->diag)) {
+    } else if (yaml_read_map(map, &parser_when_table, &when, parser->diag)) {
         check_when(parser, map, &when);
     }
     rule->when = when;
@@ -340,7 +341,7 @@ static void read_keys(struct parser *parser, const struct yaml_node *map,
                       struct rule_draft *draft)
 {
     struct field fields[sizeof rule_fields / sizeof *rule_fields];
-    struct yaml_table table = rule_table;
+    struct yaml_table table = parser_rule_table;
     memcpy(fields, rule_fields, sizeof rule_fields);
     fields[0].required = !parser->context->rule_name;
     table.fields = fields;

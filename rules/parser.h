@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parse_*.c files share. Nothing else includes this. */
+/* What the parse_*.c files share; the schema reads the tables. */
 #ifndef NETSPLIT_RULES_PARSER_H
 #define NETSPLIT_RULES_PARSER_H
 
@@ -115,6 +115,11 @@ struct link_draft {
 
 void parser_read_link(struct parser *parser, const struct link_draft *draft,
                       struct rule *rule);
+
+/* The tables, for the schema. */
+extern const struct yaml_table parser_file_table, parser_node_table,
+    parser_listen_table, parser_rule_table, parser_match_table, parser_when_table,
+    parser_cut_table;
 
 /* parse_words.c */
 

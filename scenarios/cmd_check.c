@@ -25,14 +25,20 @@ struct kind {
     check_fn check;
 };
 
+static const char *plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 static void check_rules(const char *name, const char *text, size_t length,
                         struct diag *diag, char *summary, size_t summary_bytes)
 {
     struct rules *rules = NULL;
     if (parse_file(name, text, length, NULL, diag, &rules) != 0)
         return; /* diag says why */
-    (void)snprintf(summary, summary_bytes, "%zu nodes, %zu paths, %zu rules",
-                   rules->n_nodes, rules->n_listens, rules->n_rules);
+    (void)snprintf(summary, summary_bytes, "%zu node%s, %zu path%s, %zu rule%s",
+                   rules->n_nodes, plural(rules->n_nodes), rules->n_listens,
+                   plural(rules->n_listens), rules->n_rules, plural(rules->n_rules));
     rules_destroy(rules);
 }
 
@@ -128,9 +134,9 @@ static void print_diagnostics(const struct diag *diag)
 
 static void print_count(const char *name, size_t errors, size_t warnings)
 {
-    fprintf(stderr, "%s: %zu error%s", name, errors, errors == 1 ? "" : "s");
+    fprintf(stderr, "%s: %zu error%s", name, errors, plural(errors));
     if (warnings > 0)
-        fprintf(stderr, ", %zu warning%s", warnings, warnings == 1 ? "" : "s");
+        fprintf(stderr, ", %zu warning%s", warnings, plural(warnings));
     fputs("\n", stderr);
 }
 
