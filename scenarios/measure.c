@@ -120,7 +120,8 @@ int measure_find(const char *name, enum measure *out, const char **near)
         *out = (enum measure)i;
         return 0;
     }
-    *near = nearest_word(name, names, MEASURE_COUNT);
+    if (near)
+        *near = nearest_word(name, names, MEASURE_COUNT);
     return -ENOENT;
 }
 

@@ -90,7 +90,8 @@ struct measure_row {
 /* The row of a measure. */
 const struct measure_row *measure_row(enum measure measure);
 
-/* 0 and the measure, or -ENOENT; *near is then the nearest name or NULL. */
+/* 0 and the measure, or -ENOENT; *near, if near is given, is
+ * then the nearest name or NULL. */
 int measure_find(const char *name, enum measure *out, const char **near);
 
 /* Known, or not: a workload may be unable to show it (a register cannot show loss), or

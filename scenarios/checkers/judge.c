@@ -57,7 +57,8 @@ const struct model *model_find(const char *name, const char **near)
             return model;
         names[n++] = model->name;
     }
-    *near = nearest_word(name, names, n);
+    if (near)
+        *near = nearest_word(name, names, n);
     return NULL;
 }
 

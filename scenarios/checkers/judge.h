@@ -16,7 +16,7 @@ struct model {
 
 /* Ends with a row whose name is NULL. */
 extern const struct model models[];
-/* NULL if unknown; *near is then the nearest name or NULL. */
+/* NULL if unknown; *near, if near is given, is then the nearest name or NULL. */
 const struct model *model_find(const char *name, const char **near);
 
 enum { JUDGE_CHECKERS = 16 };
