@@ -17,6 +17,7 @@ int cmd_explain(int argc, char **argv);
 int cmd_faults(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 int cmd_models(int argc, char **argv);
+int cmd_proxy(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
 int cmd_store(int argc, char **argv);
 
@@ -35,6 +36,7 @@ static const struct subcommand subcommands[] = {
     {"faults", cmd_faults, "lists what a rule can inject"},
     {"judge", cmd_judge, "says what a history of operations shows"},
     {"models", cmd_models, "lists what a history can be held to"},
+    {"proxy", cmd_proxy, "sits on TCP paths and injects what rules say"},
     {"schema", cmd_schema, "prints the JSON Schema of rule files"},
     {"store", cmd_store, "runs a node of the reference key-value store"},
     {NULL, NULL, NULL},

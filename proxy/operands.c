@@ -56,7 +56,7 @@ static bool take_apart(const char *word, struct part *listen, struct part *host,
 int operands_to_rules(char **words, size_t n, struct buffer *out, struct errmsg *err)
 {
     struct buffer listens = {0};
-    buffer_print(out, "netsplit: 1\nnodes:\n");
+    buffer_print(out, "netsplit: 1\nnodes:\n  client: {}\n");
     for (size_t i = 0; i < n; i++) {
         struct part listen, host, port;
         if (!take_apart(words[i], &listen, &host, &port)) {
@@ -69,9 +69,11 @@ int operands_to_rules(char **words, size_t n, struct buffer *out, struct errmsg 
         bool port_only = !last_colon(listen.text, (size_t)listen.length);
         buffer_print(out, "  server%zu: { address: \"%.*s\", ports: [%.*s] }\n", i + 1,
                      host.length, host.text, port.length, port.text);
-        buffer_print(
-            &listens, "  - { name: path%zu, address: \"%s%.*s\", to: server%zu }\n",
-            i + 1, port_only ? "127.0.0.1:" : "", listen.length, listen.text, i + 1);
+        buffer_print(&listens,
+                     "  - { name: path%zu, address: \"%s%.*s\", from: client, "
+                     "to: server%zu }\n",
+                     i + 1, port_only ? "127.0.0.1:" : "", listen.length, listen.text,
+                     i + 1);
     }
     buffer_print(out, "listen:\n%s", buffer_text(&listens));
     bool failed = out->out_of_memory || listens.out_of_memory;
