@@ -11,7 +11,8 @@
  *
  * An element that is absent from the final reads there are, while some node's final
  * read of its key is missing, may be lost or not: then losses are not known, and why
- * is said. A history without :final reads is judged by the last ok read of each key.
+ * is said. A history of others, that names no nodes and marks no read as final, is
+ * judged by the last ok read of each key.
  *
  * Registers are not judged: an overwritten value looks like a lost one. */
 #include "proxy/base/memory.h"
@@ -86,9 +87,9 @@ static void release(struct set *set)
 /* The last ok final read of each key on each node. */
 static void choose_finals(struct set *set)
 {
-    bool flagged = has_final_reads(set->input->operations);
     size_t known = history_node_count(set->input->history);
-    set->nodes = flagged && known ? known : 1;
+    bool flagged = known > 0 || has_final_reads(set->input->operations);
+    set->nodes = known ? known : 1;
     set->finals = xcalloc(set->view->key_count * set->nodes, sizeof *set->finals);
     for (size_t i = 0; i < set->view->completed_count; i++) {
         uint32_t read = set->view->completed[i];

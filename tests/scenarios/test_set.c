@@ -105,6 +105,18 @@ Test(set, the_last_of_several_final_reads_of_a_node_counts)
     judged_free(&judged);
 }
 
+Test(set, a_drill_that_ended_before_its_final_reads_has_not_lost_anything_yet)
+{
+    const struct made rows[] = {
+        ADD(1, 2, 0, 0, HISTORY_OK, 1),
+        {.from_ms = 5, .to_ms = 6, .process = 1, .node = 2},
+    };
+    struct judged judged = JUDGE(rows, 2, "set");
+    expect_verdict(&judged, "set", VERDICT_UNKNOWN);
+    expect_not_known(&judged, MEASURE_LOST_WRITES);
+    judged_free(&judged);
+}
+
 Test(set, other_reads_do_not_stand_in_for_final_ones)
 {
     const struct made rows[] = {
