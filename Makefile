@@ -21,7 +21,7 @@ Q     := $(if $(filter 0,$V),@,)
 say    = $(if $(filter 0,$V),@printf '  %-7s %s\n' '$(1)' '$(2)',@:)
 
 LIBS_BASE := libuv yaml-0.1 jansson libmicrohttpd libcmark
-LIBS_DB   := hiredis libpq
+LIBS_DB   := hiredis libpq libcrypto
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wswitch-enum -Wvla \
             -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wformat=2 -Wno-format-truncation \
@@ -47,7 +47,8 @@ RULES_SRC     := $(sort $(wildcard rules/*.c rules/faults/*.c))
 PROXY_SRC     := $(sort $(filter-out proxy/main.c,$(wildcard proxy/*.c proxy/base/*.c)))
 SCENARIOS_SRC := $(sort $(wildcard scenarios/*.c scenarios/*/*.c))
 SRC           := $(RULES_SRC) $(PROXY_SRC) $(SCENARIOS_SRC) proxy/main.c
-OBJ           := $(SRC:%.c=$O/%.o)
+PAGES         := $(wildcard scenarios/report/*.S)
+OBJ           := $(SRC:%.c=$O/%.o) $(PAGES:%.S=$O/%.o)
 
 .PHONY: all
 all: $B/netsplit
@@ -70,7 +71,7 @@ help:
 # What each task needs, as Debian names it. A stamp says that it was looked for; a
 # machine without dpkg is taken to have it, and the compiler will tell.
 DEPS_build := gcc libc6-dev pkg-config libuv1-dev libyaml-dev libjansson-dev \
-              libmicrohttpd-dev libcmark-dev libhiredis-dev libpq-dev
+              libmicrohttpd-dev libcmark-dev libhiredis-dev libpq-dev libssl-dev
 DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15
 DEPS_check := clang clang-format clang-tidy cppcheck
 DEPS_bench := haproxy redis-tools redis-server
@@ -109,6 +110,11 @@ $O/%.o: %.c | build/deps/build
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(PKG_CFLAGS) -c -o $@ $<
 
+$O/%.o: %.S scenarios/report/page.html | build/deps/build
+	@mkdir -p $(@D)
+	$(call say,AS,$<)
+	$(Q)$(CC) $(SANITIZE) -c -o $@ $<
+
 # Rewritten only when the version changed, so that make twice does nothing.
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 $O/version.c: FORCE
@@ -136,7 +142,7 @@ TESTS      := $(if $(TEST_RULES),rules) $(if $(TEST_PROXY),proxy) \
               $(if $(TEST_SCEN),scenarios) $(if $(TEST_PROG),program)
 RULES_OBJ     := $(RULES_SRC:%.c=$O/%.o)
 PROXY_OBJ     := $(PROXY_SRC:%.c=$O/%.o)
-SCENARIOS_OBJ := $(SCENARIOS_SRC:%.c=$O/%.o)
+SCENARIOS_OBJ := $(SCENARIOS_SRC:%.c=$O/%.o) $(PAGES:%.S=$O/%.o)
 
 $B/tests/rules: $(TEST_RULES) $(RULES_OBJ)
 	@mkdir -p $(@D)

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Pieces of JSON that report.json and the page's data share. All return new references
+ * and abort when memory runs out. */
+#ifndef NETSPLIT_SCENARIOS_REPORT_PARTS_H
+#define NETSPLIT_SCENARIOS_REPORT_PARTS_H
+
+#include "scenarios/run.h"
+
+#include <jansson.h>
+#include <string.h>
+
+/* NULL becomes null; bytes that are no UTF-8 become "?". */
+json_t *report_text(const char *text);
+json_t *report_number(uint64_t number);
+json_t *report_real(double number);
+/* Both take the value over. */
+void report_put(json_t *object, const char *name, json_t *value);
+void report_push(json_t *array, json_t *value);
+
+/* Milliseconds since the mode's base; 0 for what did not happen. */
+double report_ms(const struct run_mode *mode, uint64_t at_ns);
+
+json_t *report_felt(const struct run_mode *mode);
+json_t *report_expectations(const struct run_mode *mode);
+json_t *report_phases(const struct run_mode *mode);
+json_t *report_steps(const struct run_mode *mode);
+json_t *report_windows(const struct run_mode *mode);
+/* All that report.json says of a mode. */
+json_t *report_mode(const struct run_mode *mode);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/base/errmsg.h"
+#include "proxy/base/tempdir.h"
+#include "scenarios/report.h"
+#include "tests/lib/fake_run.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char *whole_of(const char *directory, const char *name)
+{
+    char path[TEMPDIR_PATH_MAX + 32];
+    (void)snprintf(path, sizeof path, "%s/%s", directory, name);
+    FILE *file = fopen(path, "r");
+    cr_assert(file, "%s", path);
+    cr_assert_eq(fseek(file, 0, SEEK_END), 0);
+    long n = ftell(file);
+    cr_assert_gt(n, 0);
+    rewind(file);
+    char *text = calloc(1, (size_t)n + 1);
+    cr_assert_eq(fread(text, 1, (size_t)n, file), (size_t)n);
+    (void)fclose(file);
+    return text;
+}
+
+/* Writes the run's report and gives one of its files. */
+static char *written(const struct run *run, const char *name)
+{
+    char directory[TEMPDIR_PATH_MAX], path[TEMPDIR_PATH_MAX + 32];
+    struct errmsg err = {""};
+    cr_assert_eq(tempdir_make("report", directory, &err), 0, "%s", err.text);
+    (void)snprintf(path, sizeof path, "%s/evidence", directory);
+    FILE *evidence = fopen(path, "w");
+    cr_assert(evidence && fputs("abc", evidence) >= 0 && fclose(evidence) == 0);
+    cr_assert_eq(report_write(run, directory, &err), 0, "%s", err.text);
+    char *text = whole_of(directory, name);
+    const char *keep = getenv("NETSPLIT_KEEP_REPORT"); /* to look at it in a browser */
+    if (keep && strcmp(name, "report.html") == 0) {
+        FILE *copy = fopen(keep, "w");
+        cr_assert(copy && fputs(text, copy) >= 0 && fclose(copy) == 0);
+    }
+    cr_assert_eq(tempdir_remove(directory), 0);
+    return text;
+}
+
+Test(report, says_a_pass_in_one_sentence_of_numbers)
+{
+    struct run *run = fake_run_create();
+    char *sentence = report_sentence(run);
+    cr_assert_str_eq(sentence, "Async lost 40 of 1,500 acknowledged writes, sync lost "
+                               "none: both as expected.");
+    free(sentence);
+    fake_run_destroy(run);
+}
+
+Test(report, says_first_what_an_inconclusive_run_lacks)
+{
+    struct run *run = fake_run_create();
+    run->verdict = RUN_INCONCLUSIVE;
+    run->why = "the cut touched 0 bytes.";
+    char *sentence = report_sentence(run);
+    cr_assert_str_eq(sentence, "The cut touched 0 bytes. This run says nothing.");
+    free(sentence);
+    fake_run_destroy(run);
+}
+
+Test(report, json_keeps_the_contract)
+{
+    struct run *run = fake_run_create();
+    char *text = written(run, "report.json");
+    json_error_t why;
+    json_t *json = json_loads(text, 0, &why), *async, *felt;
+    cr_assert(json, "%s", why.text);
+    cr_assert_str_eq(json_string_value(json_object_get(json, "verdict")), "pass");
+    cr_assert(json_is_null(json_object_get(json, "reason")));
+    cr_assert_eq(json_integer_value(json_object_get(json, "seed")), 42);
+    async = json_object_get(json_object_get(json, "modes"), "async");
+    felt = json_object_get(async, "felt");
+    cr_assert_str_eq(json_string_value(json_object_get(async, "how")), "stall");
+    cr_assert_eq(json_integer_value(json_object_get(felt, "bytes")), 1900000);
+    cr_assert_eq(json_integer_value(json_object_get(felt, "connections")), 14);
+    json_t *measures = json_object_get(async, "measures");
+    cr_assert_eq(json_integer_value(json_object_get(measures, "lost_writes")),
+                 FAKE_RUN_LOST);
+    cr_assert_float_eq(json_number_value(json_object_get(measures, "rto_first_ms")),
+                       5900, 1e-9);
+    cr_assert(json_is_null(json_object_get(measures, "linearizable")));
+    cr_assert_eq(json_array_size(json_object_get(async, "expectations")), 1);
+    cr_assert_eq(json_array_size(json_object_get(async, "phases")), 4);
+    json_decref(json);
+    free(text);
+    fake_run_destroy(run);
+}
+
+Test(report, junit_tells_failures_from_errors)
+{
+    struct run *run = fake_run_create();
+    run->modes[0].verdict = RUN_INCONCLUSIVE;
+    run->modes[0].reason = RUN_CONTROL_SILENT;
+    run->modes[0].why = "a < b & \"c\"";
+    run->modes[0].expectations[0].result = EXPECT_UNMET;
+    run->modes[1].verdict = RUN_FAIL;
+    run->modes[1].reason = RUN_EXPECTATION_UNMET;
+    run->modes[1].why = "sync lost a write";
+    run->modes[1].expectations[0].result = EXPECT_UNMET;
+    char *text = written(run, "junit.xml");
+    cr_assert(strstr(text, "tests=\"4\" failures=\"2\" errors=\"2\""), "%s", text);
+    cr_assert(strstr(text, "<error type=\"control-silent\" message=\"a &lt; b &amp; "
+                           "&quot;c&quot;\"/>"),
+              "%s", text);
+    cr_assert(strstr(text, "<failure type=\"expectation-unmet\""), "%s", text);
+    free(text);
+    fake_run_destroy(run);
+}
+
+Test(report, page_holds_everything_itself)
+{
+    struct run *run = fake_run_create();
+    char *text = written(run, "report.html");
+    cr_assert_null(strstr(text, "src="));
+    cr_assert_null(strstr(text, "@import"));
+    cr_assert_null(strstr(text, "url(http"));
+    cr_assert_null(strstr(text, "@DATA@"));
+    cr_assert_null(strstr(text, "@SENTENCE@"));
+    cr_assert(strstr(text, "Async lost 40 of 1,500"));
+    cr_assert(
+        strstr(text,
+               "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        "the SHA-256 of \"abc\", FIPS 180-4");
+    free(text);
+    fake_run_destroy(run);
+}
+
+Test(report, page_lets_no_text_become_markup)
+{
+    struct run *run = fake_run_create();
+    char *text = written(run, "report.html");
+    cr_assert_null(strstr(text, "<script>alert"));
+    cr_assert_null(strstr(text, "</pre><b>not bold"));
+    cr_assert(strstr(text, "\\u003c/pre>\\u003cb>not bold"), "it is there, as data");
+    cr_assert_null(strstr(text, "alert(1)\\u003c/script"), "cmark leaves raw HTML out");
+    free(text);
+    fake_run_destroy(run);
+}
+
+Test(report, a_full_disk_is_said_and_leaves_no_half_report)
+{
+    struct run *run = fake_run_create();
+    struct errmsg err = {""};
+    cr_assert_lt(report_write(run, "/proc/netsplit-none", &err), 0);
+    cr_assert(strstr(err.text, "report.json"), "%s", err.text);
+    fake_run_destroy(run);
+}
+
+Test(report, terminal_stars_harm_and_lists_expectations)
+{
+    struct run *run = fake_run_create();
+    char *text = NULL;
+    size_t n = 0;
+    FILE *to = open_memstream(&text, &n);
+    run->directory = "netsplit-runs/x";
+    report_print(run, to, false);
+    cr_assert_eq(fclose(to), 0);
+    cr_assert(strstr(text, "PASS  Async lost 40 of 1,500"), "%s", text);
+    cr_assert(strstr(text, "40 *"), "%s", text);
+    cr_assert(
+        strstr(text,
+               "met      async    lost_writes: 40, expected at least 1 (control)"),
+        "%s", text);
+    cr_assert(strstr(text, "report  netsplit-runs/x/report.html"), "%s", text);
+    cr_assert_null(strchr(text, '\033'));
+    free(text);
+    fake_run_destroy(run);
+}
