@@ -29,11 +29,14 @@ struct wanted {
 static uint64_t hold_of(const struct chain *chain, const struct plan_rule *rule,
                         const struct plan_fault *fault)
 {
+    uint64_t most_bytes = chain->config.hold_bytes;
     if (rule->hold_bytes)
         return rule->hold_bytes;
-    if (fault->fault->hold)
-        return fault->fault->hold(fault->params);
-    return fault->fault->keeps ? chain->config.hold_bytes : FAULT_QUEUE_BYTES;
+    if (fault->fault->keeps)
+        return most_bytes;
+    uint64_t hold_bytes =
+        fault->fault->hold ? fault->fault->hold(fault->params) : FAULT_QUEUE_BYTES;
+    return hold_bytes < most_bytes ? hold_bytes : most_bytes;
 }
 
 static void want_stage(struct wanted *wanted, const struct plan_rule *rule,

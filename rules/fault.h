@@ -119,8 +119,9 @@ struct fault {
     /* True if all streams of a link share one bucket. */
     bool (*shares)(const void *params);
 
-    /* How many bytes may wait in front of it where the rule does not say (`hold`).
-     * NULL: the proxy's default for a stream if it keeps, else FAULT_QUEUE_BYTES. */
+    /* How many bytes may wait in front of it where the rule does not say (`hold`), but
+     * no more than the proxy's default for a stream. NULL: that default if it keeps,
+     * else FAULT_QUEUE_BYTES. */
     uint64_t (*hold)(const void *params);
     bool keeps; /* it is there to keep bytes waiting: the path is long, or cut */
 };

@@ -190,6 +190,16 @@ Test(chain, the_default_hold_is_for_faults_that_keep)
     world_compile(&world, 0);
     stream_open(&stream, &world, TO_SERVER, 0);
     cr_expect_eq(chain_room(&stream.chain), FAULT_QUEUE_BYTES);
+    stream_close(&stream);
+    world_inject(&world, "base", "rule", "a", "b", "rate=10MB/s");
+    world_compile(&world, 0);
+    stream_open(&stream, &world, TO_SERVER, 0);
+    cr_expect_eq(chain_room(&stream.chain), 500000, "50 ms of it");
+    stream_close(&stream);
+    world_inject(&world, "base", "rule", "a", "b", "rate=10GB/s");
+    world_compile(&world, 0);
+    stream_open(&stream, &world, TO_SERVER, 0);
+    cr_expect_eq(chain_room(&stream.chain), 8 << 20);
 }
 
 Test(chain, tiny_chunks_are_charged_for_their_marks)
