@@ -204,7 +204,7 @@ int cmd_judge(int argc, char **argv)
     if (judging.json && json_dumpf(judging.results, stdout, JSON_INDENT(2)) == 0)
         putchar('\n');
     json_decref(judging.results);
-    return judging.worst;
+    return (int)judging.worst;
 }
 
 int cmd_models(int argc, char **argv)

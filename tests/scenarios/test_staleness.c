@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/base/now.h"
 #include "tests/scenarios/made_history.h"
+#include "tests/scenarios/random_history.h"
 
 #include <criterion/criterion.h>
+#include <inttypes.h>
 
 #define READ(from, to, process_, saw_)                                                 \
     {                                                                                  \
@@ -103,4 +105,70 @@ Test(staleness, a_register_write_with_an_unknown_outcome_is_older_than_nothing)
     struct judged judged = JUDGE(rows, 1, "fresh");
     expect_measure(&judged, MEASURE_STALE_READS, 0);
     judged_free(&judged);
+}
+
+/* When what a read saw had surely ended; 0: it saw nothing; never: it may last. */
+static uint64_t end_of_seen(const struct operations *all, const struct operation *read)
+{
+    if (read->result.kind == HISTORY_NIL)
+        return 0;
+    for (size_t i = 0; i < all->n; i++)
+        if (all->items[i].f == HISTORY_WRITE && all->items[i].key == read->key &&
+            all->items[i].argument.integer == read->result.integer)
+            return all->items[i].type == HISTORY_OK ? all->items[i].complete_ns
+                                                    : HISTORY_NEVER;
+    return HISTORY_NEVER;
+}
+
+/* By how long a read of a register was behind, from the definition; 0: it was not. */
+static uint64_t behind_slowly(const struct operations *all,
+                              const struct operation *read)
+{
+    uint64_t first_ns = HISTORY_NEVER, seen_ns = end_of_seen(all, read);
+    for (size_t i = 0; i < all->n; i++) {
+        const struct operation *write = &all->items[i];
+        bool newer = write->f == HISTORY_WRITE && write->type == HISTORY_OK &&
+                     write->key == read->key && write->invoke_ns > seen_ns;
+        if (newer && write->complete_ns < read->invoke_ns &&
+            write->complete_ns < first_ns)
+            first_ns = write->complete_ns;
+    }
+    return first_ns == HISTORY_NEVER ? 0 : read->invoke_ns - first_ns;
+}
+
+Test(staleness, of_random_registers_is_what_the_definition_says)
+{
+    uint64_t all_stale = 0;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        struct random_shape shape = {.seed = seed,
+                                     .operations = 100,
+                                     .processes = 5,
+                                     .keys = 2,
+                                     .nodes = 1,
+                                     .reads = 50,
+                                     .info = 10,
+                                     .registers = true,
+                                     .gibberish = true};
+        struct random_truth truth;
+        struct judged judged = {.history = random_history(&shape, &truth)};
+        cr_assert_eq(judge_history(judged.history, model_find("fresh", NULL),
+                                   &judged.judgement, NULL),
+                     0);
+        const struct operations *all = &judged.judgement.operations;
+        uint64_t stale = 0, longest = 0;
+        for (size_t i = 0; i < all->n; i++) {
+            if (all->items[i].f != HISTORY_READ || all->items[i].type != HISTORY_OK)
+                continue;
+            uint64_t behind = behind_slowly(all, &all->items[i]);
+            stale += behind > 0;
+            longest = behind > longest ? behind : longest;
+            cr_expect_eq(judged.judgement.fates[i], behind ? FATE_STALE : FATE_KEPT,
+                         "seed %" PRIu64 ", operation %zu", seed, i);
+        }
+        expect_measure(&judged, MEASURE_STALE_READS, stale);
+        expect_measure(&judged, MEASURE_STALENESS_MAX, longest);
+        all_stale += stale;
+        judged_free(&judged);
+    }
+    cr_expect_gt(all_stale, 100);
 }
