@@ -226,7 +226,7 @@ static int start_rules(struct run *run, char **operands, size_t n)
         status = proxy_start_file(run->proxy, run->rules_path, &diag, &err);
     } else {
         struct buffer text = {0};
-        status = operands_to_rules(operands, n, &text, &err);
+        status = operands_to_rules((const char *const *)operands, n, &text, &err);
         struct proxy_source source = {"operands", buffer_text(&text), text.length};
         if (status == 0)
             status = proxy_start(run->proxy, &source, &diag, &err);

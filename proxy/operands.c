@@ -53,7 +53,8 @@ static bool take_apart(const char *word, struct part *listen, struct part *host,
            !strpbrk(word, "\"\\\n");
 }
 
-int operands_to_rules(char **words, size_t n, struct buffer *out, struct errmsg *err)
+int operands_to_rules(const char *const *words, size_t n, struct buffer *out,
+                      struct errmsg *err)
 {
     struct buffer listens = {0};
     buffer_print(out, "netsplit: 1\nnodes:\n  client: {}\n");

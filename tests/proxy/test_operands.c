@@ -7,11 +7,10 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The words as rules, which must parse. */
-static struct rules *parse(char **words, size_t n)
+static struct rules *parse(const char *const *words, size_t n)
 {
     struct buffer text = {0};
     struct diag diag;
@@ -28,8 +27,9 @@ static struct rules *parse(char **words, size_t n)
 
 Test(operands, become_paths_from_the_client_to_a_server_each)
 {
-    char *words[] = {"7101:127.0.0.1:5432", "127.0.0.2:7102:db.internal:6379",
-                     "[::1]:0:[fe80::1]:80"};
+    const char *const words[] = {"7101:127.0.0.1:5432",
+                                 "127.0.0.2:7102:db.internal:6379",
+                                 "[::1]:0:[fe80::1]:80"};
     struct rules *rules = parse(words, 3);
     cr_assert_eq(rules->n_listens, 3);
     const struct rule_listen *listen = rules->listens;
@@ -54,8 +54,7 @@ Test(operands, that_are_none_are_named_with_an_example)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct buffer text = {0};
         struct errmsg err = {0};
-        char *word = strdup(bad[i]);
-        int status = operands_to_rules(&word, 1, &text, &err);
+        int status = operands_to_rules(&bad[i], 1, &text, &err);
         if (status == 0) { /* the shape is right: then the parser says what is wrong */
             struct diag diag;
             struct rules *rules;
@@ -67,7 +66,6 @@ Test(operands, that_are_none_are_named_with_an_example)
             cr_assert_not_null(strstr(err.text, "LISTEN:UPSTREAM"));
         }
         cr_assert_eq(status, -EINVAL, "%s", bad[i]);
-        free(word);
         buffer_close(&text);
     }
 }

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* netsplit proxy as a process: what it says, how it ends, and what it leaves. */
+#include "proxy/base/memory.h"
+#include "proxy/base/now.h"
+#include "proxy/base/tempdir.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ARGUMENTS = 24, PATIENCE_MS = 20000 };
+
+static char dir[TEMPDIR_PATH_MAX];
+static int echo;      /* a listening socket, the server of the paths */
+static uint16_t port; /* its port */
+
+/* A proxy that runs. */
+struct run {
+    pid_t pid;
+    int said; /* its stdout and stderr */
+    char text[8192];
+    size_t length;
+};
+
+static uint16_t bound_port(int fd)
+{
+    struct sockaddr_in address;
+    socklen_t length = sizeof address;
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    return ntohs(address.sin_port);
+}
+
+static void setup(void)
+{
+    const struct sockaddr_in any = {.sin_family = AF_INET,
+                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    (void)signal(SIGPIPE, SIG_IGN);
+    cr_assert_eq(tempdir_make("proxy-test", dir, NULL), 0);
+    cr_assert_eq(setenv("XDG_RUNTIME_DIR", dir, 1), 0);
+    (void)unsetenv("NETSPLIT_CONTROL");
+    echo = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(echo, (const struct sockaddr *)&any, sizeof any), 0);
+    cr_assert_eq(listen(echo, 16), 0);
+    port = bound_port(echo);
+}
+
+static void teardown(void)
+{
+    close(echo);
+    cr_assert_eq(tempdir_remove(dir), 0);
+}
+
+TestSuite(proxy_program, .init = setup, .fini = teardown, .timeout = 60);
+
+/* Runs `netsplit proxy` with the arguments, ended by NULL. */
+static struct run start(const char *first, ...)
+{
+    struct run run = {0};
+    const char *argv[ARGUMENTS] = {getenv("NETSPLIT"), "proxy", first};
+    va_list args;
+    va_start(args, first);
+    for (size_t i = 3; i < ARGUMENTS - 1 && argv[i - 1]; i++)
+        argv[i] = va_arg(args, const char *);
+    va_end(args);
+    int ends[2];
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    pid_t parent = getpid();
+    run.pid = fork();
+    cr_assert_geq(run.pid, 0);
+    if (run.pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent || dup2(ends[1], 1) < 0 || dup2(ends[1], 2) < 0)
+            _exit(127);
+        execv(argv[0], (char *const *)argv);
+        _exit(127);
+    }
+    close(ends[1]);
+    run.said = ends[0];
+    return run;
+}
+
+/* Reads what it says up to the text, or to its end (NULL). */
+static void read_until(struct run *run, const char *text)
+{
+    while (!text || !strstr(run->text, text)) {
+        struct pollfd fd = {.fd = run->said, .events = POLLIN};
+        cr_assert_gt(poll(&fd, 1, PATIENCE_MS), 0, "it said only: %s", run->text);
+        ssize_t n = read(run->said, run->text + run->length,
+                         sizeof run->text - 1 - run->length);
+        if (n <= 0) {
+            cr_assert_null(text, "it said only: %s", run->text);
+            return;
+        }
+        run->length += (size_t)n;
+        run->text[run->length] = '\0';
+    }
+}
+
+/* Waits for its end. Returns the exit status, or 128 + signal. */
+static int finish(struct run *run)
+{
+    int status;
+    read_until(run, NULL);
+    close(run->said);
+    cr_assert_eq(waitpid(run->pid, &status, 0), run->pid);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Nothing but the empty runtime directory is left in dir. */
+static void expect_nothing_left(void)
+{
+    char *command = xasprintf("find %s -mindepth 1 ! -type d ! -name '*.yaml'", dir);
+    char line[256] = "";
+    FILE *from = popen(command, "r");
+    cr_assert_not_null(from);
+    (void)fgets(line, sizeof line, from);
+    cr_assert_eq(pclose(from), 0);
+    free(command);
+    cr_assert_str_eq(line, "");
+}
+
+static char *write_rules(const char *name, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static char *write_rules(const char *name, const char *format, ...)
+{
+    char *path = xasprintf("%s/%s", dir, name);
+    FILE *to = fopen(path, "w");
+    va_list args;
+    cr_assert_not_null(to);
+    va_start(args, format);
+    cr_assert_gt(vfprintf(to, format, args), 0);
+    va_end(args);
+    cr_assert_eq(fclose(to), 0);
+    return path;
+}
+
+/* The port behind NAME= in the ready line. */
+static uint16_t ready_port(const struct run *run, const char *name)
+{
+    char *word = xasprintf(" %s=127.0.0.1:", name);
+    const char *at = strstr(run->text, word);
+    cr_assert_not_null(at, "%s", run->text);
+    uint16_t result = (uint16_t)atoi(at + strlen(word));
+    free(word);
+    return result;
+}
+
+/* A connection through the proxy, blocking; -1: refused. */
+static int join(uint16_t to)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons(to),
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static void expect_passing(uint16_t through)
+{
+    char byte = 0;
+    int client = join(through);
+    cr_assert_geq(client, 0);
+    int server = accept(echo, NULL, NULL);
+    cr_assert_eq(write(client, "x", 1), 1);
+    cr_assert_eq(read(server, &byte, 1), 1);
+    cr_assert_eq(byte, 'x');
+    close(client);
+    close(server);
+}
+
+static const char two_paths[] =
+    "netsplit: 1\nseed: 7\nnodes:\n  c: {}\n"
+    "  s: { address: 127.0.0.1, ports: [%u] }\n"
+    "listen:\n"
+    "  - { name: wal, address: \"127.0.0.1:0\", from: c, to: s }\n"
+    "  - { address: \"127.0.0.1:0\", from: s, to: s }\n";
+
+Test(proxy_program, says_ready_serves_and_dies_of_the_signal)
+{
+    char *rules = write_rules("r.yaml", two_paths, port);
+    char *ready = xasprintf("%s/ready", dir);
+    struct run run = start("-f", rules, "--ready-file", ready, NULL);
+    read_until(&run, "\n");
+    char *want = xasprintf("ready wal=127.0.0.1:%u s>s=127.0.0.1:%u "
+                           "control=%s/netsplit/control seed=7\n",
+                           ready_port(&run, "wal"), ready_port(&run, "s>s"), dir);
+    cr_assert_str_eq(run.text, want);
+    char line[512] = "";
+    FILE *file = fopen(ready, "r");
+    cr_assert_not_null(file);
+    (void)fgets(line, sizeof line, file);
+    (void)fclose(file);
+    cr_assert_str_eq(line, want, "the file says the same");
+    expect_passing(ready_port(&run, "wal"));
+    (void)kill(run.pid, SIGTERM);
+    cr_assert_eq(finish(&run), 128 + SIGTERM);
+    expect_nothing_left();
+    free(want);
+    free(ready);
+    free(rules);
+}
+
+Test(proxy_program, a_second_signal_ends_the_draining)
+{
+    char *word = xasprintf("0:127.0.0.1:%u", port);
+    struct run run = start(word, "--drain", "10m", NULL);
+    read_until(&run, "\n");
+    uint16_t through = ready_port(&run, "path1");
+    int client = join(through), server = accept(echo, NULL, NULL);
+    (void)kill(run.pid, SIGINT);
+    int refused;
+    while ((refused = join(through)) >= 0) /* until it has stopped listening */
+        close(refused);
+    cr_assert_eq(write(client, "x", 1), 1);
+    char byte;
+    cr_assert_eq(read(server, &byte, 1), 1, "it drains: the connection lives");
+    (void)kill(run.pid, SIGINT);
+    cr_assert_eq(finish(&run), 128 + SIGINT);
+    cr_assert_lt(read(client, &byte, 1), 0);
+    cr_assert_eq(errno, ECONNRESET);
+    expect_nothing_left();
+    close(client);
+    close(server);
+    free(word);
+}
+
+Test(proxy_program, ends_by_itself_after_its_time)
+{
+    char *word = xasprintf("0:127.0.0.1:%u", port);
+    struct run run = start(word, "--for", "50ms", NULL);
+    cr_assert_eq(finish(&run), 0);
+    expect_nothing_left();
+    free(word);
+}
+
+Test(proxy_program, names_the_port_that_is_taken_and_starts_nothing)
+{
+    char *first = xasprintf("0:127.0.0.1:%u", port);
+    char *second = xasprintf("%u:127.0.0.1:%u", port, port);
+    struct run run = start(first, second, NULL);
+    cr_assert_eq(finish(&run), 3);
+    char *address = xasprintf("127.0.0.1:%u", port);
+    cr_assert_not_null(strstr(run.text, address), "%s", run.text);
+    cr_assert_not_null(strstr(run.text, "Address already in use"));
+    cr_assert_null(strstr(run.text, "ready path"));
+    expect_nothing_left();
+    free(address);
+    free(first);
+    free(second);
+}
+
+Test(proxy_program, a_second_one_on_the_same_control_socket_is_refused)
+{
+    char *word = xasprintf("0:127.0.0.1:%u", port);
+    struct run run = start(word, NULL);
+    read_until(&run, "\n");
+    struct run second = start(word, NULL);
+    cr_assert_eq(finish(&second), 3, "%s", second.text);
+    cr_assert_null(strstr(second.text, "ready path"));
+    expect_passing(ready_port(&run, "path1"));
+    (void)kill(run.pid, SIGTERM);
+    cr_assert_eq(finish(&run), 128 + SIGTERM);
+    expect_nothing_left();
+    free(word);
+}
+
+Test(proxy_program, shows_all_errors_of_a_file_at_once)
+{
+    char *rules = write_rules("bad.yaml", "netsplit: 1\nnodes:\n  a: 1.2.3.4\n"
+                                          "rules:\n"
+                                          "  - { name: x, inject: { dely: 4ms } }\n"
+                                          "  - { name: y, inject: { rate: 4 } }\n"
+                                          "  - { name: z, cut: { from: a, to: b } }\n");
+    struct run run = start("-f", rules, NULL);
+    cr_assert_eq(finish(&run), 2);
+    cr_assert_not_null(strstr(run.text, "bad.yaml:5:"), "%s", run.text);
+    cr_assert_not_null(strstr(run.text, "bad.yaml:6:"), "%s", run.text);
+    cr_assert_not_null(strstr(run.text, "bad.yaml:7:"), "%s", run.text);
+    expect_nothing_left();
+    free(rules);
+}
+
+Test(proxy_program, bad_usage_is_said)
+{
+    struct run run = start("-f", "/nonexistent/rules.yaml", NULL);
+    cr_assert_eq(finish(&run), 2);
+    cr_assert_not_null(strstr(run.text, "/nonexistent/rules.yaml"));
+    run = start(NULL, NULL);
+    cr_assert_eq(finish(&run), 2);
+    run = start("-f", "x.yaml", "1:2:3", NULL);
+    cr_assert_eq(finish(&run), 2);
+    run = start("--seed", "green", "1:2:3", NULL);
+    cr_assert_eq(finish(&run), 2);
+    cr_assert_not_null(strstr(run.text, "green"));
+}
+
+Test(proxy_program, reads_its_rules_again_and_keeps_them_when_they_are_bad)
+{
+    char *rules = write_rules("r.yaml", two_paths, port);
+    struct run run = start("-f", rules, NULL);
+    read_until(&run, "\n");
+    uint16_t wal = ready_port(&run, "wal"), other = ready_port(&run, "s>s");
+    free(write_rules("r.yaml", "netsplit: 1\nnonsense: true\n"));
+    (void)kill(run.pid, SIGHUP);
+    read_until(&run, "nothing has changed");
+    cr_assert_not_null(strstr(run.text, "r.yaml:2:1"), "%s", run.text);
+    expect_passing(wal);
+    expect_passing(other);
+    free(write_rules("r.yaml",
+                     "netsplit: 1\nnodes:\n  c: {}\n"
+                     "  s: { address: 127.0.0.1, ports: [%u] }\nlisten:\n"
+                     "  - { name: wal, address: \"127.0.0.1:0\", from: c, to: s }\n",
+                     port));
+    (void)kill(run.pid, SIGHUP);
+    int fd;
+    while ((fd = join(other)) >= 0) /* until the reload has closed it */
+        close(fd);
+    /* Those that were accepted before it closed may have reached the server. */
+    cr_assert_eq(fcntl(echo, F_SETFL, O_NONBLOCK), 0);
+    while ((fd = accept(echo, NULL, NULL)) >= 0)
+        close(fd);
+    cr_assert_eq(fcntl(echo, F_SETFL, 0), 0);
+    fd = join(wal);
+    cr_assert_geq(fd, 0);
+    close(fd);
+    (void)kill(run.pid, SIGTERM);
+    cr_assert_eq(finish(&run), 128 + SIGTERM);
+    free(rules);
+}
