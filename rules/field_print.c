@@ -58,7 +58,7 @@ static void print_decimal(uint64_t value, uint64_t one, const char *unit,
     uint64_t rest = value % one;
     if (rest > 0)
         buffer_print(out, ".");
-    for (uint64_t place = one / 10; rest > 0; place /= 10) {
+    for (uint64_t place = one / 10; place > 0 && rest > 0; place /= 10) {
         buffer_print(out, "%u", (unsigned)(rest / place));
         rest %= place;
     }

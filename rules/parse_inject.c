@@ -93,7 +93,7 @@ static const char *belongs(const char *key)
     return NULL;
 }
 
-static const struct yaml_table inject_table = {
+const struct yaml_table parser_inject_table = {
     .what = "\"inject\"", .strangers = strangers, .belongs = belongs};
 
 static const struct field *find_field(const char *key)
@@ -137,7 +137,7 @@ static void complain_unknown_keys(struct parser *parser, const struct yaml_node 
     size_t n = collect_keys(keys, KEYS_MOST);
     for (size_t i = 0; i < map->n; i++)
         if (!find_field(map->pairs[i].key->text))
-            yaml_complain_unknown(map->pairs[i].key, &inject_table, keys, n,
+            yaml_complain_unknown(map->pairs[i].key, &parser_inject_table, keys, n,
                                   parser->diag);
 }
 

@@ -244,12 +244,14 @@ static void check_when(struct parser *parser, const struct yaml_node *map,
         diag_error(parser->diag, &every->key->at,
                    "\"every\" means nothing without \"for\"");
         diag_hint(parser->diag, "what never ends cannot begin again");
-    } else if (when->every_ns > 0 && when->for_ns > when->every_ns) {
+    } else if (!every || !lasts || when->every_ns == 0) {
+        return;
+    } else if (when->for_ns > when->every_ns) {
         diag_error(parser->diag, &lasts->value->at,
                    "\"for\" is longer than \"every\" (%s): it would never end",
                    every->value->text);
         diag_hint(parser->diag, "\"every\" counts from one beginning to the next");
-    } else if (when->every_ns > 0 && when->for_ns == when->every_ns) {
+    } else if (when->for_ns == when->every_ns) {
         diag_warning(parser->diag, &lasts->value->at,
                      "\"for\" is as long as \"every\": there is no pause between");
     }

@@ -119,7 +119,8 @@ void parser_read_link(struct parser *parser, const struct link_draft *draft,
 /* The tables, for the schema. */
 extern const struct yaml_table parser_file_table, parser_node_table,
     parser_listen_table, parser_rule_table, parser_match_table, parser_when_table,
-    parser_cut_table;
+    parser_cut_table,
+    parser_inject_table; /* this one without fields: they are the catalogue's */
 
 /* parse_words.c */
 

@@ -11,6 +11,7 @@
 #include "rules/utf8.h"
 #include "rules/yaml_problem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -281,6 +282,7 @@ static void close_frame(struct reader *reader, const yaml_event_t *event)
 {
     struct frame *frame = &reader->stack[--reader->depth];
     struct yaml_node *node = frame->node;
+    assert(node); /* frames are opened with one */
     node->cut = !event || frame->lacks_key;
     if (node->kind == YAML_MAP) {
         drop_duplicates(reader, node, frame->elements);
