@@ -338,3 +338,20 @@ Test(history, a_history_that_does_not_fit_together_is_refused)
         "record 2: process 0 goes on after its write of record 0 ended in "
         "info; it must be retired");
 }
+
+Test(history, what_a_server_says_is_written_so_that_it_can_be_read)
+{
+    char path[PATH_BYTES];
+    temporary_path(path);
+    struct history *h = history_create();
+    (void)history_record_event(h, 0, "step",
+                               "\xff \xc3\xa9 \xc3 \xe0\x80\x80 \xed\xa0\x80 "
+                               "\xf0\x9f\x98\x80 \xf5 \x01 \\");
+    cr_assert_eq(history_write_file(h, path, HISTORY_JSON, NULL), 0);
+    cr_expect_str_eq(read_back(path),
+                     "{\"index\":0,\"time\":0,\"process\":\"nemesis\",\"type\":"
+                     "\"info\",\"f\":\"step\",\"value\":\"? \xc3\xa9 ? ??? ??? "
+                     "\xf0\x9f\x98\x80 ? \\u0001 \\\\\"}\n");
+    history_destroy(h);
+    (void)unlink(path);
+}
