@@ -17,6 +17,7 @@
 #include "proxy/api.h"
 #include "proxy/api_internal.h"
 #include "proxy/base/log.h"
+#include "proxy/base/now.h"
 #include "proxy/proxy.h"
 
 #include <errno.h>
@@ -27,9 +28,10 @@
 #include <unistd.h>
 
 enum {
-    IDLE_TIMEOUT_S = 60,
+    IDLE_TIMEOUT_S = 10,
     MEMORY_A_CLIENT = 32 * 1024, /* the daemon's: request head and buffers */
     LAST_WORDS_MS = 200,         /* for event streams to write their end */
+    LAST_WORDS_STEP_MS = 10,
     HANDLES = 2,
 };
 
@@ -263,29 +265,40 @@ static void stop_daemon(struct api *api)
 
 static void on_timer(uv_timer_t *timer);
 
-/* Does what the daemon has to do and asks it when it wants to be called again. */
-static void run_daemon(struct api *api)
+/* Asks to be called again when the daemon wants it. The daemon's own timeout does not
+ * count connections that were resumed in its last turn. */
+static void plan_next_turn(struct api *api)
 {
-    MHD_UNSIGNED_LONG_LONG timeout_ms;
-    if (MHD_run(api->daemon) != MHD_YES)
-        log_line(LOG_ERROR, "control the HTTP server failed a turn");
-    if (api->closing && (api->n_streams == 0 || api->stop_now)) {
-        stop_daemon(api);
-        return;
-    }
-    if (api->closing)
-        return; /* the timer runs for the streams' last words */
-    if (MHD_get_timeout(api->daemon, &timeout_ms) == MHD_YES)
+    MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
+    if (api->resumed || MHD_get_timeout(api->daemon, &timeout_ms) == MHD_YES)
         (void)uv_timer_start(&api->timer, on_timer, timeout_ms, 0);
     else
         (void)uv_timer_stop(&api->timer);
 }
 
+/* Does what the daemon has to do; and ends it when nothing is left to wait for. */
+static void run_daemon(struct api *api)
+{
+    api->resumed = false;
+    if (MHD_run(api->daemon) != MHD_YES)
+        log_line(LOG_ERROR, "control the HTTP server failed a turn");
+    if (api->closing && (api->n_streams == 0 || now_ns() >= api->stop_at_ns))
+        stop_daemon(api);
+    else if (api->closing)
+        (void)uv_timer_start(&api->timer, on_timer, LAST_WORDS_STEP_MS, 0);
+    else
+        plan_next_turn(api);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
-    struct api *api = timer->data;
-    api->stop_now = api->closing;
-    run_daemon(api);
+    run_daemon(timer->data);
+}
+
+void api_turn_soon(struct api *api)
+{
+    api->resumed = true;
+    (void)uv_timer_start(&api->timer, on_timer, 0, 0); /* not closing: cannot fail */
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -361,6 +374,7 @@ void api_close(struct api *api, api_closed_fn on_closed, void *arg)
     api->on_closed = on_closed;
     api->arg = arg;
     (void)unlink(api->path);
+    api->stop_at_ns = now_ns() + LAST_WORDS_MS * NS_PER_MS;
     api_end_streams(api);
-    (void)uv_timer_start(&api->timer, on_timer, api->n_streams ? LAST_WORDS_MS : 0, 0);
+    api_turn_soon(api);
 }

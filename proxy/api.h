@@ -3,40 +3,46 @@
  *
  * It serves netsplit ctl, drills, and anything else that speaks HTTP:
  * curl --unix-socket PATH http://netsplit/v1/status. No request blocks the loop; a
- * client that hangs or sends nonsense holds one descriptor until it times out (60 s
- * without a byte; event streams excepted). At most 64 clients at once.
+ * client that hangs, or leaves in the middle of a request, costs one descriptor until
+ * it has been silent for 10 s (event streams excepted). At most 256 clients at once.
  *
- * Every answer is a JSON object with Content-Type: application/json (event streams:
- * application/x-ndjson). All *_ns that are moments are CLOCK_MONOTONIC. Unknown keys
- * must be ignored by readers: more will come.
+ * Every answer to a request that is HTTP is a JSON object with Content-Type:
+ * application/json (event streams: application/x-ndjson). All *_ns that are moments are
+ * CLOCK_MONOTONIC. Unknown keys must be ignored by readers: more will come.
  *
- * Errors: {"error": "a sentence", "diagnostics": [...]}, diagnostics only where a rule
- * file was wrong, in the order of the text (rules/diag.h has the fields):
- *   { "severity": "error"|"lacking"|"warning", "file": "x.yaml", "line": 14, "column":
- * 15, "length": 6, "text": "unknown distribution \"normall\"", "hint": "did you mean
- * \"normal\"?" | null, "excerpt": "the line, or a part of a long one" | null,
- * "excerpt_column": 15 } 400 a malformed request        404 no such path, or no such
- * overlay 405 wrong method (Allow says)  409 refused in this state: halted 413 body
- * over 1 MiB            422 the rules are wrong, or could not be applied 500 a commit
- * failed for a reason that is not the rules': a port in use 503 out of memory, too many
- * event streams
+ * Errors: { "error": "a sentence", "diagnostics": [ ... ] }. The list is there only
+ * where a rule file was wrong, in the order of the text (rules/diag.h has the fields):
+ *
+ *   { "severity": "error"|"lacking"|"warning", "file": "x.yaml", "line": 14,
+ *     "column": 15, "length": 6, "text": "unknown distribution \"normall\"",
+ *     "hint": "did you mean \"normal\"?" | null, "excerpt_column": 15,
+ *     "excerpt": "the line, or a part of a long one" | null }
+ *
+ *   400  a malformed request
+ *   404  no such path, or no such overlay
+ *   405  wrong method (Allow says which)
+ *   409  refused in this state: halted
+ *   413  a body over 1 MiB
+ *   422  the rules are wrong, or ask for what is lacking here
+ *   500  a commit failed for another reason: a port in use
+ *   503  out of memory, stopping, too many event streams
  *
  * GET /v1/status
  *   { "pid": 4711, "version": "0.1", "seed": 42, "generation": 3, "now_ns": N,
  *     "started_ns": N, "halted": false, "accepting": true, "stopping": false,
- *     "base": { "file": "rules.yaml", "committed_ns": N, "off": "nothing"|"links"|"all"
- * }, "overlays": [ { "name": "cut", "file": "cut.yaml", "committed_ns": N,
+ *     "base": { "file": "rules.yaml", "committed_ns": N, "off": OFF },
+ *     "overlays": [ { "name": "cut", "file": "cut.yaml", "committed_ns": N,
  *                     "remaining_ms": 29000 | null,   (null: for ever)
- *                     "off": "nothing"|"links"|"all" } ],
+ *                     "off": OFF } ],                 (in the order they act)
  *     "listeners": [ { "name": "wal", "address": "127.0.0.1:7101", "from": "n1",
- *                      "to": "n2",
- *                      "refusing": false, "connections_open": N } ],
+ *                      "to": "n2", "refusing": false, "connections_open": N } ],
  *     "rules": [ RULE, ... ], "links": [ LINK, ... ],
  *     "totals": { "connections": N, "connections_open": N, "passed_bytes": N,
  *                 "held_bytes": N, "discarded_bytes": N, "attempts": N,
  *                 "attempts_held": N, "attempts_failed": N },
  *     "budgets": [ { "name": "held_bytes", "limit": N, "used": N, "peak": N,
  *                    "reached": N } ] }
+ *   OFF: "nothing", "links" (healed), or "all" (cleared)
  *   RULE: { "name": "split", "origin": "base" | overlay,
  *     "state": "waiting"|"active"|"inactive"|"off"|"removed",
  *     "how": "stall" | ... | null   (of a link rule: what is really done),
@@ -78,20 +84,31 @@
  *   "rules": ["cut-1", ...]  (names of the rules now in that file),
  *   "lease_ms": 600000 | null, "diagnostics": [ warnings ] }
  *
- * PUT /v1/rules[?file=NAME]                      body: YAML. Replaces the base. CHANGE
- * PUT /v1/overlays/NAME[?file=NAME][&for=30s|ever]  body: YAML, `rules:` only. Installs
- *   or replaces. for: the lease, 10m unless said. file: what diagnostics call the text.
- *   NAME: 1 to 100 of A-Z a-z 0-9 . _ - and not "base".                       CHANGE
- * DELETE /v1/overlays/NAME                       removes one                   CHANGE
- * DELETE /v1/overlays                            clear: removes all overlays, and
- *   switches the base's rules off until it is applied again                    CHANGE
- * POST /v1/heal                                  switches link rules off, everywhere,
- *   until the next change of their file                                        CHANGE
- * POST /v1/partition[?for=..][&as=NAME]          body: { "parts": [["n1"],
- *   ["n2","n3"]], "how": "stall" (optional) }. An overlay of one rule; without `as` it
- *   is named partition-1, or the next free number. "overlay" names it.         CHANGE
- * POST /v1/halt                                  clear, and refuse all but heal, clear
- *   and resume (409) until POST /v1/resume                                     CHANGE
+ * PUT /v1/rules[?file=NAME]
+ *   Replaces the base by the body, a rule file. file: what diagnostics call it.
+ *
+ * PUT /v1/overlays/NAME[?file=NAME][&for=30s|ever]
+ *   Installs or replaces an overlay: `netsplit: 1` and `rules:`. for: the lease, 10m
+ *   unless said. NAME: 1 to 100 of A-Z a-z 0-9 . _ - and not "base".
+ *
+ * DELETE /v1/overlays/NAME
+ *   Removes one.
+ *
+ * DELETE /v1/overlays
+ *   Clear: removes all overlays, and switches the base's rules off until it is applied
+ *   again.
+ *
+ * POST /v1/heal
+ *   Switches link rules off, everywhere, until the next change of their file.
+ *
+ * POST /v1/partition[?for=30s|ever][&as=NAME]
+ *   An overlay of one rule, from {"parts": [["n1"], ["n2", "n3"]], "how": "stall"}; how
+ *   may be missing. Without `as` it is called partition-1, or the next free number; the
+ *   answer's "overlay" says which.
+ *
+ * POST /v1/halt
+ *   Clear, and refuse all changes but heal, clear and resume (409) until POST
+ *   /v1/resume.
  */
 #ifndef NETSPLIT_PROXY_API_H
 #define NETSPLIT_PROXY_API_H
@@ -101,7 +118,7 @@
 struct api;
 struct proxy;
 
-enum { API_BODY_LIMIT_BYTES = 1 << 20, API_CLIENTS_MAX = 64, API_STREAMS_MAX = 32 };
+enum { API_BODY_LIMIT_BYTES = 1 << 20, API_CLIENTS_MAX = 256, API_STREAMS_MAX = 32 };
 
 /* Binds path (replacing a dead socket) and serves proxy from its loop. The proxy must
  * outlive the api. Errors: -EADDRINUSE a proxy answers there already; else what binding
@@ -110,8 +127,8 @@ int api_start(struct api **out, struct proxy *proxy, const char *path,
               struct errmsg *err);
 
 /* Ends event streams, removes the socket, and calls on_closed (may be NULL) from the
- * loop once nothing is left; the api is freed then. Leases end with it: the overlays
- * stay as they are. */
+ * loop once nothing is left; the api is freed then. The proxy, its overlays and their
+ * leases run on. */
 typedef void (*api_closed_fn)(void *arg);
 void api_close(struct api *api, api_closed_fn on_closed, void *arg);
 

@@ -50,6 +50,7 @@ static void wake(struct api_stream *stream)
     stream->suspended = false;
     journal_stop_waiting(stream->journal, &stream->listener);
     MHD_resume_connection(stream->connection);
+    api_turn_soon(stream->api);
 }
 
 static void on_added(void *arg)

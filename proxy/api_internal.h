@@ -24,7 +24,8 @@ struct api {
     int handles_open;
     bool halted;
     bool closing;
-    bool stop_now;              /* event streams had their time to end */
+    bool resumed;               /* a stream, since the daemon's last turn began */
+    uint64_t stop_at_ns;        /* closing: event streams have until then to end */
     struct api_stream *streams; /* those that are open */
     size_t n_streams;
     api_closed_fn on_closed;
@@ -79,6 +80,10 @@ enum MHD_Result api_post_resume(struct api_request *request);
 /* Makes every event stream end where it stands. None is suspended afterwards, which the
  * daemon must be given a turn to notice. */
 void api_end_streams(struct api *api);
+
+/* Gives the daemon a turn from the loop: after a connection was resumed, which in this
+ * mode tells nobody. */
+void api_turn_soon(struct api *api);
 
 /* The names of the rules that run and came from origin, as an array. */
 json_t *api_rule_names(const struct proxy *proxy, const char *origin);
