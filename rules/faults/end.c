@@ -35,7 +35,9 @@ static uint64_t end_due(const struct fault_stream *stream)
         stream->opened_ns > stream->since_ns ? stream->opened_ns : stream->since_ns;
     if (params->after.is_bytes)
         return params->after.amount ? FAULT_NEVER : start_ns;
-    return start_ns + params->after.amount;
+    uint64_t longest_ns = FAULT_NEVER - start_ns;
+    return params->after.amount < longest_ns ? start_ns + params->after.amount
+                                             : FAULT_NEVER;
 }
 
 static const struct field end_members[] = {

@@ -106,6 +106,15 @@ Test(fault, does_to_a_stream_what_its_row_says)
     }
 }
 
+Test(fault, an_end_beyond_all_time_never_comes)
+{
+    world_inject(&world, "base", "rule", "a", "b", "reset.after=5124000h");
+    world_compile(&world, 0);
+    stream_open(&stream, &world, TO_SERVER, 72000 * SECOND);
+    stream_run(&stream, 80000 * SECOND);
+    cr_expect_not(stream.is_over);
+}
+
 Test(fault, refuse_speaks_of_attempts_only)
 {
     world_inject(&world, "base", "rule", "a", "b", "refuse=true");
