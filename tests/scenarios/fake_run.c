@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Everything in it is static or owned by this file, so run_destroy() is not used. */
-#include "tests/lib/fake_run.h"
+#include "tests/scenarios/fake_run.h"
 #include "proxy/base/errmsg.h"
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
