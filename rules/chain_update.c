@@ -229,7 +229,7 @@ static void set_cuts(struct wanted *wanted)
 static bool chance_is_news(const struct wanted *wanted, const struct plan_rule *rule)
 {
     const struct chain *chain = wanted->chain;
-    uint64_t first_ns = rule->since_ns + rule->when.after_ns;
+    uint64_t first_ns = plan_rule_first_start(rule);
     if (rule->probability_ppm >= 1000000 || wanted->now_ns < first_ns)
         return false;
     if (chain->plan && first_ns <= chain->updated_ns)

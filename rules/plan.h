@@ -120,6 +120,9 @@ const char *plan_node_of_address(const struct plan *plan, enum address_kind kind
  * from since_ns on. */
 bool plan_rule_is_active(const struct plan_rule *rule, uint64_t now_ns);
 
+/* When it is in force for the first time; FAULT_NEVER: beyond all time. */
+uint64_t plan_rule_first_start(const struct plan_rule *rule);
+
 /* When the window began that now_ns lies in; only for a rule in force. */
 uint64_t plan_rule_active_since(const struct plan_rule *rule, uint64_t now_ns);
 

@@ -60,7 +60,7 @@ static uint64_t add_times(uint64_t a, uint64_t b)
     return a > FAULT_NEVER - b ? FAULT_NEVER : a + b;
 }
 
-static uint64_t first_start(const struct plan_rule *rule)
+uint64_t plan_rule_first_start(const struct plan_rule *rule)
 {
     return add_times(rule->since_ns, rule->when.after_ns);
 }
@@ -68,13 +68,13 @@ static uint64_t first_start(const struct plan_rule *rule)
 /* How far now_ns is into its period; only from the first start on. */
 static uint64_t into_period(const struct plan_rule *rule, uint64_t now_ns)
 {
-    uint64_t elapsed_ns = now_ns - first_start(rule);
+    uint64_t elapsed_ns = now_ns - plan_rule_first_start(rule);
     return rule->when.every_ns ? elapsed_ns % rule->when.every_ns : elapsed_ns;
 }
 
 bool plan_rule_is_active(const struct plan_rule *rule, uint64_t now_ns)
 {
-    if (now_ns < first_start(rule))
+    if (now_ns < plan_rule_first_start(rule))
         return false;
     return rule->when.for_ns == 0 || into_period(rule, now_ns) < rule->when.for_ns;
 }
@@ -82,14 +82,14 @@ bool plan_rule_is_active(const struct plan_rule *rule, uint64_t now_ns)
 uint64_t plan_rule_active_since(const struct plan_rule *rule, uint64_t now_ns)
 {
     if (rule->when.for_ns == 0)
-        return first_start(rule);
+        return plan_rule_first_start(rule);
     return now_ns - into_period(rule, now_ns);
 }
 
 uint64_t plan_rule_next_edge(const struct plan_rule *rule, uint64_t now_ns)
 {
-    if (now_ns < first_start(rule))
-        return first_start(rule);
+    if (now_ns < plan_rule_first_start(rule))
+        return plan_rule_first_start(rule);
     if (rule->when.for_ns == 0)
         return FAULT_NEVER;
     uint64_t into_ns = into_period(rule, now_ns);
