@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* netsplit check and schema as a user runs them: statuses, and what goes where. */
+#include "proxy/base/memory.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+TestSuite(check_program, .timeout = 60);
+
+/* Runs `netsplit ARGUMENTS` by the shell. Returns its status, and what it wrote on the
+ * output that the redirections let through; to be freed. */
+static int run(const char *arguments, char **output)
+{
+    const char *program = getenv("NETSPLIT");
+    cr_assert_not_null(program, "NETSPLIT names the program");
+    char *command = xasprintf("'%s' %s", program, arguments);
+    FILE *from = popen(command, "r");
+    cr_assert_not_null(from);
+    *output = xcalloc(1, 65536);
+    size_t n = fread(*output, 1, 65535, from);
+    (*output)[n] = '\0';
+    int status = pclose(from);
+    free(command);
+    cr_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void expect_run(const char *arguments, int status, const char *excerpt)
+{
+    char *output = NULL;
+    int got = run(arguments, &output);
+    cr_expect_eq(got, status, "netsplit %s: %d\n%s", arguments, got, output);
+    cr_expect(strstr(output, excerpt), "netsplit %s: told\n%s", arguments, output);
+    free(output);
+}
+
+Test(check_program, a_good_file_is_said_to_be_good_on_stdout)
+{
+    expect_run(
+        "check tests/golden/rules/base.yaml 2>/dev/null", 0,
+        "tests/golden/rules/base.yaml: good rule file: 5 nodes, 4 paths, 10 rules\n");
+}
+
+Test(check_program, all_ten_mistakes_are_told_on_stderr)
+{
+    expect_run("check tests/golden/rules/ten-mistakes.yaml 2>&1 >/dev/null", 2,
+               "ten-mistakes.yaml: 10 errors\n");
+}
+
+Test(check_program, what_this_version_lacks_is_status_3)
+{
+    expect_run("check tests/golden/rules/not-in-this-version.yaml 2>&1", 3,
+               "is not available in this version");
+}
+
+Test(check_program, a_bad_file_does_not_hide_those_behind_it)
+{
+    expect_run("check /nonexistent tests/golden/rules/empty.yaml "
+               "tests/golden/rules/base.yaml 2>/dev/null",
+               2, "base.yaml: good rule file");
+    expect_run("check /nonexistent 2>&1", 2,
+               "/nonexistent: No such file or directory\n");
+    expect_run("check tests 2>&1", 2, "tests: Is a directory\n");
+    expect_run("check 2>&1", 2, "which file?");
+}
+
+Test(check_program, standard_input_is_a_file_too)
+{
+    expect_run("check - 2>&1 <tests/golden/rules/base.yaml", 0,
+               "stdin: good rule file");
+}
+
+Test(check_program, the_schema_is_printed)
+{
+    expect_run("schema", 0, "\"$schema\":\"http://json-schema.org/draft-07/schema#\"");
+    expect_run("schema much 2>&1", 2, "\"much\"");
+}
