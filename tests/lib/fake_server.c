@@ -114,6 +114,12 @@ void fake_server_init(struct fake_server *server, uv_loop_t *loop,
     server->port = ntohs(address.sin_port);
 }
 
+void fake_server_say(struct fake_server *server, const char *text)
+{
+    uv_buf_t out = uv_buf_init((char *)text, (unsigned)strlen(text));
+    check(uv_try_write((uv_stream_t *)&server->connections->tcp, &out, 1), "write");
+}
+
 void fake_server_close(struct fake_server *server)
 {
     uv_close((uv_handle_t *)&server->listener, NULL);

@@ -42,6 +42,9 @@ struct fake_server {
 void fake_server_init(struct fake_server *server, uv_loop_t *loop,
                       const struct fake_step *steps, size_t n_steps);
 
+/* Writes to the newest connection, unasked. */
+void fake_server_say(struct fake_server *server, const char *text);
+
 /* Closes the listener and what is open; the loop must run after it. */
 void fake_server_close(struct fake_server *server);
 

@@ -37,8 +37,8 @@ static void uncount(struct fake_client *client)
 static void answer_read(struct fake_client *client, struct fake_node *node)
 {
     int64_t key = client->base.request.operation.key;
-    if (node->reads_to_fail > 0) {
-        node->reads_to_fail--;
+    if (node->reads_to_fail[key] > 0) {
+        node->reads_to_fail[key]--;
         driver_refused(&client->base, DRIVER_REFUSED, "not now");
         return;
     }

@@ -19,8 +19,8 @@ enum fake_mood {
 struct fake_node {
     enum fake_mood mood;
     uint64_t latency_ms;
-    size_t reads_to_fail; /* so many of the next reads are refused */
-    size_t asked;         /* requests that came */
+    size_t reads_to_fail[FAKE_KEYS]; /* so many of the next reads are refused */
+    size_t asked;                    /* requests that came */
     int64_t items[FAKE_KEYS][FAKE_ROOM];
     size_t n[FAKE_KEYS];
 };

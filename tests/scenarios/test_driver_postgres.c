@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+TestSuite(driver_postgres, .timeout = 60); /* what waits for ever ends */
+
 /* What the server says, in the messages of PostgreSQL's protocol 3. */
 struct wire {
     char bytes[1024];

@@ -6,6 +6,8 @@
 #include <criterion/criterion.h>
 #include <unistd.h>
 
+TestSuite(driver_resp, .timeout = 60); /* what waits for ever ends */
+
 static struct client_fixture fixture;
 static struct fake_server server;
 
@@ -203,6 +205,20 @@ Test(driver_resp, connects_anew_after_the_server_closed_while_nothing_was_asked)
     client_fixture_write(&fixture, HISTORY_APPEND, 0, 1);
     expect(HISTORY_OK, DRIVER_NO_ERROR);
     for (int i = 0; i < 20; i++) /* hears of the end */
+        (void)uv_run(&fixture.loop, UV_RUN_NOWAIT);
+    client_fixture_write(&fixture, HISTORY_APPEND, 0, 2);
+    expect(HISTORY_OK, DRIVER_NO_ERROR);
+    cr_expect_eq(server.accepted, 2);
+    end();
+}
+
+Test(driver_resp, leaves_a_server_that_speaks_unasked)
+{
+    struct fake_step steps[] = {says(":4\r\n"), says(":8\r\n")};
+    serve(steps, 2);
+    client_fixture_write(&fixture, HISTORY_APPEND, 0, 1);
+    fake_server_say(&server, ":99\r\n"); /* not the answer to what comes next */
+    for (int i = 0; i < 20; i++)
         (void)uv_run(&fixture.loop, UV_RUN_NOWAIT);
     client_fixture_write(&fixture, HISTORY_APPEND, 0, 2);
     expect(HISTORY_OK, DRIVER_NO_ERROR);

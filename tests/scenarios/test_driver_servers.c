@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+TestSuite(driver_servers, .timeout = 180); /* what waits for ever ends */
+
 static struct server_process server;
 static struct client_fixture fixture;
 

@@ -9,6 +9,8 @@
 
 enum { NODES = 3 };
 
+TestSuite(processes, .timeout = 60); /* what waits for ever ends */
+
 static uv_loop_t loop;
 static struct history *history;
 static struct processes *pool;
@@ -342,7 +344,7 @@ Test(processes, read_every_key_of_every_node_at_last_and_try_again)
     struct operations operations;
     bool read[NODES][FAKE_KEYS] = {{false}};
     begin(1000, 0);
-    fake_nodes[1].reads_to_fail = 3;
+    fake_nodes[1].reads_to_fail[1] = 3;
     processes_start(pool);
     run_until_records(40);
     stop();

@@ -17,6 +17,8 @@
 
 enum { NODES = 3 };
 
+TestSuite(processes_store, .timeout = 60); /* what waits for ever ends */
+
 static uv_loop_t loop;
 static struct history *history;
 static struct processes *pool;
