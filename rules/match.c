@@ -185,11 +185,14 @@ static struct lookup look_up(const struct plan *plan, uint32_t from, uint32_t to
 /* Takes the edge of the lowest rank off the eight sorted lists; total is not 0. */
 static uint32_t take_lowest(struct lookup *lookup)
 {
-    size_t best = 8;
-    for (size_t i = 0; i < 8; i++)
-        if (lookup->n[i] &&
-            (best == 8 || lookup->edges[i]->rank < lookup->edges[best]->rank))
+    size_t best = 0;
+    for (size_t i = 1; i < 8; i++) {
+        bool is_lower =
+            lookup->n[best] == 0 ||
+            (lookup->n[i] && lookup->edges[i]->rank < lookup->edges[best]->rank);
+        if (is_lower)
             best = i;
+    }
     lookup->n[best]--;
     lookup->total--;
     return lookup->edges[best]++->rank;
