@@ -115,11 +115,10 @@ static void discard_head(struct running *running, const struct fault_answer *ans
     move_head(running, answer->bytes, running->now_ns, MARK_DEAD, false);
 }
 
-static struct fault_answer ask(struct running *running, const struct chain_mark *head)
+static struct chunk chunk_of(const struct running *running,
+                             const struct chain_mark *head)
 {
-    struct chain_stage *stage = running->stage;
-    const struct fault_stream view = chain_stage_view(running->chain, stage);
-    const struct chunk chunk = {
+    return (struct chunk){
         .kind = head->kind == MARK_FIN   ? CHUNK_FIN
                 : head->kind == MARK_RST ? CHUNK_RST
                                          : CHUNK_DATA,
@@ -127,15 +126,20 @@ static struct fault_answer ask(struct running *running, const struct chain_mark 
         .length = head->bytes,
         .arrival_ns = head->arrival_ns,
     };
-    struct fault_answer answer = stage->fault->step(&view, running->now_ns, &chunk);
-    assert(answer.bytes <= chunk.length);
-    if (answer.drew) {
-        const struct chain_decision decision = {DECISION_DRAW, stage->rule,
-                                                stage->fault, answer.draw_ordinal,
-                                                answer.draw_outcome};
-        chain_report_decision(running->chain, &decision);
-    }
-    return answer;
+}
+
+static void ask(struct running *running, const struct chunk *chunk,
+                struct fault_answer *answer)
+{
+    struct chain_stage *stage = running->stage;
+    const struct fault_stream view = chain_stage_view(running->chain, stage);
+    *answer = stage->fault->step(&view, running->now_ns, chunk);
+    assert(answer->bytes <= chunk->length);
+    if (!answer->drew)
+        return;
+    const struct chain_decision decision = {DECISION_DRAW, stage->rule, stage->fault,
+                                            answer->draw_ordinal, answer->draw_outcome};
+    chain_report_decision(running->chain, &decision);
 }
 
 /* What becomes of the stage's head. False: nothing, for now. */
@@ -146,7 +150,9 @@ static bool step_head(struct running *running)
         move_head(running, head.bytes, head.arrival_ns, MARK_DEAD, false);
         return true;
     }
-    const struct fault_answer answer = ask(running, &head);
+    const struct chunk chunk = chunk_of(running, &head);
+    struct fault_answer answer;
+    ask(running, &chunk, &answer);
     switch (answer.verb) {
     case FAULT_PASS:
         pass_head(running, &answer, &head);
