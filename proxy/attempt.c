@@ -53,7 +53,7 @@ void attempt_dial(struct connection *connection, uint64_t now_ns)
     struct proxy *proxy = connection->proxy;
     const struct listener *listener = connection->listener;
     timer_set(proxy->timers, &connection->alarm, connection->deadline_ns);
-    int status = dial_start(&connection->dial, &proxy->watches, &listener->to_address,
+    int status = dial_start(&connection->dial, proxy->watches, &listener->to_address,
                             listener->to_port, on_dialled, connection);
     if (status != 0)
         fail_dial(connection, status, now_ns);

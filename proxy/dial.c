@@ -161,8 +161,8 @@ static int start_lookup(struct dial *dial, const char *name, uint16_t port)
         return -ENOMEM;
     lookup->request.data = lookup;
     lookup->dial = dial;
-    int status = uv_getaddrinfo(dial->group->loop, &lookup->request, on_looked_up, name,
-                                service, &hints);
+    int status = uv_getaddrinfo(watch_group_loop(dial->group), &lookup->request,
+                                on_looked_up, name, service, &hints);
     if (status != 0) {
         free(lookup);
         return status;

@@ -29,12 +29,12 @@ struct proxy_rule_note {
 struct proxy {
     struct proxy_config config; /* defaults filled in; what it borrows stays borrowed */
     struct timers *timers;      /* owned */
-    struct watch_group watches; /* all sockets of the instance */
-    struct paths *paths;        /* owned */
-    struct plan *plan;          /* one reference; NULL before proxy_start */
-    struct layers layers;       /* what the plan was compiled from */
-    struct listener *listeners; /* owned, in file order */
-    struct listener *retired;   /* owned: closed, but connections still name them */
+    struct watch_group *watches; /* owned: all sockets of the instance */
+    struct paths *paths;         /* owned */
+    struct plan *plan;           /* one reference; NULL before proxy_start */
+    struct layers layers;        /* what the plan was compiled from */
+    struct listener *listeners;  /* owned, in file order */
+    struct listener *retired;    /* owned: closed, but connections still name them */
     struct connection *oldest, *newest; /* owned, by age */
     struct proxy_rule_note *notes;      /* owned; by slot of a rule */
     size_t n_notes;

@@ -13,6 +13,7 @@ struct errmsg;
  * `client` to the node server1, server2, ... LISTEN is PORT, ADDR:PORT or [ADDR]:PORT
  * (127.0.0.1 unless said), UPSTREAM is HOST:PORT or [ADDR]:PORT. 0; or -EINVAL with the
  * word and what it should be in err, or -ENOMEM. */
-int operands_to_rules(const char *const *words, size_t n, struct buffer *out, struct errmsg *err);
+int operands_to_rules(const char *const *words, size_t n, struct buffer *out,
+                      struct errmsg *err);
 
 #endif

@@ -86,7 +86,7 @@ static void on_drained(struct timer *timer, uint64_t now_ns)
     struct proxy *proxy = timer->owner;
     while (proxy->oldest)
         connection_stop(proxy->oldest);
-    if (proxy->watches.n == 0)
+    if (watch_group_count(proxy->watches) == 0)
         on_watches_empty(proxy);
 }
 
@@ -94,7 +94,8 @@ static int make_parts(struct proxy *proxy)
 {
     proxy->buffer = malloc(PROXY_READ_BYTES);
     proxy->paths = paths_create(NULL);
-    if (!proxy->buffer || !proxy->paths)
+    proxy->watches = watch_group_create(proxy->config.loop);
+    if (!proxy->buffer || !proxy->paths || !proxy->watches)
         return -ENOMEM;
     int status = timers_create(&proxy->timers, proxy->config.loop);
     if (status != 0)
@@ -113,7 +114,6 @@ int proxy_create(const struct proxy_config *config, struct proxy **out)
     own->max_bytes = or_default(own->max_bytes, UINT64_C(1) << 30);
     own->max_hold_bytes = or_default(own->max_hold_bytes, UINT64_C(8) << 20);
     own->max_connections = own->max_connections ? own->max_connections : 10000;
-    proxy->watches.loop = own->loop;
     int status = make_parts(proxy);
     if (status != 0) {
         proxy_destroy(proxy);
@@ -139,6 +139,7 @@ void proxy_destroy(struct proxy *proxy)
     static const struct layers none = {0};
     layers_close_but(&proxy->layers, &none);
     plan_put(proxy->plan);
+    watch_group_destroy(proxy->watches);
     paths_destroy(proxy->paths);
     free(proxy->notes);
     free(proxy->buffer);
@@ -332,8 +333,7 @@ static void begin_stop(struct proxy *proxy)
     timer_clear(proxy->timers, &proxy->edge);
     timer_clear(proxy->timers, &proxy->lease);
     timer_clear(proxy->timers, &proxy->resume);
-    proxy->watches.on_empty = on_watches_empty;
-    proxy->watches.context = proxy;
+    watch_group_when_empty(proxy->watches, on_watches_empty, proxy);
 }
 
 void proxy_stop(struct proxy *proxy, uint64_t drain_ns)
@@ -342,7 +342,7 @@ void proxy_stop(struct proxy *proxy, uint64_t drain_ns)
         return; /* has stopped */
     if (!proxy->stopping)
         begin_stop(proxy);
-    if (proxy->watches.n == 0)
+    if (watch_group_count(proxy->watches) == 0)
         drain_ns = 0; /* nothing to wait for; on_stopped comes from the loop still */
     uint64_t now = now_ns();
     uint64_t until_ns = drain_ns < UINT64_MAX - now ? now + drain_ns : UINT64_MAX;

@@ -14,15 +14,58 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+struct watch_group {
+    uv_loop_t *loop;                 /* borrowed */
+    size_t n;                        /* watches that are open or closing */
+    bool orphan;                     /* destroyed: goes with its last watch */
+    void (*on_empty)(void *context); /* NULL = nobody asks */
+    void *context;
+};
+
 struct watch {
     uv_poll_t poll;
-    struct watch_group *group; /* borrowed; outlives the watch */
+    struct watch_group *group; /* shared: it stays for its last watch */
     watch_fn on_event;         /* NULL once closed */
     void *context;             /* borrowed from the owner until watch_close */
     int fd;                    /* owned */
     int events;                /* watched now */
     bool failed;
 };
+
+struct watch_group *watch_group_create(uv_loop_t *loop)
+{
+    struct watch_group *group = calloc(1, sizeof *group);
+    if (group)
+        group->loop = loop;
+    return group;
+}
+
+void watch_group_when_empty(struct watch_group *group, void (*on_empty)(void *context),
+                            void *context)
+{
+    group->on_empty = on_empty;
+    group->context = context;
+}
+
+size_t watch_group_count(const struct watch_group *group)
+{
+    return group->n;
+}
+
+void watch_group_destroy(struct watch_group *group)
+{
+    if (!group)
+        return;
+    group->orphan = true;
+    group->on_empty = NULL;
+    if (group->n == 0)
+        free(group);
+}
+
+uv_loop_t *watch_group_loop(const struct watch_group *group)
+{
+    return group->loop;
+}
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
@@ -77,7 +120,11 @@ static void on_closed(uv_handle_t *handle)
     struct watch *watch = handle->data;
     struct watch_group *group = watch->group;
     free(watch);
-    if (--group->n == 0 && group->on_empty)
+    if (--group->n > 0)
+        return;
+    if (group->orphan)
+        free(group);
+    else if (group->on_empty)
         group->on_empty(group->context);
 }
 

@@ -15,12 +15,21 @@ struct watch;
 typedef void (*watch_fn)(void *context, int events, bool failed);
 
 /* The watches of one owner: counts what is still closing. */
-struct watch_group {
-    uv_loop_t *loop;                 /* borrowed */
-    size_t n;                        /* watches that are open or closing */
-    void (*on_empty)(void *context); /* n became 0; NULL = nobody asks */
-    void *context;
-};
+struct watch_group;
+
+/* on_empty: called from the loop when the last watch is closed, once it was asked for.
+ * NULL: no memory. */
+struct watch_group *watch_group_create(uv_loop_t *loop);
+void watch_group_when_empty(struct watch_group *group, void (*on_empty)(void *context),
+                            void *context);
+
+/* How many watches are open or closing. */
+size_t watch_group_count(const struct watch_group *group);
+
+/* No watch of it is open; those that are closing go on alone. NULL is fine. */
+void watch_group_destroy(struct watch_group *group);
+
+uv_loop_t *watch_group_loop(const struct watch_group *group);
 
 /* Takes over fd (non-blocking afterwards) and watches nothing yet. 0; or -ENOMEM, or
  * what epoll says, and fd is still the caller's. */
