@@ -59,6 +59,7 @@ struct diag {
     bool out_of_memory; /* a diagnostic was lost: treat the input as bad */
 };
 
+/* A diag of zeroes is an empty one on malloc: this only names the allocator. */
 void diag_init(struct diag *diag, const struct allocator *allocator);
 void diag_close(struct diag *diag);
 

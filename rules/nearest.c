@@ -38,7 +38,9 @@ const char *nearest_word(const char *word, const char *const *words, size_t n)
     if (length == 0 || length > LONGEST)
         return NULL;
     const char *best = NULL;
-    size_t best_distance = (length + 2) / 3 + 1;
+    size_t best_distance = (length + 2) / 3 + 1; /* has to be beaten */
+    if (best_distance > length)
+        best_distance = length;
     for (size_t i = 0; i < n; i++) {
         if (!words[i] || strlen(words[i]) > LONGEST)
             continue;

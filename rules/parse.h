@@ -36,7 +36,8 @@ int parse_overlay(const char *name, const char *text, size_t length,
                   struct rules **out);
 
 /* One rule, or a list of them, out of a tree that was read already: a playbook's fault
- * block. Marks go on pointing to the tree's source, which must outlive the rules. */
+ * block. Names and marks go on pointing into the tree and its source, which must
+ * outlive the rules. */
 int parse_block(const struct yaml_node *node, const struct parse_context *context,
                 struct diag *diag, struct rules **out);
 

@@ -107,10 +107,10 @@ struct rule {
 };
 
 /* A whole file, an overlay, a block or a command line. Owns all of it, in one arena;
- * the texts it was read from are copied in. */
+ * the text it was read from is copied in, but that of a block (see parse_block). */
 struct rules {
     struct arena arena;
-    const struct source *source; /* owned; marks point to it */
+    const struct source *source; /* owned, a block's borrowed; marks point to it */
     bool has_seed;
     uint64_t seed;
     const struct rule_node *nodes;

@@ -201,5 +201,5 @@ int cmd_check(int argc, char **argv)
     enum exit_status status = EXIT_DONE;
     for (int i = rest; i < argc; i++)
         status = worse(status, check_file(argv[i]));
-    return status;
+    return (int)status;
 }

@@ -18,4 +18,7 @@ Test(nearest, suggests_nothing_for_what_is_far_from_all)
     cr_expect_null(nearest_word("bandwidth", words, 5));
     cr_expect_null(nearest_word("", words, 5));
     cr_expect_null(nearest_word("delay", words, 0));
+    const char *const letters[] = {"a", "ab"};
+    cr_expect_null(nearest_word("x", letters, 1), "every letter is one step from it");
+    cr_expect_str_eq(nearest_word("ax", letters, 2), "a");
 }
