@@ -97,7 +97,8 @@ int driver_check(const struct driver *driver, const char *setting, struct errmsg
 int driver_check_schema(const char *schema, struct errmsg *err);
 
 /* A client of the node. It connects when it is first invoked. Aborts when memory runs
- * out. target's setting and schema must have passed the checks above. */
+ * out. target's setting and schema must have passed the checks above, and the program
+ * must ignore SIGPIPE, for hiredis writes to whatever it is connected to. */
 struct driver_client *driver_open(const struct driver *driver, uv_loop_t *loop,
                                   const struct driver_target *target);
 
