@@ -239,8 +239,12 @@ void diag_hint(struct diag *diag, const char *format, ...)
     va_start(args, format);
     const char *text = print_text(diag, format, args);
     va_end(args);
-    if (text && item->hint)
-        text = arena_print(&diag->arena, "%s; %s", item->hint, text);
+    if (text && item->hint) {
+        size_t length = strlen(item->hint);
+        bool is_question = length > 0 && item->hint[length - 1] == '?';
+        text = arena_print(&diag->arena, "%s%s %s", item->hint, is_question ? "" : ";",
+                           text);
+    }
     if (text)
         item->hint = text;
     else

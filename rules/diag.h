@@ -72,7 +72,7 @@ void diag_lacking(struct diag *diag, const struct mark *at, const char *format, 
 void diag_warning(struct diag *diag, const struct mark *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The hint of the diagnostic added last; a second one is joined with "; ". */
+/* The hint of the diagnostic added last; a second one is joined with ";". */
 void diag_hint(struct diag *diag, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -124,11 +124,11 @@ static void check_top_ports(struct parser *parser, const struct yaml_node *root,
     }
 }
 
-/* Whether the key was read to its end, so that no name of it can be missing. */
+/* Whether all names under the key were read, so that none of them can be missing. */
 static bool is_whole(const struct yaml_node *root, const char *key)
 {
     const struct yaml_node *value = yaml_find(root, key);
-    return value ? !value->cut : !root->cut;
+    return value ? !value->cut && value->kind == YAML_MAP : !root->cut;
 }
 
 static void check_version(struct parser *parser, const struct yaml_node *root,

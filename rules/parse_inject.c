@@ -240,6 +240,7 @@ void parser_read_inject(struct parser *parser, const struct yaml_node *map,
                                          : yaml_describe(map, found, sizeof found));
         diag_suggest(parser->diag, map->kind == YAML_SCALAR ? map->text : "", keys,
                      collect_keys(keys, KEYS_MOST));
+        diag_hint(parser->diag, "such as { delay: 40ms, jitter: 8ms }");
         return;
     }
     complain_unknown_keys(parser, map);

@@ -388,13 +388,14 @@ static void read_events(struct reader *reader, yaml_parser_t *parser)
 }
 
 /* What follows the end of a broken text would have been in the last of everything; a
- * value that ran on to another line swallowed what was meant to be a key. */
+ * value that ran on, over a blank or a line, swallowed what was meant to be a key. */
 static void mark_cut(struct yaml_node *node)
 {
     while (node) {
         const struct yaml_node *last = NULL;
-        node->cut =
-            node->kind != YAML_SCALAR || node->cut || node->at.end_line > node->at.line;
+        node->cut = node->kind != YAML_SCALAR || node->cut ||
+                    node->at.end_line > node->at.line ||
+                    (!node->quoted && strchr(node->text, ' '));
         if (node->n > 0)
             last = node->kind == YAML_MAP ? node->pairs[node->n - 1].value
                                           : node->items[node->n - 1];

@@ -131,6 +131,9 @@ static bool complain_type(const struct yaml_node *value, const struct field *fie
                    yaml_describe(value, found, sizeof found));
         diag_hint(diag, "it takes: %s", wanted);
     }
+    bool is_tree = field->kind == FIELD_LIST || field->kind == FIELD_TREE;
+    if (is_tree && field->help)
+        diag_hint(diag, "%s", field->help);
     return false;
 }
 
@@ -206,7 +209,9 @@ void yaml_complain_unknown(const struct yaml_node *key, const struct yaml_table 
         return;
     }
     diag_error(diag, &key->at, "unknown key \"%s\" in %s", key->text, table->what);
-    if (home)
+    if (strchr(key->text, ':'))
+        diag_hint(diag, "\"key: value\", with a space behind the \":\"");
+    else if (home)
         diag_hint(diag, "it belongs in \"%s\"", home);
     else
         diag_suggest(diag, key->text, names, n);
