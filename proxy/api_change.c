@@ -50,7 +50,7 @@ static json_t *list_diagnostics(const struct diag *diag)
     for (size_t i = 0; i < diag->n; i++) {
         const struct diag_item *item = diag->items[i];
         json_t *row =
-            json_pack("{s:s, s:s, s:i, s:i, s:i, s:s, s:s?, s:s?}", "severity",
+            json_pack("{s:s, s:s, s:i, s:i, s:i, s:s, s:s?, s:s?, s:i}", "severity",
                       severity_word(item->severity), "file", item->file, "line",
                       (int)item->line, "column", (int)item->column, "length",
                       (int)(item->end_column - item->column), "text", item->text,

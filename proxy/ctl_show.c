@@ -317,6 +317,14 @@ static enum diag_severity severity_of(const json_t *row)
                                           : DIAG_ERROR;
 }
 
+/* Within the excerpt whatever the answer says: blanks are printed up to there. */
+static uint32_t place_in_excerpt(const json_t *row)
+{
+    uint64_t column = number(row, "excerpt_column");
+    size_t len = strlen(text(row, "excerpt"));
+    return column == 0 ? 1 : column > len ? (uint32_t)len + 1 : (uint32_t)column;
+}
+
 size_t ctl_show_diagnostics(const json_t *answer, bool colour)
 {
     const json_t *rows = json_object_get(answer, "diagnostics");
@@ -335,7 +343,7 @@ size_t ctl_show_diagnostics(const json_t *answer, bool colour)
             .text = text(row, "text"),
             .hint = json_string_value(json_object_get(row, "hint")),
             .excerpt = json_string_value(json_object_get(row, "excerpt")),
-            .excerpt_column = (uint32_t)number(row, "excerpt_column"),
+            .excerpt_column = place_in_excerpt(row),
         };
         diag.items[diag.n++] = item;
         diag.n_errors += item->severity == DIAG_ERROR;

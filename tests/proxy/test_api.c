@@ -256,6 +256,9 @@ Test(api, wrong_rules_change_nothing_and_are_all_shown)
     cr_assert_str_eq(text_at(first, "file"), "dir/x.yaml");
     cr_assert_eq(number_at(first, "line"), 4);
     cr_assert_eq(number_at(first, "column"), 15);
+    cr_assert_eq(number_at(first, "length"), 5);
+    cr_assert_eq(number_at(first, "excerpt_column"), 15);
+    cr_assert_not_null(strstr(text_at(first, "excerpt"), "{ dealy: 4ms }"));
     cr_assert_not_null(strstr(text_at(first, "hint"), "delay"));
     cr_assert_not_null(strstr(text_at(answered, "error"), "2 errors"), "%s",
                        text_at(answered, "error"));
