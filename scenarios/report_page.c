@@ -459,6 +459,7 @@ json_t *report_page_data(const struct run *run, const char *directory)
     report_put(data, "fates", list_fates());
     report_put(data, "environment", describe_environment(run));
     report_put(data, "files", files);
+    report_put(data, "previous", report_previous(run, directory));
     free(control);
     return data;
 }

@@ -25,6 +25,9 @@ json_t *report_expectations(const struct run_mode *mode);
 json_t *report_phases(const struct run_mode *mode);
 json_t *report_steps(const struct run_mode *mode);
 json_t *report_windows(const struct run_mode *mode);
+/* report.json of the last run of the same playbook and cluster beside the directory;
+ * null if there is none or directory is NULL. */
+json_t *report_previous(const struct run *run, const char *directory);
 /* All that report.json says of a mode. */
 json_t *report_mode(const struct run_mode *mode);
 

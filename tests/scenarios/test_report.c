@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char *whole_of(const char *directory, const char *name)
@@ -173,5 +174,41 @@ Test(report, terminal_stars_harm_and_lists_expectations)
     cr_assert(strstr(text, "report  netsplit-runs/x/report.html"), "%s", text);
     cr_assert_null(strchr(text, '\033'));
     free(text);
+    fake_run_destroy(run);
+}
+
+/* Writes a report into DIRECTORY/name and gives its page's data. */
+static json_t *page_of(const struct run *run, const char *directory, const char *name)
+{
+    char path[TEMPDIR_PATH_MAX + 32];
+    struct errmsg err = {""};
+    (void)snprintf(path, sizeof path, "%s/%s", directory, name);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    json_t *data = report_page_data(run, path);
+    cr_assert_eq(report_write(run, path, &err), 0, "%s", err.text);
+    return data;
+}
+
+Test(report, page_compares_with_the_last_run_of_the_same_playbook)
+{
+    char directory[TEMPDIR_PATH_MAX];
+    struct run *run = fake_run_create();
+    cr_assert_eq(tempdir_make("report", directory, NULL), 0);
+    run->seed = 1;
+    json_t *first = page_of(run, directory, "2026-01-01T00:00:00Z");
+    cr_assert(json_is_null(json_object_get(first, "previous")));
+    run->cluster_name = "other";
+    run->seed = 2;
+    json_t *other = page_of(run, directory, "2026-01-02T00:00:00Z");
+    cr_assert(json_is_null(json_object_get(other, "previous")), "another cluster's");
+    run->cluster_name = "store";
+    run->seed = 3;
+    json_t *last = page_of(run, directory, "2026-01-03T00:00:00Z");
+    json_t *previous = json_object_get(last, "previous");
+    cr_assert_eq(json_integer_value(json_object_get(previous, "seed")), 1);
+    json_decref(first);
+    json_decref(other);
+    json_decref(last);
+    cr_assert_eq(tempdir_remove(directory), 0);
     fake_run_destroy(run);
 }
