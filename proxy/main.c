@@ -13,12 +13,14 @@ extern const char netsplit_version[];
 int cmd_check(int argc, char **argv);
 int cmd_clean(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);
+int cmd_drill(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_faults(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 int cmd_models(int argc, char **argv);
 int cmd_proxy(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
+int cmd_steps(int argc, char **argv);
 int cmd_store(int argc, char **argv);
 
 struct subcommand {
@@ -32,12 +34,14 @@ static const struct subcommand subcommands[] = {
      "says all that is wrong with a rule file, cluster file or playbook"},
     {"ctl", cmd_ctl, "asks a running proxy, or changes what it does"},
     {"clean", cmd_clean, "removes what a crashed run left"},
+    {"drill", cmd_drill, "runs a playbook on a cluster, and judges what clients saw"},
     {"explain", cmd_explain, "says what rules do to a connection"},
     {"faults", cmd_faults, "lists what a rule can inject"},
     {"judge", cmd_judge, "says what a history of operations shows"},
     {"models", cmd_models, "lists what a history can be held to"},
     {"proxy", cmd_proxy, "sits on TCP paths and injects what rules say"},
     {"schema", cmd_schema, "prints the JSON Schema of rule files"},
+    {"steps", cmd_steps, "lists what a playbook may hold"},
     {"store", cmd_store, "runs a node of the reference key-value store"},
     {NULL, NULL, NULL},
 };

@@ -261,32 +261,37 @@ static void fill_run(struct drill *drill)
 
 /* --- While it runs --- */
 
-static void show_progress(struct drill *drill, uint64_t now)
+void drill_show(struct drill *drill)
 {
-    struct drill_mode *mode = &drill->mode;
-    struct processes_statistics statistics = {0};
+    static const char *const words[] = {"starting", "", "final reads", "cleaning up"};
+    const struct drill_mode *mode = &drill->mode;
     char head[128], detail[200];
     const struct step *step = mode->step < drill->playbook->n_steps
                                   ? &drill->playbook->steps[mode->step]
                                   : NULL;
-    static const char *const words[] = {"starting", "", "final reads", "cleaning up"};
-    if (mode->processes)
-        processes_statistics(mode->processes, &statistics);
-    uint64_t ok = statistics.ok_reads + statistics.ok_writes;
-    double span_s = (double)(now - drill->tick_ns) / (double)NS_PER_S;
-    double rate = span_s > 0 && ok >= drill->ok_before
-                      ? (double)(ok - drill->ok_before) / span_s
-                      : 0;
-    drill->rate += (rate - drill->rate) * 0.3; /* smoothed: the eye reads it */
-    drill->ok_before = ok;
-    drill->tick_ns = now;
     bool is_step = mode->state == MODE_STEPS && step;
     (void)snprintf(head, sizeof head, "%s | %.60s%s%s", mode->mode->name,
                    is_step ? step->heading : words[mode->state], is_step ? " | " : "",
                    is_step ? step->verb->name : "");
     (void)snprintf(detail, sizeof detail, "| %.0f operations/s | %.0f s", drill->rate,
-                   (double)(now - drill->run->started_ns) / (double)NS_PER_S);
+                   (double)(now_ns() - drill->run->started_ns) / (double)NS_PER_S);
     term_progress_show(&drill->progress, head, detail);
+}
+
+/* Operations a second, smoothed: the eye reads it. */
+static void measure_rate(struct drill *drill, uint64_t now)
+{
+    struct processes_statistics statistics = {0};
+    if (drill->mode.processes)
+        processes_statistics(drill->mode.processes, &statistics);
+    uint64_t ok = statistics.ok_reads + statistics.ok_writes;
+    double span_s = (double)(now - drill->tick_ns) / (double)NS_PER_S;
+    double rate = span_s > 0 && ok >= drill->ok_before
+                      ? (double)(ok - drill->ok_before) / span_s
+                      : 0;
+    drill->rate += (rate - drill->rate) * 0.3;
+    drill->ok_before = ok;
+    drill->tick_ns = now;
 }
 
 static void check_stop_conditions(struct drill *drill, uint64_t now)
@@ -314,7 +319,8 @@ static void on_tick(uv_timer_t *timer)
     struct drill *drill = timer->data;
     struct drill_mode *mode = &drill->mode;
     uint64_t now = now_ns();
-    show_progress(drill, now);
+    measure_rate(drill, now);
+    drill_show(drill);
     if (++mode->ticks % 5 == 0 && mode->state == MODE_STEPS && fault_in_force(mode))
         proxy_ask(mode, NULL); /* what waits now is seen only now */
     nodes_end_late_stops(mode, now);
@@ -338,7 +344,22 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* --- Modes --- */
 
-static void end_loop(struct drill *drill)
+/* Signals are ours from the first thing that is made to the last that is undone. */
+static void open_loop(struct drill *drill)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    (void)uv_loop_init(
+        &drill->loop); /* fails without descriptors only: then all does */
+    for (size_t i = 0; i < 3; i++) {
+        (void)uv_signal_init(&drill->loop, &drill->signals[i]);
+        drill->signals[i].data = drill;
+        (void)uv_signal_start(&drill->signals[i], on_signal, numbers[i]);
+    }
+    (void)uv_timer_init(&drill->loop, &drill->tick);
+    drill->tick.data = drill;
+}
+
+static void close_loop(struct drill *drill)
 {
     for (size_t i = 0; i < 3; i++)
         uv_close((uv_handle_t *)&drill->signals[i], NULL);
@@ -370,28 +391,18 @@ void drill_mode_ended(struct drill *drill)
         run->modes[i].reason = RUN_INTERRUPTED;
         run->modes[i].why = "it was not reached";
     }
-    end_loop(drill);
+    rundir_record_close(drill->record);
+    close_loop(drill);
 }
 
-static void run_loop(struct drill *drill)
+static void run_modes(struct drill *drill)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    (void)uv_loop_init(
-        &drill->loop); /* fails without descriptors only: then all does */
-    for (size_t i = 0; i < 3; i++) {
-        (void)uv_signal_init(&drill->loop, &drill->signals[i]);
-        drill->signals[i].data = drill;
-        (void)uv_signal_start(&drill->signals[i], on_signal, numbers[i]);
-    }
-    (void)uv_timer_init(&drill->loop, &drill->tick);
-    drill->tick.data = drill;
     (void)uv_timer_start(&drill->tick, on_tick, DRILL_TICK_MS, DRILL_TICK_MS);
     term_progress_init(&drill->progress, stderr);
     drill->tick_ns = now_ns();
     start_mode(drill);
     (void)uv_run(&drill->loop, UV_RUN_DEFAULT);
     term_progress_end(&drill->progress);
-    (void)uv_loop_close(&drill->loop); /* -EBUSY would be a leak at our very end */
 }
 
 int drill_run(const struct drill_options *options, struct run **out, int *signal,
@@ -405,17 +416,23 @@ int drill_run(const struct drill_options *options, struct run **out, int *signal
     ssize_t n = readlink("/proc/self/exe", drill->exe, sizeof drill->exe - 1);
     drill->exe[n > 0 ? n : 0] = '\0';
     fill_run(drill);
+    open_loop(drill);
     int e = make_out(drill, err);
     if (e == 0)
         e = rundir_record_open(&drill->record, "drill", err);
+    if (e == 0) {
+        drill->run->directory = drill_keep(drill, drill->out);
+        run_modes(drill);
+    } else {
+        close_loop(drill);
+        (void)uv_run(&drill->loop, UV_RUN_DEFAULT);
+    }
+    (void)uv_loop_close(&drill->loop); /* -EBUSY would be a leak at our very end */
     if (e != 0) {
         run_destroy(drill->run);
         free(drill);
         return e;
     }
-    drill->run->directory = drill_keep(drill, drill->out);
-    run_loop(drill);
-    rundir_record_close(drill->record);
     drill->run->ended_ns = now_ns();
     run_merge(drill->run);
     *out = drill->run;

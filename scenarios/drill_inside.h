@@ -225,7 +225,9 @@ void mode_down(struct drill_mode *mode);
 /* drill_judge.c: fills verdict, measures, expectations, roles. */
 void drill_judge(struct drill_mode *mode);
 
-/* drill.c: the mode has ended and holds nothing any more. */
+/* drill.c: brings the progress line up to date. */
+void drill_show(struct drill *drill);
+/* The mode has ended and holds nothing any more. */
 void drill_mode_ended(struct drill *drill);
 
 #endif

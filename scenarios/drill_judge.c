@@ -234,12 +234,30 @@ static void decide(struct drill_mode *mode)
         set_verdict(mode, RUN_PASS, RUN_NO_REASON, NULL);
 }
 
+/* What is expected was looked at from the end of the processes to the last final read,
+ * if the steps went so far. */
+static void end_expects(struct drill_mode *mode)
+{
+    struct run_mode *out = mode->out;
+    if (find_failed(out) || out->reason != RUN_NO_REASON)
+        return;
+    for (size_t i = mode->step; i < out->n_steps; i++) {
+        out->steps[i].status = RUN_STEP_DONE;
+        out->steps[i].start_ns = out->end_ns;
+        out->steps[i].end_ns = now_ns();
+        out->phases[out->steps[i].phase].end_ns = out->steps[i].end_ns;
+        if (out->phases[out->steps[i].phase].start_ns == 0)
+            out->phases[out->steps[i].phase].start_ns = out->end_ns;
+    }
+}
+
 void drill_judge(struct drill_mode *mode)
 {
     bool is_decided = mode->out->reason != RUN_NO_REASON;
     enum run_verdict verdict = mode->out->verdict;
     enum run_reason reason = mode->out->reason;
     const char *why = mode->out->why;
+    end_expects(mode);
     fill_how(mode);
     if (judge_mode(mode)) {
         evaluate(mode);

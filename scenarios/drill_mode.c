@@ -136,6 +136,7 @@ static bool make_places(struct drill_mode *mode)
 
 void mode_start(struct drill_mode *mode)
 {
+    drill_show(mode->drill);
     job_init(mode);
     (void)uv_timer_init(&mode->drill->loop, &mode->step_timer); /* cannot fail */
     mode->step_timer.data = mode;
@@ -195,6 +196,7 @@ void mode_conclude(struct drill_mode *mode)
     if (mode->state != MODE_STEPS)
         return;
     mode->state = MODE_ENDING;
+    drill_show(mode->drill);
     (void)uv_timer_stop(&mode->step_timer);
     job_cancel(mode);
     mode->chain_then = NULL;
@@ -270,23 +272,24 @@ static void on_processes_closed(void *context)
     mode_down(mode);
 }
 
-/* Nodes first, then the proxy: its events tell how they went. */
+/* Nodes first, then the proxy: its events tell how they went. Even in a hurry the proxy
+ * may end by itself, which takes it no time: it removes what it has made. */
 static bool stop_children(struct drill_mode *mode)
 {
-    uint64_t grace_ns = mode->drill->hurry ? 0 : DRILL_GRACE_NS;
     bool running = false;
     for (size_t i = 0; i < mode->drill->cluster->n_nodes; i++)
         running |= nodes_stop_one(mode, i, mode->drill->hurry);
     if (running && !mode->drill->hurry)
         return true;
     if (mode->proxy)
-        child_stop(mode->proxy, grace_ns);
+        child_stop(mode->proxy, mode->drill->hurry ? NS_PER_S : DRILL_GRACE_NS);
     return running || mode->proxy;
 }
 
 static void begin_down(struct drill_mode *mode)
 {
     mode->state = MODE_DOWN;
+    drill_show(mode->drill);
     (void)uv_timer_stop(&mode->step_timer);
     job_cancel(mode);
     driver_close(mode->setup);

@@ -97,6 +97,9 @@ static void on_node_end(void *data, const struct child_end *end)
     node->child = NULL;
     if (node->expected_end)
         on_node_gone(node);
+    else if (mode->state == MODE_UP)
+        mode_fail(mode, "%s ended with status %d before it was ready; see %s.log",
+                  node_name(mode, i), end->status, node_name(mode, i));
     else
         term_progress_say(&mode->drill->progress,
                           "%s: %s ended with status %d; see %s.log", mode->mode->name,

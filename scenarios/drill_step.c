@@ -385,6 +385,7 @@ static void next_step(struct drill_mode *mode)
     out->start_ns = mode->step_start_ns;
     if (mode->out->phases[out->phase].start_ns == 0)
         mode->out->phases[out->phase].start_ns = out->start_ns;
+    drill_show(mode->drill);
     start(mode, current(mode));
 }
 

@@ -34,6 +34,7 @@ static const char *const mark_words[] = {"nothing", "detected", NULL};
 static const struct field no_options[] = {{0}};
 static const struct field shell_options[] = {ON, WITHIN, ON_FAIL, MARK, {0}};
 static const struct field other_options[] = {WITHIN, ON_FAIL, {0}};
+static const struct field clients_options[] = {ON_FAIL, {0}};
 
 static const struct field run_fields[] = {
     {.name = "for",
@@ -89,7 +90,7 @@ const struct step_verb step_verbs[] = {
      "waits for a condition; a shell script is run until its status is 0"},
     {"promote", STEP_PROMOTE, STEP_YAML, other_options, promote_fields, NULL,
      "runs the cluster's promote command on a node"},
-    {"clients", STEP_CLIENTS, STEP_YAML, other_options, clients_fields, NULL,
+    {"clients", STEP_CLIENTS, STEP_YAML, clients_options, clients_fields, NULL,
      "moves processes to another primary"},
     {"expect", STEP_EXPECT, STEP_YAML, no_options, NULL, NULL,
      "ends the drill and says what must be seen, for each mode"},
