@@ -318,6 +318,37 @@ static int open_and_run(struct arguments *args)
     return process.status;
 }
 
+static void free_arguments(struct arguments *args)
+{
+    for (size_t i = 0; i < STORE_NODES_MAX; i++)
+        free(args->peer_names[i]);
+    free(args->peers.items);
+    free(args->defects.items);
+}
+
+static int act(const struct option_command *command, struct arguments *args, int argc,
+               char **argv)
+{
+    int rest, status = EXIT_DONE;
+    switch (option_parse(command, argc, argv, false, &rest)) {
+    case OPTION_HELPED:
+        break;
+    case OPTION_BAD_USAGE:
+        status = EXIT_USAGE;
+        break;
+    case OPTION_OK:
+        if (args->list_defects)
+            status = print_defects();
+        else if (rest < argc)
+            status = option_complain(command, "unexpected \"%s\"", argv[rest]);
+        else if ((status = parse_config(command, args)) == 0)
+            status = open_and_run(args);
+        break;
+    }
+    free_arguments(args);
+    return status;
+}
+
 int cmd_store(int argc, char **argv)
 {
     struct arguments args = {
@@ -366,25 +397,5 @@ int cmd_store(int argc, char **argv)
         "QUIT SHUTDOWN, and PROMOTE [WITHOUT node...] [FORCE]). Prints\n"
         "\"ready NAME=HOST:PORT\" when it listens.",
         rows};
-    int rest, status = EXIT_DONE;
-    switch (option_parse(&command, argc, argv, false, &rest)) {
-    case OPTION_HELPED:
-        break;
-    case OPTION_BAD_USAGE:
-        status = EXIT_USAGE;
-        break;
-    case OPTION_OK:
-        if (args.list_defects)
-            status = print_defects();
-        else if (rest < argc)
-            status = option_complain(&command, "unexpected \"%s\"", argv[rest]);
-        else if ((status = parse_config(&command, &args)) == 0)
-            status = open_and_run(&args);
-        break;
-    }
-    for (size_t i = 0; i < STORE_NODES_MAX; i++)
-        free(args.peer_names[i]);
-    free(args.peers.items);
-    free(args.defects.items);
-    return status;
+    return act(&command, &args, argc, argv);
 }

@@ -386,7 +386,7 @@ void store_await_line(struct store_cluster *cluster, size_t node, const char *li
 
 void store_cluster_turn(struct store_cluster *cluster)
 {
-    (void)uv_run(&cluster->loop, UV_RUN_ONCE); /* ticks end it after 25 ms at most */
+    (void)uv_run(&cluster->loop, UV_RUN_ONCE); /* the pulse ends it */
 }
 
 void store_cluster_run_ms(struct store_cluster *cluster, uint64_t ms)
@@ -446,6 +446,11 @@ static void reserve_port(struct store_cluster *cluster, size_t node)
     cluster->ports[node] = ntohs(address.sin_port);
 }
 
+static void on_pulse(uv_timer_t *timer)
+{
+    (void)timer; /* that it came is all */
+}
+
 void store_cluster_open(struct store_cluster *cluster, size_t n, const char *mode,
                         const char *defect)
 {
@@ -453,6 +458,8 @@ void store_cluster_open(struct store_cluster *cluster, size_t n, const char *mod
     *cluster = (struct store_cluster){.n = n};
     (void)signal(SIGPIPE, SIG_IGN);
     (void)uv_loop_init(&cluster->loop);
+    (void)uv_timer_init(&cluster->loop, &cluster->pulse);
+    (void)uv_timer_start(&cluster->pulse, on_pulse, 20, 20);
     cr_assert_eq(tempdir_make("store-test", cluster->dir, &err), 0, "%s", err.text);
     store_config_init(&cluster->config);
     cluster->config.mode = store_mode_find(mode);
@@ -486,6 +493,7 @@ void store_cluster_close(struct store_cluster *cluster)
             if (k != i)
                 relay_close(&cluster->relays[i][k]);
     }
+    uv_close((uv_handle_t *)&cluster->pulse, NULL);
     (void)uv_run(&cluster->loop, UV_RUN_DEFAULT);
     cr_assert_eq(uv_loop_close(&cluster->loop), 0, "handles are left on the loop");
     cr_assert_eq(tempdir_remove(cluster->dir), 0);

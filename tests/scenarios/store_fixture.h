@@ -25,6 +25,7 @@ struct store_relay {
 
 struct store_cluster {
     uv_loop_t loop;
+    uv_timer_t pulse; /* ends a turn of the loop also when every node is down */
     size_t n;
     char dir[TEMPDIR_PATH_MAX];
     struct store_config config; /* of all nodes, but for names, dirs and addresses */
