@@ -42,7 +42,7 @@ static void fail_dial(struct connection *connection, int status, uint64_t now_ns
         retry_dial_soon(connection, now_ns);
     else if (status == -ENOMEM)
         connection_finish(connection, END_NO_MEMORY, NULL);
-    else if (status <= UV_EAI_ADDRFAMILY && status >= UV_EAI_SOCKTYPE)
+    else if (status <= UV_EAI_ADDRFAMILY && status >= UV_EAI_PROTOCOL)
         connection_finish(connection, END_UNRESOLVED, uv_strerror(status));
     else
         connection_finish(connection, END_REFUSED, strerror(-status));

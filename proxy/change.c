@@ -43,6 +43,17 @@ static struct listener *find_kept(const struct proxy *proxy,
     return NULL;
 }
 
+/* The running listener that has the address of a new one: it is to go, because no two
+ * entries of a plan have one address. */
+static const struct listener *find_holder(const struct proxy *proxy,
+                                          const struct plan_listener *plan)
+{
+    for (const struct listener *each = proxy->listeners; each; each = each->next)
+        if (listener_has_address(each, plan))
+            return each;
+    return NULL;
+}
+
 static void unprepare(struct prepared *prepared, bool destroy_new)
 {
     for (size_t i = 0; i < prepared->n && destroy_new; i++)
@@ -63,7 +74,8 @@ static int prepare(struct proxy *proxy, const struct plan *plan,
         struct listener *listener = find_kept(proxy, prepared, &plan->listeners[i]);
         prepared->is_new[i] = !listener;
         if (!listener) {
-            int status = listener_create(&listener, proxy, &plan->listeners[i], err);
+            int status = listener_create(&listener, proxy, &plan->listeners[i],
+                                         find_holder(proxy, &plan->listeners[i]), err);
             if (status != 0)
                 return status;
         }

@@ -9,6 +9,10 @@
  * asked for by number stay with a socket that stops listening: so such a port is bound
  * again by its number at once.
  *
+ * A path that a reload gives another opener or server keeps its address: the new
+ * listener shares the old one's socket, so that nobody who connects meanwhile is
+ * refused.
+ *
  * When connections or descriptors run out, accepting pauses; the kernel's queue holds
  * newcomers, and accepting goes on when a connection has ended. */
 #include "proxy/listener.h"
@@ -21,6 +25,7 @@
 #include "proxy/journal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -82,8 +87,19 @@ static void set_names(struct listener *listener, const struct plan_listener *pla
 
 static void on_acceptable(void *context, int events, bool failed);
 
+/* A socket for it: the holder's, or one of its own. A negative errno otherwise. */
+static int get_socket(struct listener *listener, const struct listener *holder)
+{
+    if (!holder)
+        return bind_by_number(&listener->bound);
+    listener->refusing = holder->refusing;
+    int fd = fcntl(watch_fd(holder->watch), F_DUPFD_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
 int listener_create(struct listener **out, struct proxy *proxy,
-                    const struct plan_listener *plan, struct errmsg *err)
+                    const struct plan_listener *plan, const struct listener *holder,
+                    struct errmsg *err)
 {
     struct listener *listener = calloc(1, sizeof *listener);
     if (!listener)
@@ -95,9 +111,9 @@ int listener_create(struct listener **out, struct proxy *proxy,
     set_names(listener, plan);
     (void)sockaddress_make(&plan->address, plan->port, &listener->bound);
     sockaddress_format(&listener->bound, listener->text);
-    int fd = bind_by_number(&listener->bound);
+    int fd = get_socket(listener, holder);
     int status = fd < 0 ? fd : 0;
-    if (status == 0 && listen(fd, BACKLOG) != 0)
+    if (status == 0 && !holder && listen(fd, BACKLOG) != 0)
         status = -errno;
     if (status == 0)
         status =
@@ -120,13 +136,25 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-bool listener_is_same(const struct listener *listener, const struct plan_listener *plan)
+static bool same_address(const struct listener *listener,
+                         const struct plan_listener *plan)
 {
     return listener->port == plan->port &&
            listener->address.kind == plan->address.kind &&
            memcmp(listener->address.bytes, plan->address.bytes,
-                  sizeof plan->address.bytes) == 0 &&
-           same_text(listener->from, plan->from) && same_text(listener->to, plan->to);
+                  sizeof plan->address.bytes) == 0;
+}
+
+bool listener_has_address(const struct listener *listener,
+                          const struct plan_listener *plan)
+{
+    return plan->port != 0 && same_address(listener, plan);
+}
+
+bool listener_is_same(const struct listener *listener, const struct plan_listener *plan)
+{
+    return same_address(listener, plan) && same_text(listener->from, plan->from) &&
+           same_text(listener->to, plan->to);
 }
 
 void listener_adopt(struct listener *listener, const struct plan_listener *plan)

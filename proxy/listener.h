@@ -32,11 +32,17 @@ struct listener {
     bool refusing;          /* shut down on purpose */
 };
 
-/* Binds and listens; connections wait in the kernel until listener_start. 0 and *out,
- * which the caller owns; or -ENOMEM, or what the kernel says, with a sentence in err.
- */
+/* Binds and listens; connections wait in the kernel until listener_update. holder: a
+ * listener that has the very address and is to go, whose socket is then shared; or
+ * NULL. 0 and *out, which the caller owns; or -ENOMEM, or what the kernel says, with a
+ * sentence in err. */
 int listener_create(struct listener **out, struct proxy *proxy,
-                    const struct plan_listener *plan, struct errmsg *err);
+                    const struct plan_listener *plan, const struct listener *holder,
+                    struct errmsg *err);
+
+/* Has it the address and the port of the plan's, asked for by number? */
+bool listener_has_address(const struct listener *listener,
+                          const struct plan_listener *plan);
 
 /* Is it the one of the plan: the same address, from and to? */
 bool listener_is_same(const struct listener *listener,

@@ -354,6 +354,31 @@ Test(change, a_reload_keeps_listeners_adds_new_ones_and_drops_those_gone)
     net_part(pair);
 }
 
+Test(change, a_path_may_get_another_server_on_the_same_port)
+{
+    uint16_t other;
+    int second = net_listen(AF_INET, &other);
+    net_start(&net, NET_ONE_PATH, server);
+    uint16_t free_port = net_port(&net, "p");
+    static const char text[] = "netsplit: 1\nnodes:\n  c: {}\n"
+                               "  s: { address: 127.0.0.1, ports: [%u] }\n"
+                               "  t: { address: 127.0.0.1, ports: [%u] }\n"
+                               "listen:\n  - { name: p, address: \"127.0.0.1:%u\", "
+                               "from: c, to: %s }\n";
+    cr_assert_eq(net_apply_base(&net, "netsplit: 1\nnodes:\n  c: {}\n"), 0);
+    cr_assert_eq(net_apply_base(&net, text, server, other, free_port, "s"), 0);
+    struct net_pair old = net_join(&net, listener);
+    cr_assert_eq(net_apply_base(&net, text, server, other, free_port, "t"), 0);
+    struct net_pair new = net_join(&net, second);
+    net_say(&net, old.client, "to s");
+    net_hear(&net, old.server, "to s");
+    net_say(&net, new.client, "to t");
+    net_hear(&net, new.server, "to t");
+    net_part(old);
+    net_part(new);
+    close(second);
+}
+
 Test(change, connections_of_a_listener_that_went_run_on_without_faults)
 {
     net_start(&net, two_paths, server, "p", 0, 0);
