@@ -442,6 +442,8 @@ Test(api, an_overlay_ends_with_its_lease)
     run_until_seen(&seen, 3); /* the head, the overlay's coming, and its going */
     cr_assert_null(status_row("overlays", "name", "brief"));
     cr_assert_null(row("rules", "origin", "brief"));
+    close_api();
+    wait_for(&seen.end);
     json_decref(seen.events);
 }
 
