@@ -85,19 +85,6 @@ void connection_move(struct connection *connection, enum connection_state next)
     connection->counts.state = states[next].name;
 }
 
-static void close_side(struct side *side, bool reset)
-{
-    if (!side->watch)
-        return;
-    if (reset) {
-        static const struct linger now = {.l_onoff = 1, .l_linger = 0};
-        (void)setsockopt(watch_fd(side->watch), SOL_SOCKET, SO_LINGER, &now,
-                         sizeof now); /* a socket has it */
-    }
-    watch_close(side->watch);
-    side->watch = NULL;
-}
-
 static void journal_closed(struct connection *connection, enum connection_end end,
                            const char *detail)
 {
@@ -139,8 +126,8 @@ void connection_finish(struct connection *connection, enum connection_end end,
     journal_closed(connection, end, detail);
     connection_move(connection, CONNECTION_CLOSED);
     counters_connection_remove(connection->proxy->config.counters, &connection->counts);
-    close_side(&connection->client, reset);
-    close_side(&connection->server, reset);
+    side_close(&connection->client, reset);
+    side_close(&connection->server, reset);
 }
 
 static void unlink_from_proxy(struct connection *connection)
@@ -226,112 +213,15 @@ static int update_streams(struct connection *connection, uint64_t now_ns)
     return status;
 }
 
-static struct stream *stream_from(struct side *side)
-{
-    struct connection *connection = side->connection;
-    return side == &connection->client ? &connection->to_server
-                                       : &connection->to_client;
-}
-
-static struct stream *stream_towards(struct side *side)
-{
-    struct connection *connection = side->connection;
-    return side == &connection->client ? &connection->to_client
-                                       : &connection->to_server;
-}
-
-/* Poll gave the socket up: what is left to know is in SO_ERROR, and behind the bytes
- * that can still be read. */
-static void note_failure(struct side *side)
-{
-    int error = 0;
-    socklen_t length = sizeof error;
-    (void)getsockopt(watch_fd(side->watch), SOL_SOCKET, SO_ERROR, &error, &length);
-    side->failed = true;
-    side->reset = true;
-}
-
-static void receive(struct side *side, uint64_t now_ns)
-{
-    if (stream_receive(stream_from(side), now_ns) == -ENOMEM)
-        connection_finish(side->connection, END_NO_MEMORY, NULL);
-}
-
-/* Reads on after a rule has closed the connection, so that its FIN arrives and not the
- * RST that unread bytes would cause. */
-static void read_away(struct side *side)
-{
-    struct stream *stream = stream_from(side);
-    ssize_t n = recv(watch_fd(side->watch), side->connection->proxy->buffer,
-                     PROXY_READ_BYTES, 0);
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-        stream->input = n == 0 ? STREAM_INPUT_FIN : STREAM_INPUT_RST;
-}
-
-static void on_side_event(void *context, int events, bool failed)
-{
-    struct side *side = context;
-    struct connection *connection = side->connection;
-    uint64_t now = now_ns();
-    if (failed)
-        note_failure(side);
-    if (events & UV_WRITABLE)
-        stream_towards(side)->blocked = false;
-    if (events & UV_READABLE)
-        side->deaf = false;
-    if ((events & UV_READABLE) && connection->state == CONNECTION_OPEN)
-        receive(side, now);
-    if ((events & UV_READABLE) && connection->state == CONNECTION_FINISHING)
-        read_away(side);
-    if (events == UV_PRIORITIZED)
-        side->deaf = true; /* urgent data: would be reported until it is read */
-    connection_step(connection, now);
-}
-
-/* What to listen for follows from the state, here and nowhere else. With nothing to
- * read or write a side is still watched for the end of its TCP connection. */
-static int side_interest(struct side *side)
-{
-    const struct connection *connection = side->connection;
-    const struct stream *from = stream_from(side), *towards = stream_towards(side);
-    int events = 0;
-    switch (connection->state) {
-    case CONNECTION_OPEN:
-        if (stream_room(from) > 0)
-            events |= UV_READABLE;
-        if (towards->blocked)
-            events |= UV_WRITABLE;
-        if (from->input != STREAM_INPUT_OPEN && towards->output != STREAM_OUTPUT_OPEN)
-            return events; /* both ways are over: the kernel would say so for ever */
-        break;
-    case CONNECTION_FINISHING:
-        return from->input == STREAM_INPUT_OPEN ? UV_READABLE : 0;
-    case CONNECTION_HELD:
-    case CONNECTION_CONNECTING:
-        break;
-    case CONNECTION_CLOSED:
-        return 0;
-    }
-    return events || side->deaf ? events : UV_PRIORITIZED;
-}
-
 void connection_connected(struct connection *connection, struct watch *server,
                           uint64_t now_ns)
 {
     connection->server.watch = server;
-    watch_hand_over(server, on_side_event, &connection->server);
+    watch_hand_over(server, side_on_event, &connection->server);
     timer_clear(connection->proxy->timers, &connection->alarm);
     connection_move(connection, CONNECTION_OPEN);
     if (update_streams(connection, now_ns) != 0)
         connection_finish(connection, END_NO_MEMORY, NULL);
-}
-
-static void watch_sides(struct connection *connection)
-{
-    if (connection->client.watch)
-        watch_set(connection->client.watch, side_interest(&connection->client));
-    if (connection->server.watch)
-        watch_set(connection->server.watch, side_interest(&connection->server));
 }
 
 /* A rule closes the connection: FIN both ways, then wait for theirs for a moment. */
@@ -445,7 +335,7 @@ void connection_step(struct connection *connection, uint64_t now_ns)
     if (connection->state == CONNECTION_CLOSED)
         connection_free(connection);
     else
-        watch_sides(connection);
+        side_watch_both(connection);
 }
 
 static void on_wake(struct timer *timer, uint64_t now_ns)
@@ -538,7 +428,7 @@ void connection_open(struct listener *listener, int fd,
     struct path *path = listener_path(listener, client);
     struct connection *connection = path ? make(listener, text, path, now) : NULL;
     if (!connection || watch_create(&connection->client.watch, proxy->watches, fd,
-                                    on_side_event, &connection->client) != 0) {
+                                    side_on_event, &connection->client) != 0) {
         if (connection)
             timers_give_back(proxy->timers, TIMERS_EACH);
         free(connection);

@@ -5,6 +5,7 @@
 #define NETSPLIT_PROXY_CONNECTION_H
 
 #include "proxy/counters.h"
+#include "proxy/side.h"
 #include "proxy/stream.h"
 #include "rules/match.h"
 
@@ -40,15 +41,6 @@ enum connection_end {
     END_RULE_CLOSED,     /* a rule closed it */
     END_STOPPED,         /* the proxy stopped */
     END_NO_MEMORY,
-};
-
-/* One of the two sockets. */
-struct side {
-    struct connection *connection; /* borrowed: it is embedded there */
-    struct watch *watch;           /* owned; NULL: not connected yet, or closed */
-    bool failed; /* poll reported an error and tells nothing any more */
-    bool reset;  /* an RST or another end of the TCP connection was seen */
-    bool deaf;   /* urgent data keep waking us: errors only show when it is read */
 };
 
 struct connection {
