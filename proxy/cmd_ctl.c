@@ -223,7 +223,7 @@ static void name_from_path(const char *path, char name[static NAME_BYTES])
     }
     name[len] = 0;
     if (strcmp(path, "-") == 0)
-        (void)strcpy(name, "stdin");
+        (void)snprintf(name, NAME_BYTES, "stdin");
 }
 
 static int apply_overlay(struct ctl *ctl, const char *name, const char *file,

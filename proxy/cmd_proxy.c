@@ -38,10 +38,11 @@ int cmd_proxy(int argc, char **argv); /* seen by main.c, which has the table */
 enum { SIGNALS = 3 };
 
 struct run {
-    const char *rules_path; /* NULL: the rules are made from operands */
-    const char *control;    /* NULL: the default */
-    const char *ready_path; /* NULL: none */
-    const char *seed_text;  /* NULL: not given */
+    const char *rules_path;   /* NULL: the rules are made from operands */
+    const char *control;      /* NULL: the default */
+    const char *ready_path;   /* NULL: none */
+    const char *seed_text;    /* NULL: not given */
+    const char *journal_path; /* NULL: none */
     uint64_t for_ns, drain_ns, connect_timeout_ns;
     uint64_t max_bytes, max_connections;
 
@@ -50,6 +51,7 @@ struct run {
     uv_timer_t life; /* --for */
     struct counters counters;
     struct journal *journal;
+    struct journal_file *journal_file;
     struct proxy *proxy;
     struct api *api;
     struct rundir_record *record;
@@ -274,13 +276,26 @@ static int create(struct run *run)
     return EXIT_ENVIRONMENT;
 }
 
+static int open_journal(struct run *run)
+{
+    struct errmsg err = {0};
+    if (!run->journal_path ||
+        journal_file_open(&run->journal_file, run->journal, &run->loop,
+                          run->journal_path, &err) == 0)
+        return EXIT_DONE;
+    fprintf(stderr, "netsplit proxy: %s\n", err.text[0] ? err.text : "out of memory");
+    return EXIT_ENVIRONMENT;
+}
+
 /* From the loop to its end. */
 static int run_instance(struct run *run, char **operands, size_t n)
 {
     int result = create(run);
     if (result != EXIT_DONE)
         return result;
-    result = start_rules(run, operands, n);
+    result = open_journal(run);
+    if (result == EXIT_DONE)
+        result = start_rules(run, operands, n);
     if (result == EXIT_DONE)
         result = start_control(run);
     watch_signals(run);
@@ -290,7 +305,8 @@ static int run_instance(struct run *run, char **operands, size_t n)
         proxy_stop(run->proxy, 0);
     (void)uv_run(&run->loop, UV_RUN_DEFAULT);
     proxy_destroy(run->proxy);
-    (void)uv_run(&run->loop, UV_RUN_DEFAULT); /* what destroy has closed */
+    journal_file_close(run->journal_file);
+    (void)uv_run(&run->loop, UV_RUN_DEFAULT); /* what these two have closed */
     return result;
 }
 
@@ -343,6 +359,8 @@ int cmd_proxy(int argc, char **argv)
          "let connections end by themselves for so long when stopping", 0, 0},
         {"ready-file", 0, OPTION_TEXT, &run.ready_path, "F",
          "also write the line `ready` there", 0, 0},
+        {"journal", 0, OPTION_TEXT, &run.journal_path, "FILE",
+         "also write every event as a JSON line to FILE", 0, 0},
         {"connect-timeout", 0, OPTION_DURATION, &run.connect_timeout_ns, "DURATION",
          "how long a server may take to answer (default 10s)", 0, 0},
         {"max-bytes", 0, OPTION_BYTES, &run.max_bytes, "BYTES",

@@ -34,23 +34,21 @@ struct counters_index {
 
 enum { FIRST_CAPACITY = 64 };
 
-static uint64_t mix(uint64_t hash, const void *bytes, size_t n)
+static const uint64_t fnv_prime = UINT64_C(0x100000001b3); /* FNV-1a, 64 bits */
+
+static uint64_t mix_text(uint64_t hash, const char *text)
 {
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < n; i++)
-        hash = (hash ^ at[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
-    return hash;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * fnv_prime;
+    return (hash ^ 0xff) * fnv_prime; /* no text holds it: "ab","c" is not "a","bc" */
 }
 
 static uint64_t hash_key(enum entry_kind kind, const void *const key[2])
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325) + (uint64_t)kind;
-    for (int i = 0; i < 2; i++) {
-        if (kind == ENTRY_TOUCH)
-            hash = mix(hash, &key[i], sizeof key[i]);
-        else
-            hash = mix(hash, key[i], strlen(key[i]) + 1);
-    }
+    for (int i = 0; i < 2; i++)
+        hash = kind == ENTRY_TOUCH ? (hash ^ (uintptr_t)key[i]) * fnv_prime
+                                   : mix_text(hash, key[i]);
     return hash ^ hash >> 32;
 }
 

@@ -129,7 +129,7 @@ int rundir_probe_control(const char *path, pid_t *out_pid)
 static int remove_dead(const char *path, struct errmsg *err)
 {
     struct stat info;
-    pid_t pid;
+    pid_t pid = 0;
     if (lstat(path, &info) < 0)
         return errno == ENOENT ? 0 : -errno;
     if (!S_ISSOCK(info.st_mode)) {

@@ -368,3 +368,22 @@ Test(ctl, a_second_proxy_is_refused_and_a_dead_ones_socket_replaced)
     start_proxy();
     cr_assert_eq(run("ctl", "status", NULL), 0, "%s", program.complained);
 }
+
+Test(ctl_alone, the_journal_file_has_everything_from_the_first_listener_on)
+{
+    char journal[TEMPDIR_PATH_MAX + 16], line[2048];
+    (void)snprintf(journal, sizeof journal, "%s/journal", dir);
+    cr_assert_eq(
+        run("proxy", "-f", base_path, "--journal", journal, "--for", "1ms", NULL), 0,
+        "%s", program.complained);
+    FILE *file = fopen(journal, "r");
+    cr_assert_not_null(file);
+    cr_assert_not_null(fgets(line, sizeof line, file));
+    cr_assert_eq(strncmp(line, "{\"sequence\":1,", 14), 0, "%s", line);
+    cr_assert_not_null(strstr(line, "listener-opened"), "%s", line);
+    size_t closed = 0;
+    while (fgets(line, sizeof line, file))
+        closed += strstr(line, "listener-closed") != NULL;
+    cr_assert_eq(closed, 3, "written to the end");
+    cr_assert_eq(fclose(file), 0);
+}
