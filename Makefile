@@ -76,6 +76,7 @@ DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15
 DEPS_check := clang clang-format clang-tidy cppcheck
 DEPS_bench := haproxy redis-tools redis-server
 DEPS_postgres := postgresql-15
+DEPS_store := redis-tools
 
 .PHONY: deps
 deps: build/deps/build build/deps/test build/deps/check build/deps/bench
@@ -253,7 +254,7 @@ bench: build/deps/bench all $B/tests/bench
 
 PLAYBOOK ?= playbooks/primary-cut-off.md
 .PHONY: drill
-drill: all $(if $(findstring postgres,$(CLUSTER)),build/deps/postgres)
+drill: all build/deps/$(if $(findstring postgres,$(CLUSTER)),postgres,store)
 	@$B/netsplit drill $(PLAYBOOK) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 .PHONY: install uninstall

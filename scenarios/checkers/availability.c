@@ -213,8 +213,11 @@ static void measure_rto_steady(struct served *s)
     free(spans);
     if (baseline == 0 || slot_ns == fault_ns)
         return;
-    measure_set(s->output->measures, MEASURE_RTO_STEADY,
-                steady_ns == slot_ns ? MEASURE_NEVER : steady_ns - fault_ns);
+    uint64_t first_ns = s->output->measures->values[MEASURE_RTO_FIRST].value;
+    uint64_t rto_ns = steady_ns == slot_ns ? MEASURE_NEVER : steady_ns - fault_ns;
+    if (rto_ns < first_ns) /* its slot began before the first write was through */
+        rto_ns = first_ns;
+    measure_set(s->output->measures, MEASURE_RTO_STEADY, rto_ns);
 }
 
 static struct check_result availability_check(const struct check_input *input,
