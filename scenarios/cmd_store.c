@@ -51,6 +51,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -190,6 +191,22 @@ static int parse_listen(const struct option_command *command, struct arguments *
     return 0;
 }
 
+/* Files that clients never get: for the log, meta, the ready file, other nodes, libuv.
+ */
+enum { RESERVED_FILES = 64 };
+
+/* Clients are told that they are too many before the process has no file left to write
+ * its meta with. */
+static size_t affordable_clients(uint64_t wanted)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
+        return (size_t)wanted;
+    uint64_t most =
+        files.rlim_cur > RESERVED_FILES ? files.rlim_cur - RESERVED_FILES : 1;
+    return (size_t)(wanted < most ? wanted : most);
+}
+
 static int parse_config(const struct option_command *command, struct arguments *args)
 {
     static int (*const steps[])(const struct option_command *, struct arguments *) = {
@@ -199,7 +216,7 @@ static int parse_config(const struct option_command *command, struct arguments *
                                args->name ? "dir" : "name");
     args->config.name = args->name;
     args->config.dir = args->dir;
-    args->config.max_clients = (size_t)args->max_clients;
+    args->config.max_clients = affordable_clients(args->max_clients);
     args->config.max_command_bytes = (size_t)args->max_command_bytes;
     if (args->max_command_bytes < 1024 ||
         args->max_command_bytes > STORE_RECORD_MAX_BYTES / 2)
@@ -377,7 +394,8 @@ int cmd_store(int argc, char **argv)
         {"promote-timeout", 0, OPTION_DURATION, &args.config.promote_timeout_ns,
          "DURATION", "for PROMOTE to reach a majority (default: 5s)", 0, 0},
         {"max-clients", 0, OPTION_NUMBER, &args.max_clients, "N",
-         "connections at once (default: 4000)", 1, 1000000},
+         "connections at once, within the limit of open files (default: 4000)", 1,
+         1000000},
         {"max-command", 0, OPTION_BYTES, &args.max_command_bytes, "BYTES",
          "the longest command taken (default: 8MiB)", 0, 0},
         {"defect", 0, OPTION_TEXTS, &args.defects, "NAME",

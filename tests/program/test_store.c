@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -311,6 +312,33 @@ Test(store_program, one_client_too_many_is_told_so)
     expect(first, "PING", "PONG");
     redisFree(first);
     (void)end(run, SIGTERM);
+}
+
+/* 100 files, 64 of them not for clients: 36 clients, and a meta that can be written. */
+Test(store_program, clients_can_not_take_its_last_files)
+{
+    enum { LIMIT = 100, CLIENTS = 60 };
+    struct rlimit before, few;
+    int fds[CLIENTS], port;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){LIMIT, before.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    const char *args[] = {"--name", "n1", "--dir", dir, NULL};
+    struct run run = start(args);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    port = read_port(run);
+    redisContext *redis = connect_to(port);
+    for (int i = 0; i < CLIENTS; i++)
+        fds[i] = connect_socket(port);
+    char text[64] = "";
+    cr_assert_gt(read(fds[CLIENTS - 1], text, sizeof text - 1), 0);
+    cr_assert_eq(strncmp(text, "-ERR max number of clients", 26), 0, "%s", text);
+    expect(redis, "PROMOTE", "OK");
+    expect(redis, "SET a 1", "OK");
+    for (int i = 0; i < CLIENTS; i++)
+        close(fds[i]);
+    redisFree(redis);
+    cr_assert_eq(end(run, SIGTERM), 128 + SIGTERM);
 }
 
 Test(store_program, defects_are_listed_by_the_names_that_switch_them_on)
