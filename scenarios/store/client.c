@@ -159,5 +159,7 @@ void store_client_close_all(struct store_node *node)
     while (!STAILQ_EMPTY(&node->pending))
         (void)pop_pending(node); /* nobody is told: the connections close */
     LIST_FOREACH(client, &node->clients, entry)
-    store_channel_close(&client->channel, false);
+    {
+        store_channel_close(&client->channel, false);
+    }
 }

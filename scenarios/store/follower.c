@@ -88,8 +88,10 @@ enum store_verdict store_follower_hello(struct store_client *client,
     if (!store_slice_number(command->args[3], &term))
         return refuse(client, "REPLHELLO without a term");
     LIST_FOREACH(other, &node->clients, entry)
-    if (other != client && other->peer == rank)
-        store_channel_close(&other->channel, false);
+    {
+        if (other != client && other->peer == rank)
+            store_channel_close(&other->channel, false);
+    }
     client->peer = rank;
     client->channel.max_command_bytes = STORE_RECORD_MAX_BYTES + STORE_CHUNK_BYTES;
     store_role_hear(node, term);

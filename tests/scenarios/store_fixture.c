@@ -21,7 +21,7 @@
 
 static const uint64_t patience_ns = 10 * NS_PER_S;
 
-/* --- relays: one listener a path, one pair of sockets a connection --- */
+/* Relays: one listener a path, one pair of sockets a connection. */
 
 struct relay_end {
     uv_tcp_t tcp;
@@ -183,7 +183,10 @@ static void relay_open(struct store_cluster *cluster, size_t from, size_t to)
 static void relay_close(struct store_relay *relay)
 {
     struct store_relay_pair *pair;
-    LIST_FOREACH(pair, &relay->pairs, entry) pair_close(pair, true);
+    LIST_FOREACH(pair, &relay->pairs, entry)
+    {
+        pair_close(pair, true);
+    }
     uv_close((uv_handle_t *)&relay->listener, NULL);
 }
 
@@ -199,8 +202,6 @@ static void relay_set_stalled(struct store_relay *relay, bool stalled)
             pair_set_reading(pair, !stalled);
     }
 }
-
-/* --- sessions --- */
 
 struct store_session {
     struct store_cluster *cluster;
@@ -382,8 +383,6 @@ void store_await_line(struct store_cluster *cluster, size_t node, const char *li
     }
 }
 
-/* --- the cluster --- */
-
 void store_cluster_turn(struct store_cluster *cluster)
 {
     (void)uv_run(&cluster->loop, UV_RUN_ONCE); /* the pulse ends it */
@@ -527,8 +526,12 @@ void store_cluster_reset(struct store_cluster *cluster, size_t node)
         if (i == node)
             continue;
         LIST_FOREACH(pair, &cluster->relays[node][i].pairs, entry)
-        pair_close(pair, true);
+        {
+            pair_close(pair, true);
+        }
         LIST_FOREACH(pair, &cluster->relays[i][node].pairs, entry)
-        pair_close(pair, true);
+        {
+            pair_close(pair, true);
+        }
     }
 }

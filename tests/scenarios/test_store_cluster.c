@@ -323,6 +323,21 @@ Test(store_cluster, a_primary_may_take_a_dead_replica_out)
     store_cluster_close(&c);
 }
 
+/* Its connection still seems fine, and before the cut it had everything. */
+Test(store_cluster, a_node_taken_out_stays_out_until_it_has_heard_of_it)
+{
+    struct store_cluster c;
+    store_cluster_open(&c, 3, "sync", NULL);
+    store_cluster_isolate(&c, 2);
+    assert_answer(&c, 0, "PROMOTE WITHOUT n3", "+OK");
+    assert_answer(&c, 0, "SET a 1", "+OK");
+    store_await_line(&c, 0, "members:n1,n2");
+    store_cluster_heal(&c);
+    store_await_line(&c, 0, "members:n1,n2,n3");
+    assert_answer(&c, 2, "GET a", "$1");
+    store_cluster_close(&c);
+}
+
 Test(store_cluster, quorum_takes_over_the_longest_log)
 {
     struct store_cluster c;
