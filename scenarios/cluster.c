@@ -214,6 +214,14 @@ static void *take(struct reader *reader, size_t n, size_t bytes)
     return memory;
 }
 
+static char *keep(struct reader *reader, const char *text, size_t length)
+{
+    char *copy = arena_copy(&reader->cluster->arena, text, length);
+    if (!copy)
+        abort(); /* as above */
+    return copy;
+}
+
 static bool is_scalar(const struct yaml_node *node)
 {
     return node->kind == YAML_SCALAR && !yaml_is_empty(node);
@@ -391,10 +399,8 @@ struct cluster *cluster_parse(const char *name, const char *text, size_t length,
 {
     struct cluster *cluster = xcalloc(1, sizeof *cluster);
     struct reader reader = {cluster, diag};
-    char *own_text = take(&reader, length + 1, 1);
-    memcpy(own_text, text, length);
-    char *own_name = take(&reader, strlen(name) + 1, 1);
-    memcpy(own_name, name, strlen(name));
+    const char *own_text = keep(&reader, text, length);
+    const char *own_name = keep(&reader, name, strlen(name));
     cluster->source = (struct source){own_name, own_text, length};
     size_t wrong = diag->n_errors + diag->n_lacking;
     struct yaml_input input = {&cluster->source, own_text, length, 1, 0};

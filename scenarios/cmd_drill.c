@@ -136,18 +136,19 @@ static int drill_file(const struct arguments *args, const char *path)
     int status = diag_status(&diag) == -ENOTSUP ? EXIT_ENVIRONMENT : EXIT_USAGE;
     diag_close(&diag);
     const char *lacks = cluster ? cluster_lacks(cluster) : NULL;
-    if (playbook && !check_modes(cluster, &args->modes)) {
+    bool is_right = playbook && cluster; /* status says how bad it is otherwise */
+    if (is_right && !check_modes(cluster, &args->modes)) {
         status = EXIT_USAGE;
-    } else if (playbook && args->dry_run) {
+    } else if (is_right && args->dry_run) {
         print_plan(playbook, cluster, &args->modes);
         status = EXIT_DONE;
-    } else if (playbook && lacks) {
+    } else if (is_right && lacks) {
         fprintf(stderr,
                 "netsplit drill: the cluster \"%s\" needs the program %s, which is not "
                 "on PATH\n",
                 cluster->name, lacks);
         status = EXIT_ENVIRONMENT;
-    } else if (playbook) {
+    } else if (is_right) {
         status = run_one(args, playbook, cluster);
     }
     playbook_destroy(playbook);

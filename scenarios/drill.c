@@ -33,8 +33,9 @@ void *drill_take(struct drill *drill, size_t n, size_t bytes)
 
 char *drill_keep(struct drill *drill, const char *text)
 {
-    char *copy = drill_take(drill, strlen(text) + 1, 1);
-    memcpy(copy, text, strlen(text));
+    char *copy = arena_copy(&drill->run->arena, text, strlen(text));
+    if (!copy)
+        abort(); /* as above */
     return copy;
 }
 

@@ -124,7 +124,8 @@ static bool make_places(struct drill_mode *mode)
                    drill->out, mode->mode->name);
     (void)snprintf(path, sizeof path, "%s/events.jsonl", mode->out_dir);
     /* A server may run as another user: it must get through, but not look around. */
-    if (chmod(mode->dir, 0711) != 0 || mkdir(mode->out_dir, 0755) != 0) {
+    if (chmod(mode->dir, 0711) != 0 ||
+        (mkdir(mode->out_dir, 0755) != 0 && errno != EEXIST)) {
         (void)snprintf(mode->error, sizeof mode->error, "%s: %s", mode->out_dir,
                        strerror(errno));
         return false;

@@ -221,8 +221,7 @@ static void count_rule(struct drill_mode *mode, const json_t *rule)
 {
     struct run_window *window = find_window(mode, rule);
     struct run_felt *felt = &mode->out->felt;
-    size_t i;
-    json_t *link;
+    const json_t *links = json_object_get(rule, "links");
     if (!window)
         return;
     window->bytes = number(rule, "touched_bytes");
@@ -234,26 +233,28 @@ static void count_rule(struct drill_mode *mode, const json_t *rule)
         window->how = drill_keep(mode->drill, text(rule, "how"));
     felt->bytes += window->bytes;
     felt->connections += window->connections + window->attempts;
-    json_array_foreach(json_object_get(rule, "links"), i, link) felt->links +=
-        number(link, "touched_bytes") + number(link, "attempts") > 0;
+    for (size_t i = 0; i < json_array_size(links); i++) {
+        const json_t *link = json_array_get(links, i);
+        felt->links += number(link, "touched_bytes") + number(link, "attempts") > 0;
+    }
 }
 
 static void on_status(void *arg, int status, json_t *body, const struct errmsg *err)
 {
     struct drill_mode *mode = arg;
     drill_then_fn then = mode->sample_then;
-    size_t i;
-    json_t *row;
+    const json_t *links = json_object_get(body, "links");
+    const json_t *rules = json_object_get(body, "rules");
     mode->sampling = false;
     mode->sample_then = NULL;
     if (mode->state == MODE_DOWN)
         return;
     if (status == 200) {
         mode->out->felt = (struct run_felt){0};
-        json_array_foreach(json_object_get(body, "links"), i, row)
-            count_link(mode, row);
-        json_array_foreach(json_object_get(body, "rules"), i, row)
-            count_rule(mode, row);
+        for (size_t i = 0; i < json_array_size(links); i++)
+            count_link(mode, json_array_get(links, i));
+        for (size_t i = 0; i < json_array_size(rules); i++)
+            count_rule(mode, json_array_get(rules, i));
     } else {
         term_progress_say(&mode->drill->progress, "asking the proxy: %s", err->text);
     }

@@ -87,6 +87,14 @@ static void *take(struct playbook *playbook, size_t n, size_t bytes)
     return memory;
 }
 
+static char *keep(struct playbook *playbook, const char *text, size_t length)
+{
+    char *copy = arena_copy(&playbook->arena, text, length);
+    if (!copy)
+        abort(); /* as above */
+    return copy;
+}
+
 static void read_front(struct playbook *playbook, const struct playbook_blocks *blocks,
                        struct playbook_front *front, struct diag *diag)
 {
@@ -119,26 +127,31 @@ static void suggest_mode(const struct cluster *cluster, const char *word,
     diag_suggest(diag, word, names, n);
 }
 
+static const char *read_mode(const struct yaml_node *item,
+                             const struct cluster *cluster, struct diag *diag)
+{
+    if (item->kind != YAML_SCALAR) {
+        diag_error(diag, &item->at, "a mode is a name");
+        return "";
+    }
+    if (cluster && !cluster_find_mode(cluster, item->text)) {
+        diag_error(diag, &item->at, "the cluster \"%s\" has no mode \"%s\"",
+                   cluster->name, item->text);
+        suggest_mode(cluster, item->text, diag);
+    }
+    return item->text;
+}
+
 /* The modes that the front matter names; all of the cluster's if it names none. */
 static void read_modes(struct playbook *playbook, const struct yaml_node *list,
                        const struct cluster *cluster, struct diag *diag)
 {
     size_t n = list ? list->n : cluster ? cluster->n_modes : 0;
     const char **modes = take(playbook, n, sizeof *modes);
-    for (size_t i = 0; i < n; i++) {
-        modes[i] = list ? list->items[i]->text : cluster->modes[i].name;
-        if (!list)
-            continue;
-        const struct mark *at = &list->items[i]->at;
-        if (list->items[i]->kind != YAML_SCALAR) {
-            diag_error(diag, at, "a mode is a name");
-            modes[i] = "";
-        } else if (cluster && !cluster_find_mode(cluster, modes[i])) {
-            diag_error(diag, at, "the cluster \"%s\" has no mode \"%s\"", cluster->name,
-                       modes[i]);
-            suggest_mode(cluster, modes[i], diag);
-        }
-    }
+    for (size_t i = 0; list && i < n; i++)
+        modes[i] = read_mode(list->items[i], cluster, diag);
+    for (size_t i = 0; !list && cluster && i < n; i++)
+        modes[i] = cluster->modes[i].name;
     playbook->modes = modes;
     playbook->n_modes = n;
 }
@@ -189,10 +202,8 @@ struct playbook *playbook_parse(const char *name, const char *text, size_t lengt
     struct playbook *playbook = xcalloc(1, sizeof *playbook);
     struct playbook_blocks blocks;
     struct playbook_front front = {.title = NULL};
-    char *own_text = take(playbook, length + 1, 1);
-    memcpy(own_text, text, length);
-    char *own_name = take(playbook, strlen(name) + 1, 1);
-    memcpy(own_name, name, strlen(name));
+    const char *own_text = keep(playbook, text, length);
+    const char *own_name = keep(playbook, name, strlen(name));
     playbook->source = (struct source){own_name, own_text, length};
     size_t wrong = diag->n_errors + diag->n_lacking;
     playbook_read_blocks(&playbook->arena, &playbook->source, &blocks, diag);

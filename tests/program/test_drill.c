@@ -161,6 +161,48 @@ Test(drill, goes_on_after_a_failure_that_was_allowed, .timeout = 120)
     close_drill();
 }
 
+Test(drill, ends_what_takes_longer_than_its_allowance, .timeout = 120)
+{
+    drill_open(&drill,
+               "modes: [async]\ncontrol: none because this is a test\n" STOP_CONDITION,
+               "# Late\n"
+               "```sh step within=300ms on-fail=continue\n(sleep 50)& sleep 50\n```\n"
+               "```sh wait within=300ms on-fail=continue\necho not yet; false\n```\n"
+               "```yaml wait\nuntil: acked 1000000\nwithin: 300ms\n```\n"
+               "```yaml expect\nall: { ghost_writes: none }\n```\n");
+    int status = drill_run_whole(&drill, NULL);
+    json_t *report = read_report();
+    json_t *steps = json_object_get(
+        json_object_get(json_object_get(report, "modes"), "async"), "steps");
+    static const char *const whys[] = {"not done within 300ms", "not done within 300ms",
+                                       "not so within 300ms"};
+    cr_expect_eq(status, 1, "status %d; it told:\n%s", status, drill.told);
+    for (size_t i = 0; i < 3; i++) {
+        const char *why =
+            json_string_value(json_object_get(json_array_get(steps, i + 2), "why"));
+        cr_expect_str_eq(why ? why : "", whys[i]);
+    }
+    cr_expect_str_eq(
+        json_string_value(json_object_get(json_array_get(steps, 3), "output")),
+        "not yet\n");
+    json_decref(report);
+    close_drill();
+}
+
+Test(drill, shows_its_plan_and_runs_nothing_when_it_is_dry)
+{
+    static const char *const words[] = {"drill",          "playbook.md", "--cluster",
+                                        "./cluster.yaml", "--dry-run",   NULL};
+    drill_open(&drill, "modes: [async]\n" STOP_CONDITION,
+               with_expect("all: { lost_writes: at least 1 }\n"));
+    drill_spawn(&drill, words);
+    int status = drill_wait(&drill);
+    cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
+    cr_expect(strstr(drill.told, "run       for 700ms"), "%s", drill.told);
+    cr_expect(!strstr(drill.told, "seed"), "nothing was started");
+    close_drill();
+}
+
 Test(drill, stops_when_no_write_is_acknowledged_for_too_long, .timeout = 120)
 {
     drill_open(&drill,
