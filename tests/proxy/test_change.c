@@ -250,10 +250,10 @@ Test(change, windows_open_and_close_by_themselves)
 {
     net_start(&net, NET_ONE_PATH, server);
     struct net_pair pair = net_join(&net, listener);
+    uint64_t since = now_ns(); /* the rule becomes active later */
     net_apply(&net, "cut",
               "  - { name: cut, partition: [[c], [s]], "
               "when: { after: 50ms, for: 100ms } }");
-    uint64_t since = now_ns();
     net_say(&net, pair.client, "before");
     net_hear(&net, pair.server, "before");
     net_idle(&net, 60 * NS_PER_MS);
