@@ -61,9 +61,12 @@ static void run_until_records(size_t n)
         (void)uv_run(&loop, UV_RUN_ONCE);
 }
 
+/* Stops the loop, too: a timer is called before the loop waits for sockets, and nothing
+ * might come from them. */
 static void on_flag(void *context)
 {
     *(bool *)context = true;
+    uv_stop(&loop);
 }
 
 static void stop(void)
@@ -97,6 +100,7 @@ static void end(struct operations *operations)
 static void on_moved(void *context, const struct processes_moved *moved)
 {
     *(struct processes_moved *)context = *moved;
+    uv_stop(&loop);
 }
 
 static struct processes_moved move_and_wait(size_t to, const bool *homes)
@@ -328,6 +332,7 @@ static void on_read(void *context, const size_t *unread)
     (void)context;
     memcpy(unread_seen, unread, sizeof unread_seen);
     was_read = true;
+    uv_stop(&loop);
 }
 
 static void read_finally(uint64_t within_ms)

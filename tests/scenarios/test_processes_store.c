@@ -99,9 +99,12 @@ static void begin(const char *mode)
     pool = processes_create(&config);
 }
 
+/* Stops the loop, too: a timer is called before the loop waits for sockets, and nothing
+ * might come from them. */
 static void on_flag(void *context)
 {
     *(bool *)context = true;
+    uv_stop(&loop);
 }
 
 static void on_read(void *context, const size_t *unread)
@@ -109,6 +112,7 @@ static void on_read(void *context, const size_t *unread)
     for (size_t i = 0; i < NODES; i++)
         cr_expect_eq(unread[i], 0);
     *(bool *)context = true;
+    uv_stop(&loop);
 }
 
 static void run_until(const bool *flag)
@@ -187,6 +191,7 @@ static void on_moved(void *context, const struct processes_moved *moved)
     cr_expect_eq(moved->moved, 6);
     cr_expect_eq(moved->answered, 6);
     *(bool *)context = true;
+    uv_stop(&loop);
 }
 
 Test(processes_store, hear_read_only_from_a_replica)
