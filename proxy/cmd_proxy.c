@@ -156,6 +156,8 @@ static void close_handle(void *handle)
 static void on_api_closed(void *context)
 {
     struct run *run = context;
+    rundir_record_close(run->record); /* while signals are still ours */
+    run->record = NULL;
     for (int i = 0; i < SIGNALS; i++)
         close_handle(&run->signals[i]);
     close_handle(&run->life);
@@ -293,12 +295,12 @@ static int run_instance(struct run *run, char **operands, size_t n)
     int result = create(run);
     if (result != EXIT_DONE)
         return result;
+    watch_signals(run); /* before anything is made that a signal would leave behind */
     result = open_journal(run);
     if (result == EXIT_DONE)
         result = start_rules(run, operands, n);
     if (result == EXIT_DONE)
         result = start_control(run);
-    watch_signals(run);
     if (result == EXIT_DONE && say_ready(run) != 0)
         result = EXIT_ENVIRONMENT;
     if (result != EXIT_DONE)

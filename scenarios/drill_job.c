@@ -34,7 +34,12 @@ static void finish(struct drill_mode *mode, bool ok)
 
 static void on_pause_over(uv_timer_t *timer)
 {
-    start_attempt(timer->data);
+    struct drill_mode *mode = timer->data;
+    mode->job.late = now_ns() >= mode->job.until_ns;
+    if (mode->job.late)
+        finish(mode, false);
+    else
+        start_attempt(mode);
 }
 
 static void on_late(uv_timer_t *timer)
@@ -42,6 +47,14 @@ static void on_late(uv_timer_t *timer)
     struct drill_mode *mode = timer->data;
     mode->job.late = true;
     child_stop(mode->job.child, DRILL_GRACE_NS);
+}
+
+static void keep_output(struct job *job, const struct child_end *end)
+{
+    free(job->output);
+    job->output = xcalloc(end->output_bytes + 1, 1);
+    memcpy(job->output, end->output, end->output_bytes);
+    job->output_cut = end->output_cut;
 }
 
 static void on_attempt_end(void *data, const struct child_end *end)
@@ -52,10 +65,8 @@ static void on_attempt_end(void *data, const struct child_end *end)
     rundir_drop_child(mode->drill->record, child_pid(job->child));
     child_close(job->child);
     job->child = NULL;
-    free(job->output);
-    job->output = xcalloc(end->output_bytes + 1, 1);
-    memcpy(job->output, end->output, end->output_bytes);
-    job->output_cut = end->output_cut;
+    if (!job->late || end->output_bytes > 0)
+        keep_output(job, end); /* what the last whole attempt said is worth more */
     job->status = end->status;
     job_first_word(job, word, sizeof word);
     bool ok = !job->late && end->status == 0 &&
@@ -104,6 +115,8 @@ void job_start(struct drill_mode *mode, const struct job_options *options)
     job->until_ns = now_ns() + options->within_ns;
     job->late = false;
     job->then = options->then;
+    free(job->output);
+    job->output = NULL;
     start_attempt(mode);
 }
 

@@ -62,6 +62,14 @@ static json_int_t measure_of(const json_t *report, const char *mode,
     return json_integer_value(json_object_get(measures, measure));
 }
 
+/* When the first fault ended, in ms; 0 = it did not. */
+static double window_end_of(const json_t *report, const char *mode)
+{
+    json_t *modes = json_object_get(report, "modes");
+    json_t *windows = json_object_get(json_object_get(modes, mode), "windows");
+    return json_real_value(json_object_get(json_array_get(windows, 0), "end_ms"));
+}
+
 Test(drill, finds_what_async_loses_and_that_sync_loses_nothing, .timeout = 120)
 {
     drill_open(&drill, "modes: [async, sync]\n" STOP_CONDITION,
@@ -139,6 +147,7 @@ Test(drill, heals_and_reads_after_a_step_that_failed, .timeout = 120)
     cr_expect_str_eq(text_of(report, "async", "reason"), "step-failed");
     cr_expect(strstr(text_of(report, "async", "why"), "status 9: it is broken"), "%s",
               text_of(report, "async", "why"));
+    cr_expect_gt(window_end_of(report, "async"), 0, "it was healed");
     cr_expect_eq(measure_of(report, "async", "lost_writes"), 0,
                  "without a promotion nothing is lost once it is healed");
     json_decref(report);
