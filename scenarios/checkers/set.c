@@ -144,19 +144,25 @@ static void look_into_final(struct set *set, uint32_t read)
     }
 }
 
-/* Elements that two final reads have in common must come in the same order. */
+static void note_positions(struct set *set, uint32_t read)
+{
+    struct view_seen seen = set->view->seen[read];
+    for (size_t i = 0; i < seen.n; i++) {
+        if (seen.writes[i] == VIEW_NOBODY)
+            continue;
+        set->stamp[seen.writes[i]] = read + 1;
+        set->position[seen.writes[i]] = (uint32_t)i;
+    }
+}
+
+/* Elements that two final reads have in common must come in the same order. The
+ * positions in first are noted. */
 static void compare_order(struct set *set, uint32_t first, uint32_t second)
 {
-    struct view_seen a = set->view->seen[first], b = set->view->seen[second];
-    for (size_t i = 0; i < a.n; i++) {
-        if (a.writes[i] == VIEW_NOBODY)
-            continue;
-        set->stamp[a.writes[i]] = first + 1;
-        set->position[a.writes[i]] = (uint32_t)i;
-    }
+    struct view_seen seen = set->view->seen[second];
     uint32_t last = 0;
-    for (size_t i = 0; i < b.n; i++) {
-        uint32_t write = b.writes[i];
+    for (size_t i = 0; i < seen.n; i++) {
+        uint32_t write = seen.writes[i];
         if (write == VIEW_NOBODY || set->stamp[write] != first + 1)
             continue;
         if (set->position[write] < last) {
@@ -169,22 +175,29 @@ static void compare_order(struct set *set, uint32_t first, uint32_t second)
     }
 }
 
+/* Every node's with every other's: what two of them disagree on may be missing on the
+ * third. */
+static void compare_orders(struct set *set, const uint32_t *finals)
+{
+    for (size_t node = 0; node < set->nodes; node++) {
+        if (!finals[node])
+            continue;
+        note_positions(set, finals[node] - 1);
+        for (size_t other = node + 1; other < set->nodes; other++)
+            if (finals[other])
+                compare_order(set, finals[node] - 1, finals[other] - 1);
+    }
+}
+
 static void look_into_finals(struct set *set)
 {
     for (size_t key = 0; key < set->view->key_count; key++) {
-        uint32_t *finals = set->finals + key * set->nodes;
-        uint32_t first = 0;
-        for (size_t node = 0; node < set->nodes; node++) {
-            if (!finals[node])
-                continue;
-            look_into_final(set, finals[node] - 1);
-        }
-        for (size_t node = 0; node < set->nodes; node++) {
-            if (finals[node] && first && set->view->keys[key].is_ordered)
-                compare_order(set, first - 1, finals[node] - 1);
-            else if (finals[node] && !first)
-                first = finals[node];
-        }
+        const uint32_t *finals = set->finals + key * set->nodes;
+        for (size_t node = 0; node < set->nodes; node++)
+            if (finals[node])
+                look_into_final(set, finals[node] - 1);
+        if (set->view->keys[key].is_ordered)
+            compare_orders(set, finals);
     }
 }
 

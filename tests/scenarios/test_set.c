@@ -218,6 +218,23 @@ Test(set, replicas_that_order_a_list_differently_are_invalid)
     judged_free(&judged);
 }
 
+/* Of what n2 and n3 disagree on, n1 has nothing. */
+Test(set, two_orders_are_found_between_any_two_nodes)
+{
+    struct made rows[] = {
+        {1, 2, 0, HISTORY_APPEND, .element = 1, .node = 1},
+        {3, 4, 0, HISTORY_APPEND, .element = 2, .node = 1},
+        {5, 6, 0, HISTORY_APPEND, .element = 3, .node = 1},
+        FINAL(20, 1, "3"),
+        FINAL(22, 2, "1 2 3"),
+        FINAL(24, 3, "2 1 3"),
+    };
+    struct judged judged = JUDGE(rows, 3, "append");
+    expect_verdict(&judged, "set", VERDICT_INVALID);
+    cr_expect_eq(judged.judgement.evidence.total[FINDING_ORDER], 1);
+    judged_free(&judged);
+}
+
 Test(set,
      rpo_runs_from_the_first_lost_write_to_the_last_acknowledged_at_the_old_primary)
 {
