@@ -157,6 +157,10 @@ enum rate_scope {
     RATE_SCOPE_LINK,
 };
 
+struct accept_delay_params {
+    uint64_t delay_ns;
+};
+
 struct slice_params {
     uint64_t size_bytes; /* 1.. */
     uint64_t gap_ns;

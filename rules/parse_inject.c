@@ -23,7 +23,6 @@ static const struct field_stranger strangers[] = {
     {"half_open", NULL, "use \"reset\", or \"discard\" for a side that is not heard",
      true},
     {"unanswered", NULL, "use a partition with how: stall; attempts then hang", true},
-    {"accept_delay", NULL, "use \"delay\" on the bytes to the server", true},
     /* Toxiproxy, netem, comcast and plain English. */
     {"latency", "delay", NULL, false},
     {"lag", "delay", NULL, false},
@@ -58,6 +57,8 @@ static const struct field_stranger strangers[] = {
     {"disconnect", "close", NULL, false},
     {"down", "refuse", NULL, false},
     {"reject", "refuse", NULL, false},
+    {"connect_delay", "accept_delay", NULL, false},
+    {"slow_accept", "accept_delay", NULL, false},
     {"slicer", "slice", NULL, false},
     {"chunk", "slice", NULL, false},
     {"corruption", "corrupt", NULL, true},

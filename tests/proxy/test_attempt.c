@@ -180,6 +180,34 @@ Test(attempt, one_that_a_partition_stalls_is_dialled_on_heal)
     close(peer);
 }
 
+Test(attempt, one_that_is_delayed_is_dialled_when_its_time_is_up)
+{
+    net_start(&net, NET_ONE_PATH, server);
+    net_apply(&net, "slow", "  - { name: slow, inject: { accept_delay: 120ms } }");
+    uint64_t since = now_ns();
+    int client = net_connect(&net, net_port(&net, "p"));
+    net_say(&net, client, "early");
+    int peer = net_accept(&net, listener);
+    cr_assert_geq(now_ns() - since, 120 * NS_PER_MS);
+    net_hear(&net, peer, "early");
+    struct counters_rule *rule = counters_rule(&net.counters, "slow", "slow");
+    cr_assert_eq(rule->attempts_held, 1);
+    cr_assert_eq(rule->attempts_held_now, 0);
+    close(client);
+    close(peer);
+}
+
+Test(attempt, one_that_is_delayed_goes_on_at_once_when_the_rule_goes)
+{
+    net_start(&net, NET_ONE_PATH, server);
+    net_apply(&net, "slow", "  - { name: slow, inject: { accept_delay: 1h } }");
+    int client = net_connect(&net, net_port(&net, "p"));
+    expect_no_dial(30 * NS_PER_MS);
+    net_remove(&net, "slow");
+    close(net_accept(&net, listener));
+    close(client);
+}
+
 Test(attempt, one_whose_opener_left_meanwhile_never_reaches_the_server)
 {
     net_start(&net, NET_ONE_PATH, server);

@@ -80,6 +80,7 @@ static const struct story stories[] = {
     {"reset.after=0B", {{3, 10}}, "0s:reset"},
     {"reset.after=20B", {{0, 10}, {2, 0}}, "0s:10 2ms:fin"},
     {"refuse=true", {{0, 10}}, "0s:10"},
+    {"accept_delay=5s", {{0, 10}}, "0s:10"},
 };
 
 Test(fault, does_to_a_stream_what_its_row_says)
@@ -125,6 +126,36 @@ Test(fault, refuse_speaks_of_attempts_only)
         match_admit(path_match(path, world.plan), &connection, 0);
     cr_expect_eq(verdict.verb, ADMIT_REFUSE);
     cr_expect_eq(verdict.rule, world_rule(&world, "rule"));
+}
+
+Test(fault, accept_delay_holds_an_attempt_for_its_time_and_no_longer)
+{
+    world_inject(&world, "base", "short", "a", "b", "accept_delay=1s");
+    world_inject(&world, "base", "rule", "a", "b", "accept_delay=3s for=10s");
+    world_compile(&world, 0);
+    static const struct {
+        uint64_t opened_ns, now_ns;
+        enum admit_verb verb;
+        uint64_t until_ns;
+        const char *rule;
+    } rows[] = {
+        {2 * SECOND, 2 * SECOND, ADMIT_HOLD, 5 * SECOND, "rule"},
+        {2 * SECOND, 5 * SECOND - 1, ADMIT_HOLD, 5 * SECOND, "rule"},
+        {2 * SECOND, 5 * SECOND, ADMIT_ACCEPT, 0, NULL},
+        {9 * SECOND, 10 * SECOND, ADMIT_ACCEPT, 0, NULL}, /* the window is over */
+        {10 * SECOND, 10 * SECOND, ADMIT_HOLD, 11 * SECOND, "short"},
+    };
+    struct path *path = paths_find(world.paths, "a", "b", 1);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct match_connection connection = path_open(path, rows[i].opened_ns);
+        struct match_verdict verdict =
+            match_admit(path_match(path, world.plan), &connection, rows[i].now_ns);
+        cr_expect_eq(verdict.verb, rows[i].verb, "row %zu", i);
+        cr_expect_eq(verdict.until_ns, rows[i].until_ns, "row %zu", i);
+        cr_expect_eq(verdict.rule,
+                     rows[i].rule ? world_rule(&world, rows[i].rule) : NULL, "row %zu",
+                     i);
+    }
 }
 
 /* What the share p of draws lies below, in jitters. */
