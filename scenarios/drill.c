@@ -266,7 +266,7 @@ void drill_show(struct drill *drill)
 {
     static const char *const words[] = {"starting", "", "final reads", "cleaning up"};
     const struct drill_mode *mode = &drill->mode;
-    char head[128], detail[200];
+    char head[128], detail[200], place[64] = "";
     const struct step *step = mode->step < drill->playbook->n_steps
                                   ? &drill->playbook->steps[mode->step]
                                   : NULL;
@@ -274,7 +274,11 @@ void drill_show(struct drill *drill)
     (void)snprintf(head, sizeof head, "%s | %.60s%s%s", mode->mode->name,
                    is_step ? step->heading : words[mode->state], is_step ? " | " : "",
                    is_step ? step->verb->name : "");
-    (void)snprintf(detail, sizeof detail, "| %.0f operations/s | %.0f s", drill->rate,
+    if (is_step)
+        (void)snprintf(place, sizeof place, "| step %zu of %zu ", mode->step + 1,
+                       drill->playbook->n_steps);
+    (void)snprintf(detail, sizeof detail, "%s| %.0f operations/s | %.0f s", place,
+                   drill->rate,
                    (double)(now_ns() - drill->run->started_ns) / (double)NS_PER_S);
     term_progress_show(&drill->progress, head, detail);
 }

@@ -176,9 +176,8 @@ static void on_resolved(struct drill_mode *mode)
     proxy_ask(mode, apply); /* the period before it ends here */
 }
 
-void fault_start(struct drill_mode *mode, const struct step *step)
+void fault_start(struct drill_mode *mode)
 {
-    (void)step; /* apply() finds it: roles are asked first */
     nodes_resolve(mode, on_resolved);
 }
 

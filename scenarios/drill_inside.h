@@ -197,8 +197,10 @@ void proxy_up(struct drill_mode *mode, drill_then_fn then);
 /* Adds what the proxy counted since the last time to the period being measured. */
 void proxy_ask(struct drill_mode *mode, drill_then_fn then);
 
-/* drill_fault.c: the steps fault and heal. Both end in step_end() or `then`. */
-void fault_start(struct drill_mode *mode, const struct step *step);
+/* drill_fault.c: the steps fault and heal. The first applies the rules of the step
+ * under way and ends in step_end(); the second leaves mode->error empty if it went
+ * well. */
+void fault_start(struct drill_mode *mode);
 void fault_heal(struct drill_mode *mode, drill_then_fn then);
 bool fault_in_force(const struct drill_mode *mode);
 

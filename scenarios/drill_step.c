@@ -257,16 +257,11 @@ static void start_wait(struct drill_mode *mode, const struct step *step)
 
 /* --- heal --- */
 
-static void on_rejoined(struct drill_mode *mode)
-{
-    end_by_job(mode);
-}
-
 static void start_again(struct drill_mode *mode)
 {
     keep_output(mode);
     if (mode->job.ok)
-        nodes_start_one(mode, mode->chain, on_rejoined);
+        nodes_start_one(mode, mode->chain, end_by_job);
     else
         end_by_job(mode);
 }
@@ -351,7 +346,7 @@ static void start(struct drill_mode *mode, const struct step *step)
                              now_ns_to_ms_up(step->for_ns), 0);
         break;
     case STEP_FAULT:
-        fault_start(mode, step);
+        fault_start(mode);
         break;
     case STEP_HEAL:
         fault_heal(mode, on_healed);

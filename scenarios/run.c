@@ -52,8 +52,8 @@ void run_merge(struct run *run)
 {
     for (size_t i = 0; i < run->n_modes; i++) {
         const struct run_mode *mode = &run->modes[i];
-        if (mode->verdict <= run->verdict && (i > 0 || mode->verdict == RUN_PASS))
-            continue;
+        if (mode->verdict <= run->verdict)
+            continue; /* a run begins as a pass */
         run->verdict = mode->verdict;
         run->reason = mode->reason;
         run->why = mode->why ? arena_print(&run->arena, "%s: %s", mode->name, mode->why)
