@@ -165,12 +165,15 @@ static bool parse_promote(struct store_client *client,
     return false;
 }
 
+/* Of those that count: in sync the members; in quorum every node, also one that was
+ * taken out and has not been made a member again. */
 static bool leaves_majority(const struct store_node *node, const bool *without)
 {
     const bool *now = store_role_members(node);
+    bool all_count = !node->config.mode->counts_members;
     size_t left = 1;
     for (size_t rank = 0; rank < node->n; rank++)
-        left += rank != node->self && now[rank] && !without[rank];
+        left += rank != node->self && (all_count || now[rank]) && !without[rank];
     return left > node->n / 2;
 }
 

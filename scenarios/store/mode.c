@@ -55,14 +55,14 @@ static uint64_t committed_sync(const uint64_t *acked, const bool *member, size_t
 
 const struct store_mode store_modes[] = {
     {"async", "acknowledges a write when the primary has it", committed_async, false,
-     false},
+     false, false},
     {"semisync", "acknowledges a write when any one replica has it too",
-     committed_semisync, false, false},
+     committed_semisync, false, false, false},
     {"quorum", "acknowledges a write when a majority of the cluster has it",
-     committed_quorum, true, true},
+     committed_quorum, false, true, true},
     {"sync", "acknowledges a write when every member has it", committed_sync, true,
-     false},
-    {NULL, NULL, NULL, false, false},
+     true, false},
+    {NULL, NULL, NULL, false, false, false},
 };
 
 const struct store_mode *store_mode_find(const char *name)

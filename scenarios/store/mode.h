@@ -20,6 +20,10 @@ struct store_mode {
     uint64_t (*committed)(const uint64_t *acked, const bool *member, size_t n,
                           size_t self);
 
+    /* committed() asks who is a member. In other modes that says nothing: WITHOUT names
+     * nodes that a promotion does not wait for, and no more. */
+    bool counts_members;
+
     /* PROMOTE asks a majority first and takes over its longest log. */
     bool takeover;
 

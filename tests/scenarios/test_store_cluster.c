@@ -338,6 +338,40 @@ Test(store_cluster, a_node_taken_out_stays_out_until_it_has_heard_of_it)
     store_cluster_close(&c);
 }
 
+/* n1 was taken out and is back; nobody has made it a member again when n2 dies. */
+Test(store_cluster, quorum_is_promoted_without_a_node_whoever_is_a_member)
+{
+    struct store_cluster c;
+    store_cluster_open(&c, 3, "quorum", NULL);
+    assert_answer(&c, 0, "APPEND l 1,", ":2");
+    store_cluster_kill(&c, 0);
+    assert_answer(&c, 1, "PROMOTE WITHOUT n1", "+OK");
+    assert_answer(&c, 1, "APPEND l 2,", ":4");
+    store_cluster_kill(&c, 1);
+    store_cluster_start(&c, 0);
+    cr_assert(strstr(store_ask(&c, 2, "PROMOTE WITHOUT n1 n2"), "-NOQUORUM"));
+    assert_answer(&c, 2, "PROMOTE WITHOUT n2", "+OK");
+    assert_answer(&c, 2, "APPEND l 3,", ":6");
+    store_await(&c, 0, "GET l", "$1,2,3,");
+    store_cluster_close(&c);
+}
+
+/* The same in sync: n3 alone would be left, and might be all that has a write. */
+Test(store_cluster, sync_is_not_promoted_without_a_majority_of_members)
+{
+    struct store_cluster c;
+    store_cluster_open(&c, 3, "sync", NULL);
+    store_cluster_kill(&c, 0);
+    assert_answer(&c, 1, "PROMOTE WITHOUT n1", "+OK");
+    assert_answer(&c, 1, "SET a 1", "+OK");
+    store_cluster_kill(&c, 1);
+    store_cluster_start(&c, 0);
+    cr_assert(strstr(store_ask(&c, 2, "PROMOTE WITHOUT n2"), "-NOQUORUM"));
+    assert_answer(&c, 2, "PROMOTE", "+OK");
+    store_await(&c, 2, "GET a", "$1");
+    store_cluster_close(&c);
+}
+
 Test(store_cluster, quorum_takes_over_the_longest_log)
 {
     struct store_cluster c;
