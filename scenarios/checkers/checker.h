@@ -93,7 +93,8 @@ int check_old_primary(const struct check_input *input);
 enum measure_window check_window(const struct check_input *input, uint64_t invoke_ns);
 
 /* While a node accepts writes: from one acknowledged write to another one of the same
- * node as long as no two neighbours are further apart than CHECK_LANE_GAP_NS. */
+ * node as long as no two neighbours are further apart than CHECK_LANE_GAP_NS, nor the
+ * node was made primary anew between them. */
 #define CHECK_LANE_GAP_NS UINT64_C(500000000)
 struct check_lane {
     int node;

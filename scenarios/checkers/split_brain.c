@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Two nodes that accept writes at once. A node's lane is a run of its acknowledgements
  * without a long pause (check_lanes), so that a primary that hands over and later takes
- * back is not said to have accepted writes in between. Time in which two or more lanes
+ * back is not said to have accepted writes in between. If it takes back sooner than
+ * that, the history must say so: an event that names it primary again, after another,
+ * begins a lane too. Time in which two or more lanes
  * overlap is counted once. A single acknowledgement is a lane of no length. */
 #include "proxy/base/memory.h"
 #include "scenarios/checkers/catalogue.h"
@@ -31,6 +33,25 @@ static size_t add_lane(struct lanes *lanes, int node, uint64_t at_ns)
     return lanes->n++;
 }
 
+/* Whether the node was made primary, after another one, in (from_ns, to_ns]. */
+static bool was_made_primary(const struct check_input *input, int node,
+                             uint64_t from_ns, uint64_t to_ns)
+{
+    const struct check_primary *primaries = input->primaries;
+    for (size_t i = 1; i < input->primary_count; i++)
+        if (primaries[i].node == node && primaries[i - 1].node != node &&
+            primaries[i].from_ns > from_ns && primaries[i].from_ns <= to_ns)
+            return true;
+    return false;
+}
+
+static bool goes_on(const struct check_input *input, const struct check_lane *lane,
+                    uint64_t at_ns)
+{
+    return at_ns - lane->to_ns <= CHECK_LANE_GAP_NS &&
+           !was_made_primary(input, lane->node, lane->to_ns, at_ns);
+}
+
 size_t check_lanes(const struct check_input *input, struct check_lane **out)
 {
     struct lanes lanes = {0};
@@ -44,7 +65,7 @@ size_t check_lanes(const struct check_input *input, struct check_lane **out)
             continue;
         size_t *lane = &open[operation->node];
         uint64_t at_ns = operation->complete_ns;
-        if (!*lane || at_ns - lanes.items[*lane - 1].to_ns > CHECK_LANE_GAP_NS)
+        if (!*lane || !goes_on(input, &lanes.items[*lane - 1], at_ns))
             *lane = add_lane(&lanes, operation->node, at_ns) + 1;
         lanes.items[*lane - 1].to_ns = at_ns;
         lanes.items[*lane - 1].writes++;

@@ -245,6 +245,29 @@ Test(split_brain, a_handover_there_and_back_is_none)
     judged_free(&judged);
 }
 
+/* Sooner than a pause would tell: n1 is primary again after 300 ms. */
+Test(split_brain, a_quick_handover_there_and_back_is_none_if_the_history_says_so)
+{
+    struct made rows[] = {
+        {.from_ms = 1, .to_ms = 1, .event = "primary", .text = "n1"},
+        APPEND(10, 100, 0, 1, 1),
+        APPEND(110, 200, 0, 2, 1),
+        {.from_ms = 250, .to_ms = 250, .event = "primary", .text = "n2"},
+        APPEND(300, 310, 1, 4, 2),
+        APPEND(320, 400, 1, 5, 2),
+        {.from_ms = 450, .to_ms = 450, .event = "primary", .text = "n1"},
+        APPEND(480, 500, 0, 6, 1),
+        END(1000),
+    };
+    struct judged judged = JUDGE(rows, 2, "append");
+    expect_measure(&judged, MEASURE_SPLIT_BRAIN, 0);
+    judged_free(&judged);
+    rows[3].text = "n1"; /* n2 never was: both accept from 310 to 400 */
+    judged = JUDGE(rows, 2, "append");
+    expect_measure(&judged, MEASURE_SPLIT_BRAIN, 90 * NS_PER_MS);
+    judged_free(&judged);
+}
+
 Test(convergence, ends_when_the_last_node_holds_and_keeps_all_that_survived)
 {
     const struct made rows[] = {
