@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a connection:
  *
- *     accepted --> HELD -----> CONNECTING -----> OPEN -----> FINISHING
+ *     accepted --> HELD -----> CONNECTING -----> OPEN -----> FINISHING, HALF_OPEN
  *        |           |              |              |              |
  *        `-----------'--------------'-----+--------'--------------'
  *                                         v
@@ -24,6 +24,7 @@
 #include "proxy/base/now.h"
 #include "proxy/budget.h"
 #include "proxy/dial.h"
+#include "proxy/half_open.h"
 #include "proxy/sockaddress.h"
 #include "proxy/instance.h"
 #include "proxy/journal.h"
@@ -48,7 +49,10 @@ static const struct {
     [CONNECTION_HELD] = {"held", 1u << CONNECTION_CONNECTING | 1u << CONNECTION_CLOSED},
     [CONNECTION_CONNECTING] = {"connecting",
                                1u << CONNECTION_OPEN | 1u << CONNECTION_CLOSED},
-    [CONNECTION_OPEN] = {"open", 1u << CONNECTION_FINISHING | 1u << CONNECTION_CLOSED},
+    [CONNECTION_OPEN] = {"open", 1u << CONNECTION_FINISHING |
+                                     1u << CONNECTION_HALF_OPEN |
+                                     1u << CONNECTION_CLOSED},
+    [CONNECTION_HALF_OPEN] = {"half open", 1u << CONNECTION_CLOSED},
     [CONNECTION_FINISHING] = {"finishing", 1u << CONNECTION_CLOSED},
     [CONNECTION_CLOSED] = {"closed", 0},
 };
@@ -110,8 +114,7 @@ void connection_finish(struct connection *connection, enum connection_end end,
     if (connection->state == CONNECTION_CLOSED)
         return;
     bool reset = end != END_FINISHED && end != END_RULE_CLOSED;
-    bool was_open = connection->state == CONNECTION_OPEN ||
-                    connection->state == CONNECTION_FINISHING;
+    bool was_open = connection->state >= CONNECTION_OPEN;
     stream_sample_unread(&connection->to_server);
     stream_sample_unread(&connection->to_client);
     attempt_let_go(connection);
@@ -213,6 +216,14 @@ static int update_streams(struct connection *connection, uint64_t now_ns)
     return status;
 }
 
+static void apply_rules(struct connection *connection, uint64_t now_ns)
+{
+    if (update_streams(connection, now_ns) != 0)
+        connection_finish(connection, END_NO_MEMORY, NULL);
+    else
+        half_open_try(connection, now_ns);
+}
+
 void connection_connected(struct connection *connection, struct watch *server,
                           uint64_t now_ns)
 {
@@ -220,8 +231,7 @@ void connection_connected(struct connection *connection, struct watch *server,
     watch_hand_over(server, side_on_event, &connection->server);
     timer_clear(connection->proxy->timers, &connection->alarm);
     connection_move(connection, CONNECTION_OPEN);
-    if (update_streams(connection, now_ns) != 0)
-        connection_finish(connection, END_NO_MEMORY, NULL);
+    apply_rules(connection, now_ns);
 }
 
 /* A rule closes the connection: FIN both ways, then wait for theirs for a moment. */
@@ -326,6 +336,9 @@ void connection_step(struct connection *connection, uint64_t now_ns)
     case CONNECTION_OPEN:
         step_open(connection, now_ns);
         break;
+    case CONNECTION_HALF_OPEN:
+        half_open_step(connection, now_ns);
+        break;
     case CONNECTION_FINISHING:
         step_finishing(connection);
         break;
@@ -348,6 +361,8 @@ static void on_alarm(struct timer *timer, uint64_t now_ns)
     struct connection *connection = timer->owner;
     if (connection->state == CONNECTION_FINISHING)
         connection_finish(connection, END_RULE_CLOSED, connection->closer);
+    else if (connection->state == CONNECTION_HALF_OPEN)
+        connection_finish(connection, END_RULE_RESET, connection->closer);
     else if (connection->state == CONNECTION_CONNECTING &&
              now_ns >= connection->deadline_ns)
         connection_finish(connection, END_CONNECT_TIMEOUT, NULL);
@@ -446,8 +461,10 @@ void connection_open(struct listener *listener, int fd,
 
 void connection_rematch(struct connection *connection, uint64_t now_ns)
 {
-    if (connection->state == CONNECTION_OPEN && update_streams(connection, now_ns) != 0)
-        connection_finish(connection, END_NO_MEMORY, NULL);
+    if (connection->state == CONNECTION_OPEN)
+        apply_rules(connection, now_ns);
+    else if (connection->state == CONNECTION_HALF_OPEN)
+        half_open_rematch(connection, now_ns);
     connection_step(connection, now_ns);
 }
 

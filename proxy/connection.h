@@ -23,6 +23,7 @@ enum connection_state {
     CONNECTION_HELD = 0,   /* accepted; a rule keeps the server from being dialled */
     CONNECTION_CONNECTING, /* looking up and dialling the server */
     CONNECTION_OPEN,       /* streams run both ways */
+    CONNECTION_HALF_OPEN,  /* a rule reset one side; the other one hears nothing */
     CONNECTION_FINISHING, /* a rule closed it: FIN sent both ways, waiting for theirs */
     CONNECTION_CLOSED,    /* sockets are closed; freed at the end of the step */
 };
@@ -58,7 +59,8 @@ struct connection {
     struct timer alarm;   /* the end of a hold, of a dial, of finishing */
     uint64_t deadline_ns; /* of the dial */
     struct counters_rule *holder; /* its attempts_held_now counts this one; or NULL */
-    const char *closer; /* the rule that closed it, of the counters; or NULL */
+    const char *closer;  /* the rule that closed it, of the counters; or NULL */
+    enum direction gone; /* HALF_OPEN: the stream whose receiver was reset */
     enum connection_state state;
     char client_text[]; /* "127.0.0.1:51234" */
 };

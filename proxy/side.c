@@ -11,6 +11,7 @@
 #include "proxy/side.h"
 #include "proxy/base/now.h"
 #include "proxy/connection.h"
+#include "proxy/half_open.h"
 #include "proxy/instance.h"
 #include "proxy/watch.h"
 
@@ -62,14 +63,35 @@ static void receive(struct side *side, uint64_t now_ns)
 }
 
 /* Reads on after a rule has closed the connection, so that its FIN arrives and not the
- * RST that unread bytes would cause. */
-static void read_away(struct side *side)
+ * RST that unread bytes would cause; or where a peer is gone. Returns how much. */
+static size_t read_away(struct side *side)
 {
     struct stream *stream = stream_from(side);
     ssize_t n = recv(watch_fd(side->watch), side->connection->proxy->buffer,
                      PROXY_READ_BYTES, 0);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
         stream->input = n == 0 ? STREAM_INPUT_FIN : STREAM_INPUT_RST;
+    return n > 0 ? (size_t)n : 0;
+}
+
+static void take_what_came(struct side *side, uint64_t now_ns)
+{
+    struct connection *connection = side->connection;
+    switch (connection->state) {
+    case CONNECTION_OPEN:
+        receive(side, now_ns);
+        break;
+    case CONNECTION_HALF_OPEN:
+        half_open_discard(connection, read_away(side));
+        break;
+    case CONNECTION_FINISHING:
+        (void)read_away(side); /* nobody counts them */
+        break;
+    case CONNECTION_HELD:
+    case CONNECTION_CONNECTING:
+    case CONNECTION_CLOSED:
+        break;
+    }
 }
 
 void side_on_event(void *context, int events, bool failed)
@@ -83,10 +105,8 @@ void side_on_event(void *context, int events, bool failed)
         stream_towards(side)->blocked = false;
     if (events & UV_READABLE)
         side->deaf = false;
-    if ((events & UV_READABLE) && connection->state == CONNECTION_OPEN)
-        receive(side, now);
-    if ((events & UV_READABLE) && connection->state == CONNECTION_FINISHING)
-        read_away(side);
+    if (events & UV_READABLE)
+        take_what_came(side, now);
     if (events == UV_PRIORITIZED)
         side->deaf = true; /* urgent data: would be reported until it is read */
     connection_step(connection, now);
@@ -107,6 +127,9 @@ static int side_interest(struct side *side)
             events |= UV_WRITABLE;
         if (from->input != STREAM_INPUT_OPEN && towards->output != STREAM_OUTPUT_OPEN)
             return events; /* both ways are over: the kernel would say so for ever */
+        break;
+    case CONNECTION_HALF_OPEN:
+        events = from->input == STREAM_INPUT_OPEN ? UV_READABLE : 0;
         break;
     case CONNECTION_FINISHING:
         return from->input == STREAM_INPUT_OPEN ? UV_READABLE : 0;

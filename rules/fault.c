@@ -24,6 +24,7 @@ const struct fault *const *fault_catalogue(void)
          */
         &fault_reset,
         &fault_close,
+        &fault_half_open,
         NULL,
     };
     return rows;

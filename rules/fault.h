@@ -116,6 +116,10 @@ struct fault {
      * bytes are missing. What the stage holds goes on to the next one at once. */
     bool (*leave)(const struct fault_stream *stream);
 
+    /* One side of the connection vanishes, while a rule with it is in force for either
+     * link: the receiver of that stream. */
+    enum direction (*gone)(const void *params);
+
     /* True if all streams of a link share one bucket. */
     bool (*shares)(const void *params);
 
@@ -182,6 +186,10 @@ struct rate_params {
 /* stall, discard, refuse. */
 struct switch_params {
     bool on;
+};
+
+struct half_open_params {
+    enum direction gone;
 };
 
 /* reset, close. */

@@ -260,6 +260,31 @@ bool match_applies(const struct plan_rule *rule,
            rng_chance(match_key(rule, connection), 0, rule->probability_ppm);
 }
 
+static const struct plan_fault *find_gone(const struct plan_rule *rule)
+{
+    for (size_t i = 0; i < rule->n_faults; i++)
+        if (rule->faults[i].fault->gone)
+            return &rule->faults[i];
+    return NULL;
+}
+
+const struct plan_rule *match_half_open(const struct match *match,
+                                        const struct match_connection *connection,
+                                        uint64_t now_ns, enum direction *gone)
+{
+    for (int direction = 0; direction < 2; direction++) {
+        for (size_t i = 0; i < match->link[direction].n; i++) {
+            const struct plan_rule *rule = match->link[direction].rules[i];
+            const struct plan_fault *fault = find_gone(rule);
+            if (!fault || !match_applies(rule, connection, now_ns))
+                continue;
+            *gone = fault->fault->gone(fault->params);
+            return rule;
+        }
+    }
+    return NULL;
+}
+
 struct bucket *path_take_bucket(struct path *path, const struct plan_rule *rule,
                                 enum direction direction)
 {

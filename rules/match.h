@@ -87,6 +87,12 @@ struct match_verdict match_admit(const struct match *match,
                                  const struct match_connection *connection,
                                  uint64_t now_ns);
 
+/* Does a rule in force, on either link, make one side vanish? The first such rule, and
+ * *gone: the stream whose receiver it is. NULL: none, and *gone is as it was. */
+const struct plan_rule *match_half_open(const struct match *match,
+                                        const struct match_connection *connection,
+                                        uint64_t now_ns, enum direction *gone);
+
 /* Would every attempt on the path be refused now, whatever is drawn? Then a listener
  * that serves only this path is better not listening. For one without `from` ask with
  * the path whose opener is NULL. The rule, or NULL: no. */

@@ -20,8 +20,6 @@ static const struct field_stranger strangers[] = {
     {"packet_loss", NULL,
      "\"delay\" with \"jitter\" comes nearest: lost packets show as waiting", true},
     {"corrupt", NULL, "use \"discard\" for bytes that never arrive", true},
-    {"half_open", NULL, "use \"reset\", or \"discard\" for a side that is not heard",
-     true},
     {"unanswered", NULL, "use a partition with how: stall; attempts then hang", true},
     /* Toxiproxy, netem, comcast and plain English. */
     {"latency", "delay", NULL, false},
@@ -52,6 +50,8 @@ static const struct field_stranger strangers[] = {
     {"abort", "reset", NULL, false},
     {"kill", "reset", NULL, false},
     {"fin", "close", NULL, false},
+    {"half_close", "half_open", "half_open: to_server or to_client", false},
+    {"vanish", "half_open", "half_open: to_server or to_client", false},
     {"slow_close", "close", "close: { after: 10s }", false},
     {"limit_data", "close", "close: { after: 1MB }", false},
     {"disconnect", "close", NULL, false},

@@ -15,5 +15,6 @@ extern const struct fault fault_stall;
 extern const struct fault fault_discard;
 extern const struct fault fault_reset;
 extern const struct fault fault_close;
+extern const struct fault fault_half_open;
 
 #endif

@@ -42,8 +42,8 @@ Test(fault, rows_are_whole)
         cr_expect_str_eq(fault->fields->name, fault->name, "its first key is its name");
         cr_expect_eq(fault_find(fault->name), fault);
         cr_expect_leq(fault->state_bytes, FAULT_STATE_BYTES);
-        cr_expect(fault->admit || fault->step || fault->due, "%s does nothing",
-                  fault->name);
+        cr_expect(fault->admit || fault->step || fault->due || fault->gone,
+                  "%s does nothing", fault->name);
         cr_expect_eq(fault->due != NULL, fault->ends != FAULT_ENDS_NOTHING);
     }
     cr_expect_null(fault_find("latency"));
@@ -80,6 +80,7 @@ static const struct story stories[] = {
     {"reset.after=0B", {{3, 10}}, "0s:reset"},
     {"reset.after=20B", {{0, 10}, {2, 0}}, "0s:10 2ms:fin"},
     {"refuse=true", {{0, 10}}, "0s:10"},
+    {"half_open=to_client", {{0, 10}}, "0s:10"},
     {"accept_delay=5s", {{0, 10}}, "0s:10"},
 };
 
@@ -155,6 +156,42 @@ Test(fault, accept_delay_holds_an_attempt_for_its_time_and_no_longer)
         cr_expect_eq(verdict.rule,
                      rows[i].rule ? world_rule(&world, rows[i].rule) : NULL, "row %zu",
                      i);
+    }
+}
+
+Test(fault, half_open_says_whose_side_is_gone_on_either_link)
+{
+    static const struct {
+        const char *opener, *what;
+        uint64_t now_ns;
+        bool found;
+        enum direction gone;
+    } rows[] = {
+        {"a", "half_open=to_server", 0, true, TO_SERVER},
+        {"a", "half_open=to_client", 0, true, TO_CLIENT},
+        {"b", "half_open=to_client", 0, true, TO_CLIENT}, /* by the link back */
+        {"b", "half_open=to_server after=1s for=1s", SECOND - 1, false, TO_SERVER},
+        {"b", "half_open=to_server after=1s for=1s", SECOND, true, TO_SERVER},
+        {"b", "half_open=to_server after=1s for=1s", 2 * SECOND, false, TO_SERVER},
+        {"a", "half_open=to_server probability=0%", 0, false, TO_SERVER},
+        {"a", "delay=1s", 0, false, TO_SERVER},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        world_inject(&world, "base", "rule", "a", "b", rows[i].what);
+        world_compile(&world, 0);
+        bool is_opener = *rows[i].opener == 'a';
+        struct path *path =
+            paths_find(world.paths, is_opener ? "a" : "b", is_opener ? "b" : "a", 1);
+        struct match_connection connection = path_open(path, 0);
+        enum direction gone = !rows[i].gone;
+        const struct plan_rule *rule = match_half_open(
+            path_match(path, world.plan), &connection, rows[i].now_ns, &gone);
+        cr_expect_eq(rule != NULL, rows[i].found, "row %zu", i);
+        cr_expect_eq(gone,
+                     rows[i].found ? rows[i].gone : (enum direction) !rows[i].gone,
+                     "row %zu", i);
+        end();
+        begin();
     }
 }
 
