@@ -189,7 +189,7 @@ static bool is_conclusive(struct drill_mode *mode)
     if (unfelt)
         set_verdict(mode, RUN_INCONCLUSIVE, RUN_NOT_FELT,
                     drill_print(mode->drill,
-                                "\"%s\" touched 0 bytes: this run says nothing",
+                                "the fault \"%s\" touched no byte and no connection",
                                 unfelt->name));
     else if (out->n_windows > 0 && during.known && during.value < FEW_OPERATIONS)
         set_verdict(mode, RUN_INCONCLUSIVE, RUN_TOO_FEW_OPERATIONS,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The end of a drill on the terminal. Harm is painted, and starred for those who see no
  * colours; whether it was expected stands in a list of its own. */
-#include "proxy/base/memory.h"
+#include "proxy/base/term.h"
 #include "scenarios/report.h"
 
 #include <inttypes.h>
@@ -20,35 +20,64 @@ struct line {
     const char *label;
     enum measure measures[4]; /* shown one behind the other, parted by " / " */
     unsigned n;
+    void (*tell)(const struct run_mode *, char *, size_t); /* or this makes the cell */
 };
+
+static void tell_bytes(const struct run_mode *mode, char *cell, size_t cell_bytes)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB"};
+    double bytes = (double)mode->felt.bytes;
+    size_t unit = 0;
+    for (; bytes >= 1000 && unit + 1 < sizeof units / sizeof *units; unit++)
+        bytes /= 1000;
+    (void)snprintf(cell, cell_bytes, "%.*f %s", unit > 0, bytes, units[unit]);
+}
+
+static void tell_connections(const struct run_mode *mode, char *cell, size_t cell_bytes)
+{
+    (void)snprintf(cell, cell_bytes, "%" PRIu64, mode->felt.connections);
+}
+
+static void tell_how(const struct run_mode *mode, char *cell, size_t cell_bytes)
+{
+    (void)snprintf(cell, cell_bytes, "%s", mode->how && *mode->how ? mode->how : "-");
+}
 
 static const struct line lines[] = {
-    {"acknowledged writes", {MEASURE_ACKED}, 1},
-    {"lost", {MEASURE_LOST_WRITES}, 1},
-    {"recovered", {MEASURE_RECOVERED_WRITES}, 1},
-    {"ghosts, duplicates", {MEASURE_GHOST_WRITES, MEASURE_DUPLICATES}, 2},
-    {"stale reads", {MEASURE_STALE_READS}, 1},
-    {"staleness p50 / p99 / max",
+    {.label = "acknowledged writes", {MEASURE_ACKED}, 1},
+    {.label = "lost", {MEASURE_LOST_WRITES}, 1},
+    {.label = "recovered", {MEASURE_RECOVERED_WRITES}, 1},
+    {.label = "ghosts / duplicates", {MEASURE_GHOST_WRITES, MEASURE_DUPLICATES}, 2},
+    {.label = "stale reads", {MEASURE_STALE_READS}, 1},
+    {.label = "staleness p50 / p99 / max",
      {MEASURE_STALENESS_P50, MEASURE_STALENESS_P99, MEASURE_STALENESS_MAX},
      3},
-    {"unavailable", {MEASURE_UNAVAILABLE}, 1},
-    {"RTO first / steady", {MEASURE_RTO_FIRST, MEASURE_RTO_STEADY}, 2},
-    {"RPO", {MEASURE_RPO}, 1},
-    {"two primaries", {MEASURE_SPLIT_BRAIN}, 1},
-    {"convergence", {MEASURE_CONVERGENCE}, 1},
-    {"unknown outcomes", {MEASURE_TIMEOUTS}, 1},
-    {"write latency before p50 / p99",
+    {.label = "unavailable", {MEASURE_UNAVAILABLE}, 1},
+    {.label = "RTO first / steady", {MEASURE_RTO_FIRST, MEASURE_RTO_STEADY}, 2},
+    {.label = "RPO", {MEASURE_RPO}, 1},
+    {.label = "two primaries", {MEASURE_SPLIT_BRAIN}, 1},
+    {.label = "convergence", {MEASURE_CONVERGENCE}, 1},
+    {.label = "unknown outcomes", {MEASURE_TIMEOUTS}, 1},
+    {.label = "write p50 / p99, before",
      {MEASURE_WRITE_LATENCY_BEFORE_P50, MEASURE_WRITE_LATENCY_BEFORE_P99},
      2},
-    {"write latency during p50 / p99",
+    {.label = "write p50 / p99, during",
      {MEASURE_WRITE_LATENCY_DURING_P50, MEASURE_WRITE_LATENCY_DURING_P99},
      2},
-    {"write latency after p50 / p99",
+    {.label = "write p50 / p99, after",
      {MEASURE_WRITE_LATENCY_AFTER_P50, MEASURE_WRITE_LATENCY_AFTER_P99},
      2},
+    {.label = "felt by the fault, bytes", .tell = tell_bytes},
+    {.label = "... and connections", .tell = tell_connections},
+    {.label = "how it cut", .tell = tell_how},
 };
 
-enum { LABEL_WIDTH = 33, CELL_WIDTH = 28 };
+enum {
+    N_LINES = sizeof lines / sizeof *lines,
+    LABEL_WIDTH = 27,
+    COLUMN_GAP = 2,
+    CELL_BYTES = 128
+};
 
 static bool shows_harm(const struct run_mode *mode, const struct line *line)
 {
@@ -58,57 +87,77 @@ static bool shows_harm(const struct run_mode *mode, const struct line *line)
     return false;
 }
 
-static void print_cell(FILE *to, const struct run_mode *mode, const struct line *line,
-                       const struct paint *paint)
+static void format_cell(const struct run_mode *mode, const struct line *line,
+                        char cell[static CELL_BYTES])
 {
-    char cell[128] = "", one[40];
-    bool harm = shows_harm(mode, line);
+    char one[40];
+    size_t used = 0;
+    if (line->tell) {
+        line->tell(mode, cell, CELL_BYTES);
+        return;
+    }
     for (unsigned i = 0; i < line->n; i++) {
         enum measure measure = line->measures[i];
         measure_format(measure, mode->judgement.measures.values[measure], one,
                        sizeof one);
-        size_t used = strlen(cell);
-        (void)snprintf(cell + used, sizeof cell - used, "%s%s", i ? " / " : "", one);
+        used += (size_t)snprintf(cell + used, CELL_BYTES - used, "%s%s", i ? " / " : "",
+                                 one);
     }
-    if (harm)
-        (void)strncat(cell, " *", sizeof cell - strlen(cell) - 1);
-    fprintf(to, "%s%-*s%s", harm ? paint->harm : "", CELL_WIDTH, cell,
-            harm ? paint->off : "");
+    if (shows_harm(mode, line))
+        (void)snprintf(cell + used, CELL_BYTES - used, " *");
 }
 
-static void print_row(FILE *to, const struct run *run, const struct paint *paint,
-                      const char *label, const char *(*text)(const struct run_mode *))
+/* Of a mode's column, with the gap before the next. */
+static int column_width(const struct run_mode *mode)
 {
-    fprintf(to, "  %-*s", LABEL_WIDTH, label);
-    for (size_t i = 0; i < run->n_modes; i++) {
-        const char *cell = text(&run->modes[i]);
-        fprintf(to, "%s%-*.*s%s", paint->bold, CELL_WIDTH, CELL_WIDTH - 2,
-                cell ? cell : "-", paint->off);
+    size_t width = strlen(mode->name);
+    char cell[CELL_BYTES];
+    for (size_t i = 0; i < N_LINES; i++) {
+        format_cell(mode, &lines[i], cell);
+        if (strlen(cell) > width)
+            width = strlen(cell);
     }
+    return (int)width + COLUMN_GAP;
+}
+
+/* Modes side by side; the last column is not padded. */
+static void print_table(FILE *to, const struct run_mode *modes, size_t n,
+                        const struct paint *paint)
+{
+    char cell[CELL_BYTES];
+    fprintf(to, "\n%*s", LABEL_WIDTH, "");
+    for (size_t i = 0; i < n; i++)
+        fprintf(to, "%s%*s%s", paint->bold, i + 1 < n ? -column_width(&modes[i]) : 0,
+                modes[i].name, paint->off);
     fputc('\n', to);
-}
-
-static const char *mode_name(const struct run_mode *mode)
-{
-    return mode->name;
-}
-
-static const char *mode_how(const struct run_mode *mode)
-{
-    return mode->how;
-}
-
-static void print_felt(FILE *to, const struct run *run)
-{
-    fprintf(to, "  %-*s", LABEL_WIDTH, "felt by the fault");
-    for (size_t i = 0; i < run->n_modes; i++) {
-        char cell[64];
-        const struct run_felt *felt = &run->modes[i].felt;
-        (void)snprintf(cell, sizeof cell, "%" PRIu64 " B, %" PRIu64 " connections",
-                       felt->bytes, felt->connections);
-        fprintf(to, "%-*s", CELL_WIDTH, cell);
+    for (size_t k = 0; k < N_LINES; k++) {
+        fprintf(to, "%-*s", LABEL_WIDTH, lines[k].label);
+        for (size_t i = 0; i < n; i++) {
+            bool harm = shows_harm(&modes[i], &lines[k]);
+            format_cell(&modes[i], &lines[k], cell);
+            fprintf(to, "%s%*s%s", harm ? paint->harm : "",
+                    i + 1 < n ? -column_width(&modes[i]) : 0, cell,
+                    harm ? paint->off : "");
+        }
+        fputc('\n', to);
     }
-    fputc('\n', to);
+}
+
+/* As many modes side by side as there is room for, the others below them. */
+static void print_tables(FILE *to, const struct run *run, const struct paint *paint)
+{
+    int room = (int)term_columns(to) + COLUMN_GAP;
+    for (size_t first = 0, end; first < run->n_modes; first = end) {
+        int used = LABEL_WIDTH + column_width(&run->modes[first]);
+        for (end = first + 1; end < run->n_modes; end++) {
+            used += column_width(&run->modes[end]);
+            if (used > room)
+                break;
+        }
+        print_table(to, &run->modes[first], end - first, paint);
+    }
+    fprintf(to, "%s* harm, whether or not it was expected%s\n", paint->soft,
+            paint->off);
 }
 
 static void print_settings(FILE *to, const struct run *run, const struct paint *paint)
@@ -118,17 +167,27 @@ static void print_settings(FILE *to, const struct run *run, const struct paint *
                 run->modes[i].setting ? run->modes[i].setting : "not known");
 }
 
+static int mode_width(const struct run *run)
+{
+    size_t width = 8;
+    for (size_t i = 0; i < run->n_modes; i++)
+        if (strlen(run->modes[i].name) > width)
+            width = strlen(run->modes[i].name);
+    return (int)width;
+}
+
 static void print_expectations(FILE *to, const struct run *run,
                                const struct paint *paint)
 {
+    int width = mode_width(run);
     fputs("\nexpected\n", to);
     for (size_t i = 0; i < run->n_modes; i++) {
         const struct run_mode *mode = &run->modes[i];
         for (size_t k = 0; k < mode->n_expectations; k++) {
             const struct run_expectation *row = &mode->expectations[k];
             bool met = row->result == EXPECT_MET;
-            fprintf(to, "  %s%-8s%s %-8s %s%s\n", met ? paint->good : paint->harm,
-                    expect_result_name(row->result), paint->off, mode->name,
+            fprintf(to, "  %s%-8s%s %-*s %s%s\n", met ? paint->good : paint->harm,
+                    expect_result_name(row->result), paint->off, width, mode->name,
                     row->sentence, row->control ? " (control)" : "");
         }
     }
@@ -157,18 +216,7 @@ void report_print(const struct run *run, FILE *to, bool colour)
     const struct paint *paint = colour ? &painted : &plain;
     print_verdict(to, run, paint);
     print_settings(to, run, paint);
-    fputc('\n', to);
-    print_row(to, run, paint, "", mode_name);
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        fprintf(to, "  %-*s", LABEL_WIDTH, lines[i].label);
-        for (size_t k = 0; k < run->n_modes; k++)
-            print_cell(to, &run->modes[k], &lines[i], paint);
-        fputc('\n', to);
-    }
-    print_felt(to, run);
-    print_row(to, run, &plain, "how", mode_how);
-    fprintf(to, "  %s* harm, whether or not it was expected%s\n", paint->soft,
-            paint->off);
+    print_tables(to, run, paint);
     print_expectations(to, run, paint);
     print_trouble(to, run);
     fprintf(to, "\nseed    %" PRIu64 "\nrepeat  %s\n", run->seed, run->command);

@@ -40,6 +40,13 @@ static char *tell_losses(const struct run *run)
     return told;
 }
 
+/* Why it is so, as a sentence; "" when nobody said. */
+static char *tell_why(const struct run *run)
+{
+    size_t n = run->why ? strlen(run->why) : 0;
+    return xasprintf("%s%s", n ? run->why : "", n && run->why[n - 1] != '.' ? "." : "");
+}
+
 static const char *as_expected(const struct run *run)
 {
     return run->n_modes == 1   ? ": as expected."
@@ -57,14 +64,15 @@ char *report_sentence(const struct run *run)
         break;
     case RUN_FAIL:
         append(&sentence, tell_losses(run));
-        append(&sentence, xasprintf("; but %s", run->why ? run->why : "it failed."));
+        append(&sentence, xstrdup("; but "));
+        append(&sentence, run->why ? tell_why(run) : xstrdup("it failed."));
         break;
     case RUN_INCONCLUSIVE:
-        append(&sentence,
-               xasprintf("%s This run says nothing.", run->why ? run->why : ""));
+        append(&sentence, tell_why(run));
+        append(&sentence, xstrdup(" This run says nothing."));
         break;
     case RUN_ABORTED:
-        append(&sentence, xasprintf("%s", run->why ? run->why : "it was ended early."));
+        append(&sentence, run->why ? tell_why(run) : xstrdup("it was ended early."));
         break;
     }
     sentence[0] = (char)toupper((unsigned char)sentence[0]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/base/errmsg.h"
+#include "proxy/base/memory.h"
 #include "proxy/base/tempdir.h"
 #include "scenarios/report.h"
 #include "tests/scenarios/fake_run.h"
@@ -64,6 +65,17 @@ Test(report, says_first_what_an_inconclusive_run_lacks)
     run->why = "the cut touched 0 bytes.";
     char *sentence = report_sentence(run);
     cr_assert_str_eq(sentence, "The cut touched 0 bytes. This run says nothing.");
+    free(sentence);
+    fake_run_destroy(run);
+}
+
+Test(report, ends_a_sentence_once)
+{
+    struct run *run = fake_run_create();
+    run->verdict = RUN_ABORTED;
+    run->why = "sync: no write was acknowledged for 45s";
+    char *sentence = report_sentence(run);
+    cr_assert_str_eq(sentence, "Sync: no write was acknowledged for 45s.");
     free(sentence);
     fake_run_destroy(run);
 }
@@ -174,6 +186,46 @@ Test(report, terminal_stars_harm_and_lists_expectations)
     cr_assert(strstr(text, "report  netsplit-runs/x/report.html"), "%s", text);
     cr_assert_null(strchr(text, '\033'));
     free(text);
+    fake_run_destroy(run);
+}
+
+/* Columns, not bytes: "·" is one. */
+static size_t columns_of(const char *line, size_t n)
+{
+    size_t columns = 0;
+    for (size_t i = 0; i < n; i++)
+        columns += ((unsigned char)line[i] & 0xC0) != 0x80;
+    return columns;
+}
+
+Test(report, terminal_puts_below_what_is_too_wide_for_80_columns)
+{
+    struct run *run = fake_run_create();
+    struct run_mode *modes = run->modes, *four = xcalloc(4, sizeof *four);
+    char *text = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < 4; i++)
+        four[i] = modes[i % 2];
+    four[3].name = "a-mode-of-a-rather-long-name";
+    run->modes = four;
+    run->n_modes = 4;
+    FILE *to = open_memstream(&text, &n);
+    report_print(run, to, false);
+    cr_assert_eq(fclose(to), 0);
+    const char *table = strstr(text, "\n\n") + 2;
+    size_t tables = 0;
+    for (const char *at = table; strncmp(at, "expected", 8) != 0;) {
+        size_t length = strcspn(at, "\n");
+        cr_expect_leq(columns_of(at, length), 80, "%.*s", (int)length, at);
+        cr_expect(length == 0 || at[length - 1] != ' ', "%.*s", (int)length, at);
+        tables += strncmp(at, "acknowledged writes", 19) == 0;
+        at += length + 1;
+    }
+    cr_expect(tables == 2, "side by side where there is room:\n%s", text);
+    free(text);
+    run->modes = modes;
+    run->n_modes = 2;
+    free(four);
     fake_run_destroy(run);
 }
 
