@@ -51,6 +51,13 @@ static bool check_modes(const struct cluster *cluster, const struct option_texts
         fputc('\n', stderr);
         all = false;
     }
+    for (size_t i = 1; i < modes->n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(modes->items[i], modes->items[k]) == 0) {
+                fprintf(stderr, "netsplit drill: --mode %s is given twice\n",
+                        modes->items[i]);
+                return false;
+            }
     return all;
 }
 
@@ -120,6 +127,11 @@ static int run_one(const struct arguments *args, const struct playbook *playbook
         return EXIT_ENVIRONMENT;
     }
     int status = ended_by ? EXIT_ABORTED : report(run);
+    if (ended_by)
+        fprintf(stderr,
+                "netsplit drill: ended by SIG%s; everything is undone, what was "
+                "recorded is in %s\n",
+                sigabbrev_np(ended_by), run->directory);
     run_destroy(run);
     if (ended_by)
         die_of(ended_by);

@@ -212,6 +212,19 @@ Test(drill, shows_its_plan_and_runs_nothing_when_it_is_dry)
     close_drill();
 }
 
+Test(drill, takes_each_mode_once)
+{
+    static const char *const words[] = {
+        "drill",  "playbook.md", "--cluster", "cluster.yaml", "--dry-run",
+        "--mode", "async",       "--mode",    "async",        NULL};
+    drill_open(&drill, "modes: [async, sync]\n" STOP_CONDITION,
+               with_expect("all: { ghost_writes: none }\n"));
+    drill_spawn(&drill, words);
+    cr_expect_eq(drill_wait(&drill), 2, "%s", drill.told);
+    cr_expect(strstr(drill.told, "--mode async is given twice"), "%s", drill.told);
+    close_drill();
+}
+
 Test(drill, stops_when_no_write_is_acknowledged_for_too_long, .timeout = 120)
 {
     drill_open(&drill,
