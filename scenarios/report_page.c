@@ -152,6 +152,7 @@ static void push_recovery(json_t *all, const char *name, double start_ms, double
 {
     json_t *one = object();
     report_put(one, "name", report_text(name));
+    report_put(one, "human", json_boolean(strcmp(name, "decide") == 0));
     report_put(one, "start_ms", report_real(start_ms));
     report_put(one, "end_ms", report_real(end_ms));
     report_put(one, "reached", json_boolean(reached));
@@ -177,6 +178,7 @@ static json_t *list_recovery(const struct run_mode *mode)
 {
     json_t *all = array();
     double from_ms = 0, fault_ms = report_ms(mode, mode->fault_ns);
+    bool acted = false; /* what comes before the first act is for people to decide */
     if (!mode->judged || mode->fault_ns == 0)
         return all;
     push_measured(all, mode, "detect", MEASURE_DETECTION, &from_ms);
@@ -186,9 +188,13 @@ static json_t *list_recovery(const struct run_mode *mode)
             strcmp(step->verb, "promote") == 0 || strcmp(step->verb, "clients") == 0;
         if (!moves || step->start_ns < mode->fault_ns)
             continue;
+        double start_ms = report_ms(mode, step->start_ns) - fault_ms;
+        if (!acted && from_ms < start_ms)
+            push_recovery(all, "decide", from_ms, start_ms, true);
+        acted = true;
         from_ms = report_ms(mode, step->end_ns) - fault_ms;
-        push_recovery(all, step->verb, report_ms(mode, step->start_ns) - fault_ms,
-                      from_ms, step->status == RUN_STEP_DONE);
+        push_recovery(all, step->verb, start_ms, from_ms,
+                      step->status == RUN_STEP_DONE);
     }
     push_measured(all, mode, "first write", MEASURE_RTO_FIRST, &from_ms);
     push_measured(all, mode, "steady", MEASURE_RTO_STEADY, &from_ms);
