@@ -194,11 +194,32 @@ Test(store_caught, nothing_when_the_primary_is_cut_off_in_sync)
     cr_expect_eq(measure(MEASURE_SPLIT_BRAIN), 0);
 }
 
+static bool shows(const struct operation *read, const struct finding *lost)
+{
+    const struct history_value *list = &read->result;
+    if (read->f != HISTORY_READ || read->type != HISTORY_OK || read->key != lost->key)
+        return false;
+    for (size_t i = 0; list->kind == HISTORY_LIST && i < list->list.n; i++)
+        if (list->list.items[i] == lost->element)
+            return true;
+    return false;
+}
+
 /* Async loses what the old primary acknowledged alone, and comes together again. */
-Test(store_caught, only_loss_when_the_primary_is_cut_off_in_async)
+Test(store_caught, only_what_one_node_had_is_lost_when_it_is_cut_off_in_async)
 {
     tell(cut_off_primary, "async", NULL);
+    const struct judgement *judgement = &story.judgement;
     cr_expect_gt(measure(MEASURE_LOST_WRITES), 0);
+    for (size_t i = 0; i < judgement->evidence.n; i++) {
+        const struct finding *lost = &judgement->evidence.items[i];
+        if (lost->kind != FINDING_LOST)
+            continue;
+        cr_expect_eq(lost->node, 0);
+        for (size_t k = 0; k < judgement->operations.n; k++)
+            cr_expect(judgement->operations.items[k].node == 0 ||
+                      !shows(&judgement->operations.items[k], lost));
+    }
     cr_expect_neq(measure(MEASURE_CONVERGENCE), MEASURE_NEVER);
     cr_expect_eq(found(FINDING_NOT_CONVERGED), 0);
     cr_expect_eq(found(FINDING_ORDER), 0);
