@@ -56,7 +56,8 @@ int layers_copy(const struct layers *layers, struct layers *out)
         return -ENOMEM;
     if (layers->n > 0)
         memcpy(items, layers->items, layers->n * sizeof *items);
-    *out = (struct layers){items, layers->n};
+    out->items = items;
+    out->n = layers->n;
     return 0;
 }
 

@@ -50,7 +50,7 @@ static void print_bytes(uint64_t bytes, struct buffer *out)
         print_scaled(bytes, sizes, sizeof sizes / sizeof *sizes, out);
 }
 
-/* whole and parts of a whole, without trailing zeros. */
+/* whole and parts of a whole, without trailing zeros; one is a power of ten. */
 static void print_decimal(uint64_t value, uint64_t one, const char *unit,
                           struct buffer *out)
 {
@@ -58,9 +58,9 @@ static void print_decimal(uint64_t value, uint64_t one, const char *unit,
     uint64_t rest = value % one;
     if (rest > 0)
         buffer_print(out, ".");
-    for (uint64_t place = one / 10; place > 0 && rest > 0; place /= 10) {
-        buffer_print(out, "%u", (unsigned)(rest / place));
-        rest %= place;
+    for (; rest > 0; rest %= one) {
+        rest *= 10;
+        buffer_print(out, "%u", (unsigned)(rest / one));
     }
     buffer_print(out, "%s", unit);
 }

@@ -282,8 +282,11 @@ static int say_ready(const struct arguments *args, const struct process *process
 }
 
 /* Runs the node until something ends it. */
-static void run(struct arguments *args, struct process *process)
+static void run(const struct arguments *args, struct process *process)
 {
+    struct store_config config = args->config;
+    config.on_stop = on_stop;
+    config.context = process;
     struct errmsg err = {""};
     static const int signums[2] = {SIGTERM, SIGINT};
     for (int i = 0; i < 2; i++) {
@@ -291,7 +294,7 @@ static void run(struct arguments *args, struct process *process)
         process->signals[i].data = process;
         (void)uv_signal_start(&process->signals[i], on_signal, signums[i]);
     }
-    int e = store_node_open(&process->node, &process->loop, &args->config, &err);
+    int e = store_node_open(&process->node, &process->loop, &config, &err);
     if (e == 0 && (e = say_ready(args, process)) != 0)
         errmsg_set(&err, "writing %s: %s", args->ready_file, strerror(-e));
     if (e) {
@@ -309,11 +312,9 @@ static int print_defects(void)
     return EXIT_DONE;
 }
 
-static int open_and_run(struct arguments *args)
+static int open_and_run(const struct arguments *args)
 {
     struct process process = {.status = EXIT_DONE};
-    args->config.on_stop = on_stop;
-    args->config.context = &process;
     if (mkdir(args->dir, 0755) < 0 && errno != EEXIST) {
         fprintf(stderr, "netsplit store: %s: creating %s: %s\n", args->name, args->dir,
                 strerror(errno));

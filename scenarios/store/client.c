@@ -155,11 +155,10 @@ void store_client_accept(struct store_node *node)
 
 void store_client_close_all(struct store_node *node)
 {
-    struct store_client *client;
     while (!STAILQ_EMPTY(&node->pending))
         (void)pop_pending(node); /* nobody is told: the connections close */
-    LIST_FOREACH(client, &node->clients, entry)
-    {
+    for (struct store_client *client = LIST_FIRST(&node->clients); client;
+         client = LIST_NEXT(client, entry)) {
         store_channel_close(&client->channel, false);
     }
 }

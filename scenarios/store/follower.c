@@ -78,7 +78,6 @@ enum store_verdict store_follower_hello(struct store_client *client,
                                         const struct store_command *command)
 {
     struct store_node *node = client->node;
-    struct store_client *other;
     uint64_t term;
     int rank = peer_rank(node, command->args[1]);
     if (rank < 0)
@@ -87,8 +86,8 @@ enum store_verdict store_follower_hello(struct store_client *client,
         return refuse(client, "REPLHELLO from a node in another mode");
     if (!store_slice_number(command->args[3], &term))
         return refuse(client, "REPLHELLO without a term");
-    LIST_FOREACH(other, &node->clients, entry)
-    {
+    for (struct store_client *other = LIST_FIRST(&node->clients); other;
+         other = LIST_NEXT(other, entry)) {
         if (other != client && other->peer == rank)
             store_channel_close(&other->channel, false);
     }

@@ -6,18 +6,16 @@
  * Between nodes travel commands too, in both directions of a connection that the
  * primary, or a node being promoted, opens:
  *
- *   opener                                      acceptor
+ *   opener                                    acceptor
  *   REPLHELLO name mode term             ->
- *                                        <-     REPLSTATE term last-index last-term
- *   REPLAPPEND term index index's-term committed records   (records behind index)
- *                                        ->
- *                                        <-     REPLACK term index   has all up to
- * index
- *                                        <-     REPLNACK term index  try from there
+ *                                        <-   REPLSTATE term last-index last-term
+ *   REPLAPPEND term index index's-term committed records   ->   (records after index)
+ *                                        <-   REPLACK term index   has all up to index
+ *                                        <-   REPLNACK term index  try from there
  *   REPLPROMISE term                     ->
- *                                        <-     REPLSTATE: its log can not grow any
- * more REPLFETCH index index's-term         ->
- *                                        <-     REPLRECORDS index records, or REPLNACK
+ *                                        <-   REPLSTATE: its log will not grow any more
+ *   REPLFETCH index index's-term         ->
+ *                                        <-   REPLRECORDS index records, or REPLNACK
  *
  * A message with a term that is too old is answered with REPLSTATE; a higher term,
  * heard anywhere, is obeyed. */
@@ -143,9 +141,9 @@ struct store_node {
     struct store_members *members; /* owned; a stack, the oldest is everybody at 0 */
     size_t n_members;
 
-    LIST_HEAD(, store_client) clients;
-    TAILQ_HEAD(, store_client) touched;
-    STAILQ_HEAD(, store_pending) pending;
+    LIST_HEAD(store_client_list, store_client) clients;
+    TAILQ_HEAD(store_client_queue, store_client) touched;
+    STAILQ_HEAD(store_pending_queue, store_pending) pending;
     size_t n_clients, n_pending;
     struct store_client *feeder; /* borrowed: the primary's connection to us, or NULL */
     struct store_promotion promotion;

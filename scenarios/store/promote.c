@@ -26,9 +26,8 @@ static const uint64_t grace_ns = 300 * NS_PER_MS;
 
 static void answer_clients(struct store_node *node, const char *error)
 {
-    struct store_client *client;
-    LIST_FOREACH(client, &node->clients, entry)
-    {
+    for (struct store_client *client = LIST_FIRST(&node->clients); client;
+         client = LIST_NEXT(client, entry)) {
         if (!client->promoting)
             continue;
         client->promoting = false;
