@@ -57,8 +57,9 @@ static const struct measure_row rows[] = {
     DURATION("rpo", true,
              "from the first lost write to the last acknowledged one, both at the old "
              "primary"),
-    COUNT("stale_reads", LOW, true,
-          "ok reads that missed a surviving write acknowledged before they began"),
+    COUNT(
+        "stale_reads", LOW, true,
+        "ok reads that missed a write acknowledged before they began and not yet lost"),
     DURATION("staleness.p50", true, "by how long stale reads were behind: the median"),
     DURATION("staleness.p99", true,
              "by how long stale reads were behind: the 99th percentile"),

@@ -69,6 +69,26 @@ Test(staleness, lost_failed_and_unknown_writes_make_no_read_stale)
     judged_free(&judged);
 }
 
+Test(staleness, a_lost_write_is_missed_for_as_long_as_others_read_it)
+{
+    const struct made rows[] = {
+        APPEND(1, 10, 0, 1),    APPEND(11, 20, 0, 2),  /* both lost */
+        READ(30, 35, 1, NULL),                         /* misses 1 and 2: 30 - 10 */
+        READ(40, 45, 2, "1 2"), READ(45, 49, 1, NULL), /* misses 2: 45 - 20 */
+        READ(50, 55, 2, "2"),                          /* the last to see one */
+        READ(60, 65, 1, NULL),                         /* lost by now */
+        APPEND(70, 80, 0, 3),   READ(90, 95, 1, NULL), /* misses 3: 90 - 80 */
+        FINAL(200, "3"),
+    };
+    struct judged judged = JUDGE(rows, 1, "fresh");
+    expect_measure(&judged, MEASURE_LOST_WRITES, 2);
+    expect_measure(&judged, MEASURE_STALE_READS, 3);
+    expect_measure(&judged, MEASURE_STALENESS_MAX, 25 * NS_PER_MS);
+    expect_measure(&judged, MEASURE_STALENESS_P50, 20 * NS_PER_MS);
+    expect_fate(&judged, 6, FATE_KEPT);
+    judged_free(&judged);
+}
+
 Test(staleness, probes_and_final_reads_are_not_judged)
 {
     struct made rows[] = {APPEND(1, 10, 0, 1), READ(50, 60, 1, NULL), FINAL(100, NULL),
