@@ -169,7 +169,16 @@ static void on_decision(void *context, enum direction direction,
     touch_decision(context, direction, decision);
 }
 
-static const struct chain_hooks hooks = {on_touch, on_decision};
+static void on_flip(void *context, enum direction direction, uint64_t place,
+                    uint8_t bits)
+{
+    struct connection *connection = context;
+    stream_flip(direction == TO_SERVER ? &connection->to_server
+                                       : &connection->to_client,
+                place, bits);
+}
+
+static const struct chain_hooks hooks = {on_touch, on_decision, on_flip};
 
 static int make_chains(struct connection *connection, uint64_t now_ns)
 {

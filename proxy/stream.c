@@ -21,6 +21,7 @@
 #include "proxy/instance.h"
 #include "proxy/watch.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/sockios.h>
@@ -353,6 +354,15 @@ void stream_take_chain(struct stream *stream, struct chain *chain, uint64_t now_
         chain_fin(chain, now_ns);
     if (stream->input == STREAM_INPUT_RST)
         chain_rst(chain, now_ns);
+}
+
+void stream_flip(struct stream *stream, uint64_t place, uint8_t bits)
+{
+    struct iovec piece;
+    int n = ring_peek(&stream->ring, place, 1, &piece, 1);
+    assert(n == 1); /* what the chain counts is in the ring */
+    if (n == 1)
+        *(unsigned char *)piece.iov_base ^= bits;
 }
 
 int stream_update(struct stream *stream, const struct match *match, uint64_t now_ns)

@@ -83,6 +83,9 @@ enum stream_verdict stream_pump(struct stream *stream, uint64_t now_ns,
 /* Takes on a chain that was just initialised: tells it what went before. */
 void stream_take_chain(struct stream *stream, struct chain *chain, uint64_t now_ns);
 
+/* Inverts these bits of the byte that lies so far behind the front of what it holds. */
+void stream_flip(struct stream *stream, uint64_t place, uint8_t bits);
+
 /* Puts the faults of the match on the stream. 0 or -ENOMEM; pump it afterwards. */
 int stream_update(struct stream *stream, const struct match *match, uint64_t now_ns);
 

@@ -83,7 +83,8 @@ void touch_stream(struct connection *connection, enum direction direction,
     if (!counts)
         return;
     uint64_t now = now_ns();
-    uint64_t bytes = touch->held_bytes + touch->discarded_bytes + touch->sliced_bytes;
+    uint64_t bytes = touch->held_bytes + touch->discarded_bytes + touch->sliced_bytes +
+                     touch->changed_bytes;
     bool first = counters_touch_bytes(counts, bytes, now);
     count_moves(own, touch);
     if (touch->first && !own->counted) {

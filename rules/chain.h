@@ -26,6 +26,7 @@ struct chain_touch {
     uint64_t passed_bytes;    /* that waited and were let go by the rule's last fault */
     uint64_t discarded_bytes; /* thrown away */
     uint64_t sliced_bytes;    /* cut off from what they arrived with */
+    uint64_t changed_bytes;   /* that have other bits now */
     bool first;               /* first touch of this connection since the rule became
                                  active; a fin that has to wait is one, without bytes */
     bool ended;               /* the rule ended the connection */
@@ -46,13 +47,18 @@ struct chain_decision {
     int64_t outcome;
 };
 
-/* Where a chain reports to; both may be NULL. Called from within the chain functions,
+/* Where a chain reports to; all may be NULL. Called from within the chain functions,
  * which they must not call. */
 struct chain_hooks {
     void (*on_touch)(void *context, enum direction direction,
                      const struct plan_rule *rule, const struct chain_touch *touch);
     void (*on_decision)(void *context, enum direction direction,
                         const struct chain_decision *decision);
+
+    /* The byte that lies so far behind the FIFO's front has these bits inverted, at
+     * once. */
+    void (*on_flip)(void *context, enum direction direction, uint64_t place,
+                    uint8_t bits);
 };
 
 struct chain_config {

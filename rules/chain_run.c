@@ -82,6 +82,19 @@ static void move_head(struct running *running, uint64_t n, uint64_t at_ns,
     chain_queue_push(running->chain, running->next, mark);
 }
 
+/* The byte in front of running->begin. */
+static void flip(struct running *running, uint8_t bits)
+{
+    const struct chain *chain = running->chain;
+    const struct chain_config *config = &chain->config;
+    uint64_t front = chain->taken_bytes - chain->fifo_bytes;
+    if (config->hooks && config->hooks->on_flip)
+        config->hooks->on_flip(config->context, config->direction,
+                               running->begin - 1 - front, bits);
+    running->touch.changed_bytes++;
+    running->touched = true;
+}
+
 static void pass_head(struct running *running, const struct fault_answer *answer,
                       const struct chain_mark *head)
 {
@@ -106,6 +119,8 @@ static void pass_head(struct running *running, const struct fault_answer *answer
     if (answer->bytes || is_event)
         move_head(running, answer->bytes, at_ns, head->kind,
                   head->alone || answer->alone);
+    if (answer->flips)
+        flip(running, answer->flips);
 }
 
 static void discard_head(struct running *running, const struct fault_answer *answer)
@@ -178,7 +193,8 @@ static uint64_t run_stage(struct chain *chain, size_t i, uint64_t end, uint64_t 
             break;
     const struct chain_touch *touch = &running.touch;
     bool is_news = touch->held_bytes || touch->passed_bytes || touch->discarded_bytes ||
-                   touch->sliced_bytes || (running.touched && !stage->touched);
+                   touch->sliced_bytes || touch->changed_bytes ||
+                   (running.touched && !stage->touched);
     if (is_news)
         chain_report(chain, stage->rule, &stage->touched, *touch);
     return running.wake_ns;

@@ -15,6 +15,7 @@ const struct fault *const *fault_catalogue(void)
         &fault_refuse,
         &fault_accept_delay,
         /* streams */
+        &fault_corrupt,
         &fault_slice,
         &fault_delay,
         &fault_rate,

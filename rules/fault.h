@@ -4,7 +4,8 @@
  *
  * A fault is pure: what it answers is a function of its params, its state (of one
  * stream), the time and keyed draws. It sees the number of bytes, never the bytes, so
- * that these may stay in a buffer or a pipe that only the data path knows. */
+ * that these may stay in a buffer or a pipe that only the data path knows; where it
+ * changes one it says which bits. */
 #ifndef NETSPLIT_RULES_FAULT_H
 #define NETSPLIT_RULES_FAULT_H
 
@@ -52,6 +53,7 @@ struct fault_answer {
     uint64_t bytes; /* 1..length for data, or 0 if `ends`; 0 for fin and rst */
     uint64_t at_ns; /* pass: arrival..now */
     bool alone;     /* pass: goes out as one write, not joined with what follows */
+    uint8_t flips;  /* pass: these bits of the last of these bytes are inverted */
     bool ends;      /* pass: the connection ends behind these bytes, as fault->ends */
     bool drew;      /* a draw was made for this answer; for the journal: */
     uint64_t draw_ordinal;
@@ -163,6 +165,10 @@ enum rate_scope {
 
 struct accept_delay_params {
     uint64_t delay_ns;
+};
+
+struct corrupt_params {
+    uint32_t per_byte_ppm; /* 1..1e6 */
 };
 
 struct slice_params {

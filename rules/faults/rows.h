@@ -8,6 +8,7 @@
 
 extern const struct fault fault_refuse;
 extern const struct fault fault_accept_delay;
+extern const struct fault fault_corrupt;
 extern const struct fault fault_slice;
 extern const struct fault fault_delay;
 extern const struct fault fault_rate;

@@ -67,6 +67,7 @@ static const struct story stories[] = {
     {"rate=1kB/s burst=15B", {{0, 20}, {1000, 15}}, "5ms:20 1s:15"},
     {"rate=1kB/s", {{0, 30}, {1, 0}}, "20ms:20 30ms:10 30ms:fin"},
     {"rate=8kbit/s", {{0, 20}}, "20ms:20"},
+    {"corrupt.per_byte=100%", {{0, 10}, {5, 1}, {9, 0}}, "0s:10 5ms:1 9ms:fin"},
     {"slice.size=4B", {{0, 10}}, "0s:4 0s:4 0s:2"},
     {"slice.size=4B slice.gap=3ms", {{0, 10}, {20, 3}}, "0s:4 3ms:4 6ms:2 20ms:3"},
     {"slice.size=4B slice.gap=3ms", {{0, 4}, {1, 4}, {1, 0}}, "0s:4 3ms:4 3ms:fin"},
@@ -193,6 +194,88 @@ Test(fault, half_open_says_whose_side_is_gone_on_either_link)
         end();
         begin();
     }
+}
+
+enum { CORRUPTED = 100000 };
+
+/* The stream of CORRUPTED bytes in chunks of the size, first the given number of bytes
+ * without the rule. */
+static void corrupt_in_chunks(const char *what, uint64_t size, uint64_t before)
+{
+    world.seed = 5;
+    world_inject(&world, "base", "rule", "a", "b", before ? "delay=0s" : what);
+    world_compile(&world, 0);
+    stream_open(&stream, &world, TO_SERVER, 0);
+    if (before) {
+        stream_take(&stream, before);
+        world_inject(&world, "base", "rule", "a", "b", what);
+        world_compile(&world, 0);
+        stream_update(&stream, &world);
+    }
+    while (stream.taken < CORRUPTED)
+        stream_take(&stream,
+                    CORRUPTED - stream.taken < size ? CORRUPTED - stream.taken : size);
+    stream_run(&stream, 60 * SECOND);
+    cr_expect_eq(stream.sent, CORRUPTED, "%zu", (size_t)stream.sent);
+}
+
+Test(fault, corrupt_flips_the_same_bits_whatever_the_chunks)
+{
+    static const struct {
+        const char *what;
+        uint64_t size, before;
+    } rows[] = {
+        {"corrupt.per_byte=0.2%", CORRUPTED, 0},
+        {"corrupt.per_byte=0.2%", 1, 0},
+        {"corrupt.per_byte=0.2%", 1460, 0},
+        {"corrupt.per_byte=0.2% delay=3ms slice.size=7B", 4096, 0},
+        {"corrupt.per_byte=0.2%", 333, 50000},
+    };
+    struct stream_flip first[512];
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        corrupt_in_chunks(rows[i].what, rows[i].size, rows[i].before);
+        if (i == 0) {
+            n = stream.n_flips;
+            memcpy(first, stream.flips, sizeof first);
+            cr_assert(n > 140 && n < 260, "%zu of 200", n);
+        }
+        size_t skipped = 0;
+        while (skipped < n && first[skipped].offset < rows[i].before)
+            skipped++;
+        cr_assert_eq(stream.n_flips, n - skipped, "row %zu", i);
+        cr_expect_eq(stream.n_decisions, n - skipped, "each is in the journal");
+        cr_expect_eq(stream.touch[0].changed_bytes, n - skipped);
+        for (size_t j = 0; j < stream.n_flips; j++) {
+            const struct stream_flip *flip = &stream.flips[j];
+            cr_expect_eq(flip->offset, first[skipped + j].offset, "row %zu", i);
+            cr_expect_eq(flip->bits, first[skipped + j].bits, "row %zu", i);
+            cr_expect_eq(stream.decisions[j].ordinal, flip->offset);
+            cr_expect_eq(1 << stream.decisions[j].outcome, flip->bits);
+        }
+        end();
+        begin();
+    }
+}
+
+Test(fault, corrupt_flips_every_bit_of_a_byte_alike)
+{
+    size_t bits[8] = {0};
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        world.seed = seed;
+        open_with("corrupt.per_byte=100%");
+        stream_take(&stream, 400);
+        cr_assert_eq(stream.n_flips, 400);
+        for (size_t i = 0; i < stream.n_flips; i++) {
+            unsigned byte = stream.flips[i].bits;
+            cr_assert(byte && (byte & (byte - 1)) == 0, "one bit");
+            bits[__builtin_ctz(byte)]++;
+        }
+        end();
+        begin();
+    }
+    for (int i = 0; i < 8; i++)
+        cr_expect(bits[i] > 850 && bits[i] < 1150, "bit %d: %zu of 1000", i, bits[i]);
 }
 
 /* What the share p of draws lies below, in jitters. */

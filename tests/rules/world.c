@@ -276,6 +276,7 @@ static void on_touch(void *context, enum direction direction,
     sum->passed_bytes += touch->passed_bytes;
     sum->discarded_bytes += touch->discarded_bytes;
     sum->sliced_bytes += touch->sliced_bytes;
+    sum->changed_bytes += touch->changed_bytes;
     stream->firsts[rule->slot] += touch->first;
     stream->ends[rule->slot] += touch->ended;
 }
@@ -289,11 +290,23 @@ static void on_decision(void *context, enum direction direction,
         stream->decisions[stream->n_decisions++] = *decision;
 }
 
+static void on_flip(void *context, enum direction direction, uint64_t place,
+                    uint8_t bits)
+{
+    (void)direction;
+    struct stream *stream = context;
+    const struct chain *chain = &stream->chain;
+    cr_assert_lt(place, chain->fifo_bytes, "a byte that is not there");
+    uint64_t offset = chain->taken_bytes - chain->fifo_bytes + place;
+    if (stream->n_flips < sizeof stream->flips / sizeof *stream->flips)
+        stream->flips[stream->n_flips++] = (struct stream_flip){offset, bits};
+}
+
 void stream_open_on(struct stream *stream, struct world *world,
                     const struct match_connection *connection, enum direction direction)
 {
     memset(stream, 0, sizeof *stream);
-    stream->hooks = (struct chain_hooks){on_touch, on_decision};
+    stream->hooks = (struct chain_hooks){on_touch, on_decision, on_flip};
     stream->path = connection->path;
     stream->now_ns = connection->opened_ns;
     const struct chain_config config = {

@@ -60,6 +60,11 @@ struct stream_log {
     uint64_t bytes;
 };
 
+struct stream_flip {
+    uint64_t offset;
+    uint8_t bits;
+};
+
 enum {
     STREAM_LOG = 4096,
     STREAM_RULES = 16,
@@ -82,6 +87,8 @@ struct stream {
     size_t firsts[STREAM_RULES], ends[STREAM_RULES];
     struct chain_decision decisions[512];
     size_t n_decisions;
+    struct stream_flip flips[512];
+    size_t n_flips;
 };
 
 /* A new connection of the path a -> b at `now_ns`, and its stream of the direction. */
