@@ -3,6 +3,7 @@
  * loop of this thread, so after a turn of the loop the answer is either there or not.
  */
 #include "tests/scenarios/store_fixture.h"
+#include "proxy/base/log.h"
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
 #include "scenarios/store/buffer.h"
@@ -456,6 +457,7 @@ void store_cluster_open(struct store_cluster *cluster, size_t n, const char *mod
     struct errmsg err = {""};
     *cluster = (struct store_cluster){.n = n};
     (void)signal(SIGPIPE, SIG_IGN);
+    log_set_level(LOG_ERROR); /* terms change here all the time */
     (void)uv_loop_init(&cluster->loop);
     (void)uv_timer_init(&cluster->loop, &cluster->pulse);
     (void)uv_timer_start(&cluster->pulse, on_pulse, 20, 20);

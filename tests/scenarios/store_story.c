@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/scenarios/store_story.h"
+#include "proxy/base/log.h"
 #include "proxy/base/child.h"
 #include "proxy/base/control_client.h"
 #include "proxy/base/memory.h"
@@ -227,6 +228,7 @@ void store_story_open(struct store_story *story, const char *mode, const char *d
 {
     *story = (struct store_story){
         .mode = mode, .defect = defect, .seed = seed, .open = true};
+    log_set_level(LOG_ERROR); /* terms change here all the time */
     (void)uv_loop_init(&story->loop);
     (void)uv_timer_init(&story->loop, &story->pulse);
     (void)uv_timer_start(&story->pulse, on_pulse, PULSE_MS, PULSE_MS);
