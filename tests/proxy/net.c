@@ -329,6 +329,26 @@ void net_receive(struct net *net, int fd, void *bytes, size_t n)
     }
 }
 
+size_t net_fill(struct net *net, int fd)
+{
+    static const char bytes[65536];
+    size_t total = 0;
+    for (int quiet = 0; quiet < 20;) {
+        ssize_t n = send(fd, bytes, sizeof bytes, MSG_NOSIGNAL);
+        total += n > 0 ? (size_t)n : 0;
+        quiet = n > 0 ? 0 : quiet + 1;
+        net_turn(net, n > 0 ? 0 : 5);
+    }
+    return total;
+}
+
+void net_skim(struct net *net, int fd, size_t n)
+{
+    char *bytes = malloc(n);
+    net_receive(net, fd, bytes, n);
+    free(bytes);
+}
+
 void net_say(struct net *net, int fd, const char *text)
 {
     net_send(net, fd, text, strlen(text));

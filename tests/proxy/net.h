@@ -73,6 +73,12 @@ void net_receive(struct net *net, int fd, void *bytes, size_t n);
 void net_say(struct net *net, int fd, const char *text);
 void net_hear(struct net *net, int fd, const char *text);
 
+/* Sends zeroes until nothing more is taken; returns how many bytes that were. */
+size_t net_fill(struct net *net, int fd);
+
+/* Receives n bytes, whatever they are. */
+void net_skim(struct net *net, int fd, size_t n);
+
 /* The next thing read is the FIN, or the RST. */
 void net_hear_fin(struct net *net, int fd);
 void net_hear_reset(struct net *net, int fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From accept to the server's answer, and what stands in between. */
 #include "proxy/base/now.h"
-#include "tests/proxy/net.h"
+#include "tests/proxy/fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -10,25 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct net net;
-static int listener;
-static uint16_t server;
-static uint64_t cursor;
-
-static void setup(void)
-{
-    net_init(&net);
-    listener = net_listen(AF_INET, &server);
-    cursor = 0;
-}
-
-static void teardown(void)
-{
-    net_close(&net);
-    close(listener);
-}
-
-TestSuite(attempt, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(attempt, .init = fixture_open, .fini = fixture_close, .timeout = 60);
 
 /* Nobody has connected to the server for the span. */
 static void expect_no_dial(uint64_t span_ns)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What runs into a limit waits; nothing is lost, nobody else stops, and it is said. */
 #include "proxy/base/now.h"
-#include "tests/proxy/net.h"
+#include "tests/proxy/fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -12,25 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct net net;
-static int listener;
-static uint16_t server;
-static uint64_t cursor;
-
-static void setup(void)
-{
-    net_init(&net);
-    listener = net_listen(AF_INET, &server);
-    cursor = 0;
-}
-
-static void teardown(void)
-{
-    net_close(&net);
-    close(listener);
-}
-
-TestSuite(budget, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(budget, .init = fixture_open, .fini = fixture_close, .timeout = 60);
 
 static uint64_t held(void)
 {
@@ -39,39 +21,16 @@ static uint64_t held(void)
     return status.held_bytes;
 }
 
-/* Sends zeroes until nothing is taken for 50 ms. */
-static size_t fill(int fd)
-{
-    static const char bytes[65536];
-    size_t total = 0;
-    for (uint64_t since = now_ns(); now_ns() - since < 50 * NS_PER_MS;) {
-        ssize_t n = send(fd, bytes, sizeof bytes, MSG_NOSIGNAL);
-        if (n > 0) {
-            total += (size_t)n;
-            since = now_ns();
-        }
-        net_turn(&net, n > 0 ? 0 : 5);
-    }
-    return total;
-}
-
-static void skim(int fd, size_t n)
-{
-    char *bytes = malloc(n);
-    net_receive(&net, fd, bytes, n);
-    free(bytes);
-}
-
 Test(budget, a_rules_hold_bounds_what_a_stream_keeps)
 {
     net_start(&net, NET_ONE_PATH, server);
     net_apply(&net, "slow", "  - { name: slow, inject: { delay: 60s, hold: 256KiB } }");
     struct net_pair pair = net_join(&net, listener);
-    size_t sent = fill(pair.client);
+    size_t sent = net_fill(&net, pair.client);
     cr_assert_leq(held(), 256 << 10);
     cr_assert_geq(held(), 250 << 10);
     net_remove(&net, "slow");
-    skim(pair.server, sent);
+    net_skim(&net, pair.server, sent);
     cr_assert_eq(held(), 0);
     net_part(pair);
 }
@@ -82,11 +41,11 @@ Test(budget, the_default_hold_is_that_of_the_instance)
     net_start(&net, NET_ONE_PATH, server);
     net_apply(&net, "slow", "  - { name: slow, inject: { delay: 60s } }");
     struct net_pair pair = net_join(&net, listener);
-    size_t sent = fill(pair.client);
+    size_t sent = net_fill(&net, pair.client);
     cr_assert_leq(held(), 1 << 20);
     cr_assert_geq(held(), 1000 << 10);
     net_remove(&net, "slow");
-    skim(pair.server, sent);
+    net_skim(&net, pair.server, sent);
     net_part(pair);
 }
 
@@ -99,7 +58,7 @@ Test(budget, all_streams_together_stay_within_the_instances_budget)
     size_t sent[4];
     for (int i = 0; i < 4; i++) {
         pairs[i] = net_join(&net, listener);
-        sent[i] = fill(pairs[i].client);
+        sent[i] = net_fill(&net, pairs[i].client);
     }
     cr_assert_leq(held(), (512 + 8 * 4) << 10);
     struct journal_event event;
@@ -108,7 +67,7 @@ Test(budget, all_streams_together_stay_within_the_instances_budget)
     cr_assert_eq(net.counters.budgets[BUDGET_HELD_BYTES].reached, 1);
     net_remove(&net, "slow");
     for (int i = 0; i < 4; i++)
-        skim(pairs[i].server, sent[i]);
+        net_skim(&net, pairs[i].server, sent[i]);
     for (int i = 0; i < 4; i++)
         net_part(pairs[i]);
 }
@@ -121,14 +80,14 @@ Test(budget, a_full_budget_does_not_stop_those_who_hold_nothing)
     struct net_pair quick = net_join(&net, listener);
     net_apply(&net, "slow",
               "  - { name: slow, match: { from: c, to: s }, inject: { delay: 60s } }");
-    size_t sent = fill(full.client);
+    size_t sent = net_fill(&net, full.client);
     cr_assert_geq(held(), 120 << 10);
     for (int i = 0; i < 20; i++) {
         net_say(&net, quick.server, "still going");
         net_hear(&net, quick.client, "still going");
     }
     net_remove(&net, "slow");
-    skim(full.server, sent);
+    net_skim(&net, full.server, sent);
     net_part(full);
     net_part(quick);
 }

@@ -3,7 +3,7 @@
 #include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
 #include "rules/diag.h"
-#include "tests/proxy/net.h"
+#include "tests/proxy/fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -14,25 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct net net;
-static int listener;
-static uint16_t server;
-static uint64_t cursor;
-
-static void setup(void)
-{
-    net_init(&net);
-    listener = net_listen(AF_INET, &server);
-    cursor = 0;
-}
-
-static void teardown(void)
-{
-    net_close(&net);
-    close(listener);
-}
-
-TestSuite(change, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(change, .init = fixture_open, .fini = fixture_close, .timeout = 60);
 
 static struct counters_rule *counts(const char *overlay, const char *rule)
 {
@@ -92,21 +74,12 @@ Test(change, a_sender_behind_a_partition_feels_back_pressure)
     net_start(&net, NET_ONE_PATH, server);
     struct net_pair pair = net_join(&net, listener);
     net_apply(&net, "cut", "  - { name: cut, cut: { from: c, to: s } }");
-    static char bytes[65536];
-    ssize_t n = 1;
-    size_t total = 0;
-    for (int quiet = 0; quiet<20; quiet = n> 0 ? 0 : quiet + 1) {
-        n = send(pair.client, bytes, sizeof bytes, MSG_NOSIGNAL);
-        total += n > 0 ? (size_t)n : 0;
-        net_turn(&net, n > 0 ? 0 : 2);
-    }
+    size_t total = net_fill(&net, pair.client);
     struct proxy_status status;
     proxy_status(net.proxy, &status);
     cr_assert_eq(status.held_bytes, 0, "it all waits in the kernel");
     net_remove(&net, "cut");
-    char *all = malloc(total);
-    net_receive(&net, pair.server, all, total);
-    free(all);
+    net_skim(&net, pair.server, total);
     net_part(pair);
 }
 

@@ -1,33 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections of which one side is gone and the other has not heard of it. */
 #include "proxy/base/now.h"
-#include "tests/proxy/net.h"
+#include "tests/proxy/fixture.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct net net;
-static int listener;
-static uint16_t server;
-static uint64_t cursor;
-
 static void setup(void)
 {
-    net_init(&net);
-    listener = net_listen(AF_INET, &server);
-    cursor = 0;
+    fixture_open();
     net_start(&net, NET_ONE_PATH, server);
 }
 
-static void teardown(void)
-{
-    net_close(&net);
-    close(listener);
-}
-
-TestSuite(half_open, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(half_open, .init = setup, .fini = fixture_close, .timeout = 60);
 
 static void apply(const char *gone)
 {

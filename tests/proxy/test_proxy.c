@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Whole connections through a proxy on a real loop: what passes, and how it ends. */
 #include "proxy/base/now.h"
-#include "tests/proxy/net.h"
+#include "tests/proxy/fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -12,53 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct net net;
-static int listener;    /* the server's */
-static uint16_t server; /* its port */
-static uint64_t cursor; /* in the journal */
-
-static void setup(void)
-{
-    net_init(&net);
-    listener = net_listen(AF_INET, &server);
-    cursor = 0;
-}
-
-static void teardown(void)
-{
-    net_close(&net);
-    close(listener);
-}
-
-TestSuite(proxy, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(proxy, .init = fixture_open, .fini = fixture_close, .timeout = 60);
 
 static void shut(int fd)
 {
     cr_assert_eq(shutdown(fd, SHUT_WR), 0);
-}
-
-/* Writes until nothing more is taken for the span; returns how much that was. */
-static size_t fill(int fd, uint64_t span_ns)
-{
-    static const char bytes[65536];
-    size_t total = 0;
-    for (uint64_t since = now_ns(); now_ns() - since < span_ns;) {
-        ssize_t n = send(fd, bytes, sizeof bytes, MSG_NOSIGNAL);
-        if (n > 0) {
-            total += (size_t)n;
-            since = now_ns();
-        }
-        net_turn(&net, n > 0 ? 0 : 10);
-    }
-    return total;
-}
-
-/* Reads n bytes, whatever they are. */
-static void skim(int fd, size_t n)
-{
-    char *bytes = malloc(n);
-    net_receive(&net, fd, bytes, n);
-    free(bytes);
 }
 
 Test(proxy, passes_bytes_both_ways)
@@ -115,10 +73,10 @@ Test(proxy, passes_a_fin_behind_bytes_that_the_receiver_was_slow_to_take)
 {
     net_start(&net, NET_ONE_PATH, server);
     struct net_pair pair = net_join(&net, listener);
-    size_t sent = fill(pair.client, 100 * NS_PER_MS);
+    size_t sent = net_fill(&net, pair.client);
     shut(pair.client);
     net_idle(&net, 20 * NS_PER_MS);
-    skim(pair.server, sent);
+    net_skim(&net, pair.server, sent);
     net_hear_fin(&net, pair.server);
     net_part(pair);
     net_closed_because(&net, &cursor, "finished");
@@ -138,11 +96,12 @@ Test(proxy, passes_a_reset_of_the_server_on_behind_its_bytes)
 {
     net_start(&net, NET_ONE_PATH, server);
     struct net_pair pair = net_join(&net, listener);
-    size_t sent = fill(pair.server, 100 * NS_PER_MS);
+    size_t sent = net_fill(&net, pair.server);
     net_say(&net, pair.client, "unread"); /* so that the close below is an RST */
     net_wait(&net, pair.server, POLLIN);
     close(pair.server);
-    skim(pair.client, sent / 2); /* not the last: those the server's kernel dropped */
+    net_skim(&net, pair.client,
+             sent / 2); /* not the last: those the server's kernel dropped */
     net_closed_because(&net, &cursor, "reset by server");
     char byte[4096];
     ssize_t n;
@@ -167,7 +126,7 @@ Test(proxy, delivers_what_came_before_a_reset)
         net_turn(&net, 10);
     net_reset(pair.client);
     net_idle(&net, 50 * NS_PER_MS);
-    skim(pair.server, sizeof bytes);
+    net_skim(&net, pair.server, sizeof bytes);
     net_hear_reset(&net, pair.server);
     close(pair.server);
 }
@@ -176,7 +135,7 @@ Test(proxy, gives_a_receiver_that_does_not_read_one_second_before_the_reset)
 {
     net_start(&net, NET_ONE_PATH, server);
     struct net_pair pair = net_join(&net, listener);
-    (void)fill(pair.client, 50 * NS_PER_MS);
+    (void)net_fill(&net, pair.client);
     uint64_t since = now_ns();
     net_reset(pair.client);
     net_closed_because(&net, &cursor, "reset by client");
@@ -212,7 +171,7 @@ Test(proxy, a_reset_while_nothing_is_read_is_noticed)
 {
     net_start(&net, NET_ONE_PATH, server);
     struct net_pair pair = net_join(&net, listener);
-    (void)fill(pair.client, 50 * NS_PER_MS); /* the server is slow: reading pauses */
+    (void)net_fill(&net, pair.client); /* the server is slow: reading pauses */
     net_reset(pair.server);
     net_closed_because(&net, &cursor, "reset by server");
     close(pair.client);
@@ -234,7 +193,7 @@ Test(proxy, a_slow_receiver_costs_its_own_connection_only)
     net_start(&net, NET_ONE_PATH, server);
     struct net_pair slow = net_join(&net, listener);
     struct net_pair quick = net_join(&net, listener);
-    (void)fill(slow.client, 50 * NS_PER_MS);
+    (void)net_fill(&net, slow.client);
     for (int i = 0; i < 100; i++) {
         net_say(&net, quick.client, "ping");
         net_hear(&net, quick.server, "ping");
@@ -252,8 +211,8 @@ Test(proxy, an_idle_connection_holds_nothing)
 {
     net_start(&net, NET_ONE_PATH, server);
     struct net_pair pair = net_join(&net, listener);
-    size_t sent = fill(pair.client, 50 * NS_PER_MS);
-    skim(pair.server, sent);
+    size_t sent = net_fill(&net, pair.client);
+    net_skim(&net, pair.server, sent);
     struct proxy_status status;
     proxy_status(net.proxy, &status);
     cr_assert_eq(status.held_bytes, 0);
