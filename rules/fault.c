@@ -18,6 +18,7 @@ const struct fault *const *fault_catalogue(void)
         &fault_corrupt,
         &fault_slice,
         &fault_delay,
+        &fault_loss,
         &fault_rate,
         &fault_stall,
         &fault_discard,

@@ -168,7 +168,7 @@ struct accept_delay_params {
 };
 
 struct corrupt_params {
-    uint32_t per_byte_ppm; /* 1..1e6 */
+    uint32_t per_byte_ppm; /* 0..1e6 */
 };
 
 struct slice_params {
@@ -181,6 +181,10 @@ struct delay_params {
     uint64_t jitter_ns; /* 0 = none */
     enum distribution distribution;
     uint32_t correlation_ppm; /* 0..1e6 */
+};
+
+struct loss_params {
+    uint32_t loss_ppm; /* 0..1e6 */
 };
 
 struct rate_params {

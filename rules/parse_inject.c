@@ -15,10 +15,7 @@ static const char no_reorder[] = "not possible in a byte stream";
 
 static const struct field_stranger strangers[] = {
     /* What this language knows, and this version has not. */
-    {"loss", NULL,
-     "\"delay\" with \"jitter\" comes nearest: lost packets show as waiting", true},
-    {"packet_loss", NULL,
-     "\"delay\" with \"jitter\" comes nearest: lost packets show as waiting", true},
+    {"packet_loss", NULL, "\"loss\" is the model of it that needs no kernel", true},
     {"unanswered", NULL, "use a partition with how: stall; attempts then hang", true},
     /* Toxiproxy, netem, comcast and plain English. */
     {"latency", "delay", NULL, false},
@@ -213,7 +210,7 @@ static void read_fault(struct parser *parser, const struct yaml_node *map,
 static void read_hold(struct parser *parser, const struct yaml_node *map,
                       struct rule *rule)
 {
-    static const char *const holding[] = {"delay", "stall", "rate", "slice"};
+    static const char *const holding[] = {"delay", "loss", "stall", "rate", "slice"};
     const struct yaml_pair *pair = yaml_find_pair(map, fault_hold_field.name);
     if (!pair)
         return;
@@ -225,7 +222,7 @@ static void read_hold(struct parser *parser, const struct yaml_node *map,
     if (!holds) {
         diag_error(parser->diag, &pair->key->at,
                    "\"hold\" means nothing without a fault that holds bytes");
-        diag_hint(parser->diag, "delay, rate, slice or stall");
+        diag_hint(parser->diag, "delay, loss, rate, slice or stall");
     }
 }
 

@@ -51,12 +51,6 @@ static const struct field corrupt_fields[] = {
     {0},
 };
 
-static const char *corrupt_check(const void *params)
-{
-    const struct corrupt_params *own = params;
-    return own->per_byte_ppm ? NULL : "with a chance of 0% no byte is ever corrupted";
-}
-
 const struct fault fault_corrupt = {
     .name = "corrupt",
     .help = "flips one bit of some bytes; the journal names each offset",
@@ -65,7 +59,6 @@ const struct fault fault_corrupt = {
         "memory or a bad device on the way; real networks drop what they damage",
     .fields = corrupt_fields,
     .params_bytes = sizeof(struct corrupt_params),
-    .check = corrupt_check,
     .draws = "bit",
     .step = corrupt_step,
 };

@@ -11,6 +11,7 @@ extern const struct fault fault_accept_delay;
 extern const struct fault fault_corrupt;
 extern const struct fault fault_slice;
 extern const struct fault fault_delay;
+extern const struct fault fault_loss;
 extern const struct fault fault_rate;
 extern const struct fault fault_stall;
 extern const struct fault fault_discard;

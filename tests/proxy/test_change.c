@@ -146,6 +146,28 @@ Test(change, delayed_bytes_come_in_order_and_never_early)
     net_part(pair);
 }
 
+Test(change, lost_bytes_come_late_and_all_behind_them)
+{
+    static char bytes[4 * 1460];
+    net_start(&net, NET_ONE_PATH, server);
+    net_apply(&net, "lossy",
+              "  - { name: lossy, match: { from: c, to: s }, inject: { loss: 20%% } }");
+    struct journal_event loss;
+    uint64_t since;
+    do { /* till one loses something */
+        struct net_pair pair = net_join(&net, listener);
+        since = now_ns();
+        net_send(&net, pair.client, bytes, sizeof bytes);
+        net_receive(&net, pair.server, bytes, sizeof bytes);
+        net_part(pair);
+    } while (!net_event(&net, &cursor, JOURNAL_DECISION, &loss));
+    cr_assert_str_eq(loss.draw, "loss");
+    cr_assert_lt(loss.ordinal, 4);
+    cr_assert_geq(loss.outcome, 1);
+    cr_assert_geq(now_ns() - since, 200 * NS_PER_MS);
+    cr_assert_geq(counts("lossy", "lossy")->released_bytes, 1460);
+}
+
 Test(change, removing_a_delay_releases_what_it_held_at_once)
 {
     net_start(&net, NET_ONE_PATH, server);
