@@ -360,6 +360,13 @@ static void read_modes(struct reader *reader, const struct yaml_node *map)
     reader->cluster->n_modes = map->n;
 }
 
+static const struct mark *mark_schema(const struct yaml_node *root)
+{
+    const struct yaml_node *data = yaml_find(root, "data");
+    const struct yaml_node *schema = data ? yaml_find(data, "schema") : NULL;
+    return schema ? &schema->at : &root->at;
+}
+
 static void read_cluster(struct reader *reader, const struct yaml_node *root)
 {
     struct cluster *cluster = reader->cluster;
@@ -391,7 +398,7 @@ static void read_cluster(struct reader *reader, const struct yaml_node *root)
         read_modes(reader, draft.modes);
     cluster->env = read_env(reader, draft.env);
     if (driver_check_schema(draft.schema, &err) != 0)
-        diag_error(reader->diag, &root->at, "schema: %s", err.text);
+        diag_error(reader->diag, mark_schema(root), "schema: %s", err.text);
 }
 
 struct cluster *cluster_parse(const char *name, const char *text, size_t length,
@@ -439,7 +446,7 @@ static bool find_shipped(const char *word, char *path, size_t path_bytes)
     static const char *const places[] = {
         "scenarios/clusters", "%s/../scenarios/clusters", "%s/../../scenarios/clusters",
         "%s/../share/netsplit/clusters"};
-    char exe[PATH_MAX] = "";
+    char whole[PATH_MAX], exe[PATH_MAX] = "";
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
     char *slash = n > 0 ? strrchr(exe, '/') : NULL;
     if (slash)
@@ -448,8 +455,11 @@ static bool find_shipped(const char *word, char *path, size_t path_bytes)
         bool beside = places[i][0] == '%';
         (void)snprintf(path, path_bytes, "%s%s/%s.yaml", beside ? exe : "",
                        places[i] + (beside ? 2 : 0), word);
-        if (access(path, R_OK) == 0)
-            return true;
+        if (access(path, R_OK) != 0)
+            continue;
+        if (beside && realpath(path, whole)) /* nobody wants to read build/.. */
+            (void)snprintf(path, path_bytes, "%s", whole);
+        return true;
     }
     return false;
 }

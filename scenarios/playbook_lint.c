@@ -125,6 +125,11 @@ static void warn_steps(const struct playbook *playbook,
                        const struct playbook_front *front, struct diag *diag)
 {
     struct mark top = {&playbook->source, 1, 1, 1, 4};
+    if (playbook->n_steps == 0) {
+        diag_error(diag, &top, "the playbook has no step: there is nothing to run");
+        diag_hint(diag, "a step is a fenced block such as ```yaml run");
+        return;
+    }
     if (!find_kind(playbook, STEP_EXPECT, 0)) {
         diag_warning(diag, &top, "nothing is expected: there is no expect block");
     } else if (!front->control && !has_control(playbook)) {
@@ -145,13 +150,14 @@ static void warn_front(const struct playbook *playbook,
 {
     struct mark top = {&playbook->source, 1, 1, 1, 4};
     if (!front->owner)
-        diag_warning(diag, &top, "it says no owner: who keeps it true?");
+        diag_warning(diag, &top, "the playbook names no owner: who keeps it true?");
     if (!front->assumptions)
-        diag_warning(diag, &top, "it says no assumptions");
+        diag_warning(diag, &top, "the playbook states no assumptions");
     if (!front->risk)
-        diag_warning(diag, &top, "it says no risk: what is the worst, what shows it?");
+        diag_warning(diag, &top,
+                     "the playbook states no risk: what is the worst, what shows it?");
     if (!front->no_ok_write_ns && !front->duration_ns)
-        diag_warning(diag, &top, "it has no stop condition (abort)");
+        diag_warning(diag, &top, "the playbook has no stop condition (abort)");
 }
 
 void playbook_lint(const struct playbook *playbook, const struct playbook_front *front,

@@ -334,7 +334,8 @@ static const struct step_verb *read_verb(const struct step_context *context,
     if (verb)
         return verb;
     for (const struct step_verb *row = step_verbs; row->name && n < 16; row++)
-        names[n++] = row->name;
+        if (!row->lacking)
+            names[n++] = row->name;
     diag_error(context->diag, &at, "unknown step \"%s\"", word);
     diag_suggest(context->diag, word, names, n);
     return NULL;

@@ -40,12 +40,13 @@ char *text_file_read(const char *path, size_t *length, struct diag *diag)
     }
     size_t n = 0;
     char *text = read_all(from, &n);
+    int why = errno;
     bool bad = ferror(from) != 0;
     (void)fclose(from); /* it was only read */
     if (!text)
         diag_error(diag, &whole, "there is no memory for it");
     else if (bad)
-        diag_error(diag, &whole, "cannot be read");
+        diag_error(diag, &whole, "cannot be read: %s", strerror(why));
     else if (n > LONGEST)
         diag_error(diag, &whole, "is longer than 16 MiB");
     else if (memchr(text, '\0', n))

@@ -182,9 +182,10 @@ Test(playbook, a_block_without_a_verb_is_prose)
                                                "---\n"
                                                "```yaml\nfor: 2s\n```\n"
                                                "```\nnetsplit\n```\n"
-                                               "    indented: yaml run\n",
+                                               "    indented: yaml run\n\n"
+                                               "```sh step\ntrue\n```\n",
                                                cluster);
-    cr_expect_eq(playbook->n_steps, 0);
+    cr_expect_eq(playbook->n_steps, 1);
     playbook_destroy(playbook);
     cluster_destroy(cluster);
 }
