@@ -4,9 +4,10 @@
  * One loop; one mode at a time; in a mode one thing at a time: each part ends by
  * calling what comes next. The life of a mode:
  *
- *     UP      ports reserved -> proxy ready -> nodes, one by one -> mode proved ->
- * roles STEPS   the playbook's, in document order ENDING  processes stopped -> healed
- * -> final reads -> judged DOWN    processes, nodes, proxy ended; directory removed
+ *     UP      ports reserved -> proxy ready -> nodes, one by one -> mode proved -> roles
+ *     STEPS   the playbook's, in document order
+ *     ENDING  processes stopped -> healed -> final reads -> judged
+ *     DOWN    processes, nodes, proxy ended; directory removed
  *
  * UP and STEPS may go to DOWN at any moment (a signal), STEPS to ENDING at any moment
  * (a failed step, a stop condition). So every callback first asks whether the mode is

@@ -7,12 +7,13 @@
  *   async      A replica misses what is on its way; after a cut, everything since.
  *   semisync   The same on the replicas that a write did not wait for.
  *   quorum     A replica shows only what it was told is committed, one message after
- * the primary acknowledged it; one outside the majority misses more. sync       A
- * member shows a write before it is acknowledged, so no later read on a member misses
- * it, though one may see it earlier than the primary shows it. In every mode a node
- * that was cut off and replaced goes on answering reads from its past until it hears of
- * the new primary, as PostgreSQL's standbys do. The primary itself shows a write when
- * it acknowledges it, never before.
+ *              the primary acknowledged it; one outside the majority misses more.
+ *   sync       A member shows a write before it is acknowledged, so no later read on a
+ *              member misses it, though one may see it earlier than the primary shows
+ *              it.
+ * In every mode a node that was cut off and replaced goes on answering reads from its
+ * past until it hears of the new primary, as PostgreSQL's standbys do. The primary
+ * itself shows a write when it acknowledges it, never before.
  *
  * What a client is told. "Definite" means that nothing happened or ever will; after an
  * indefinite answer, as after a closed connection, a write may or may not survive.
@@ -20,11 +21,12 @@
  *   -ERR ...         definite    unknown or wrong command, a value that does not fit it
  *   -READONLY ...    definite    a write on a node that is not the primary
  *   -LOADING ...     definite    a read on a node that restarted, or was promoted, and
- * does not know yet which of its records are committed -NOQUORUM ...    definite
- * PROMOTE: too few nodes answered, or WITHOUT would leave too few; this node is no
- * primary -STALETERM ...   definite    PROMOTE: another node was promoted meanwhile
+ *                                does not know yet which of its records are committed
+ *   -NOQUORUM ...    definite    PROMOTE: too few nodes answered, or WITHOUT would leave
+ *                                too few; this node is no primary
+ *   -STALETERM ...   definite    PROMOTE: another node was promoted meanwhile
  *   -INDOUBT ...     indefinite  a write was waiting for its acknowledgement when the
- * node stopped being primary */
+ *                                node stopped being primary */
 #ifndef NETSPLIT_STORE_NODE_H
 #define NETSPLIT_STORE_NODE_H
 

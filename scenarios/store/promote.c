@@ -4,12 +4,12 @@
  * leads with everything that was acknowledged:
  *
  *   asking     connects to all others. Nothing changes anywhere yet, so a promotion
- * that can not succeed leaves a working primary alone. promising  takes a new term and
- * has a majority promise it. From then on no older primary can commit: its records
- * would need one of these nodes. fetching   takes over the longest log of that
- * majority, by (term, index) of its end. Every acknowledged write is in it
- * (Raft 5.4.1): acknowledged means in a majority, or on all members, and members are a
- * majority.
+ *              that can not succeed leaves a working primary alone.
+ *   promising  takes a new term and has a majority promise it. From then on no older
+ *              primary can commit: its records would need one of these nodes.
+ *   fetching   takes over the longest log of that majority, by (term, index) of its
+ *              end. Every acknowledged write is in it (Raft 5.4.1): acknowledged means
+ *              in a majority, or on all members, and members are a majority.
  *
  * Once there is a majority the others get GRACE_NS to answer too; nodes named in
  * WITHOUT are not waited for. Fails with -NOQUORUM at the deadline and with -STALETERM
