@@ -167,11 +167,17 @@ test: build/deps/test
 	@$(MAKE) --no-print-directory run-tests
 
 # Apart from `test`, so that what it links is looked for when it has been installed.
+# What the tests make, and the records of the programs they kill, lie in one directory:
+# so it goes even when a test crashes or runs out of time. PostgreSQL, which runs as
+# another user, must be able to pass through it.
 .PHONY: run-tests
 run-tests: all $(addprefix $B/tests/,$(TESTS))
-	@for t in $(or $T,$(TESTS)); do \
+	@tmp=$$(mktemp -d -t netsplit-XXXXXX) && chmod 711 "$$tmp" || exit 1; \
+	trap 'rm -rf "$$tmp"' EXIT; trap 'exit 1' HUP INT TERM; \
+	for t in $(or $T,$(TESTS)); do \
 	    printf '%s: ' "$$t"; \
-	    $(TEST_ENV) $B/tests/$$t $(if $(FILTER),--filter '$(FILTER)') || exit 1; \
+	    TMPDIR=$$tmp XDG_RUNTIME_DIR=$$tmp $(TEST_ENV) $B/tests/$$t $(if $(FILTER),--filter '$(FILTER)') \
+	        || exit 1; \
 	done
 
 # Rewrites what the golden tests want; the diff is for review.

@@ -2,6 +2,7 @@
 /* The cluster is that of scenarios/clusters/store.yaml with three modes' checks; the
  * playbooks of the tests are as short as they can be and still say something. */
 #include "drill_fixture.h"
+#include "tests/lib/program.h"
 
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -111,7 +111,6 @@ static void become(const struct drill_fixture *fixture, const char *const *words
     (void)setenv(mark, mark + strlen(mark) + 1, 1);
     while (*words && n < 31)
         argv[n++] = *words++;
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (dup2(told_fd, 1) < 0 || dup2(told_fd, 2) < 0 || chdir(fixture->dir) != 0)
         _exit(126);
     (void)execv(argv[0], (char *const *)argv);
@@ -127,9 +126,11 @@ void drill_spawn(struct drill_fixture *fixture, const char *const *words)
         (void)close(fixture->told_fd); /* of the program before */
     fixture->told_bytes = 0;
     fixture->told[0] = '\0';
+    pid_t parent = getpid();
     fixture->pid = fork();
     cr_assert_geq(fixture->pid, 0);
     if (fixture->pid == 0) {
+        program_in_child(parent);
         (void)close(ends[0]); /* the test's */
         become(fixture, words, ends[1]);
     }

@@ -1,40 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* netsplit check and schema as a user runs them: statuses, and what goes where. */
-#include "proxy/base/memory.h"
+#include "tests/lib/program.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 TestSuite(check_program, .timeout = 60);
 
-/* Runs `netsplit ARGUMENTS` by the shell. Returns its status, and what it wrote on the
- * output that the redirections let through; to be freed. */
-static int run(const char *arguments, char **output)
-{
-    const char *program = getenv("NETSPLIT");
-    cr_assert_not_null(program, "NETSPLIT names the program");
-    char *command = xasprintf("'%s' %s", program, arguments);
-    FILE *from = popen(command, "r");
-    cr_assert_not_null(from);
-    *output = xcalloc(1, 65536);
-    size_t n = fread(*output, 1, 65535, from);
-    (*output)[n] = '\0';
-    int status = pclose(from);
-    free(command);
-    cr_assert(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
 static void expect_run(const char *arguments, int status, const char *excerpt)
 {
-    char *output = NULL;
-    int got = run(arguments, &output);
-    cr_expect_eq(got, status, "netsplit %s: %d\n%s", arguments, got, output);
-    cr_expect(strstr(output, excerpt), "netsplit %s: told\n%s", arguments, output);
-    free(output);
+    static char said[65536];
+    int got = program_run(".", arguments, said, sizeof said);
+    cr_expect_eq(got, status, "netsplit %s: %d\n%s", arguments, got, said);
+    cr_expect(strstr(said, excerpt), "netsplit %s: told\n%s", arguments, said);
 }
 
 Test(check_program, a_good_file_is_said_to_be_good_on_stdout)

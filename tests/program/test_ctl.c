@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* netsplit ctl and netsplit clean as processes, against a real netsplit proxy. */
 #include "proxy/base/tempdir.h"
+#include "tests/lib/program.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,9 +65,10 @@ static void start(const char *const *arguments)
     cr_assert_eq(pipe2(out, O_CLOEXEC), 0);
     cr_assert_eq(pipe2(err, O_CLOEXEC), 0);
     program = (struct program){.out = out[0], .err = err[0]};
+    pid_t parent = getpid();
     program.pid = fork();
     if (program.pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        program_in_child(parent);
         (void)dup2(out[1], STDOUT_FILENO);
         (void)dup2(err[1], STDERR_FILENO);
         (void)execv(argv[0], (char *const *)(uintptr_t)argv);

@@ -2,6 +2,7 @@
 /* netsplit explain and faults as a user runs them. */
 #include "proxy/base/memory.h"
 #include "proxy/base/tempdir.h"
+#include "tests/lib/program.h"
 #include "rules/fault.h"
 
 #include <criterion/criterion.h>
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 static char dir[TEMPDIR_PATH_MAX];
 
@@ -58,17 +58,9 @@ static void end(void)
 
 TestSuite(explain_program, .init = begin, .fini = end, .timeout = 60);
 
-/* Runs the program in dir; returns its status, and what it said on both streams. */
 static int run(const char *arguments, char *said, size_t said_bytes)
 {
-    char *command = xasprintf("cd %s && exec \"$NETSPLIT\" %s 2>&1", dir, arguments);
-    FILE *from = popen(command, "r");
-    cr_assert(from);
-    said[fread(said, 1, said_bytes - 1, from)] = '\0';
-    int status = pclose(from);
-    free(command);
-    cr_assert(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return program_run(dir, arguments, said, said_bytes);
 }
 
 Test(explain_program, tells_a_connection_rule_by_rule)

@@ -3,6 +3,7 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
 #include "proxy/base/tempdir.h"
+#include "tests/lib/program.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -79,8 +79,8 @@ static struct run start(const char *first, ...)
     run.pid = fork();
     cr_assert_geq(run.pid, 0);
     if (run.pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent || dup2(ends[1], 1) < 0 || dup2(ends[1], 2) < 0)
+        program_in_child(parent);
+        if (dup2(ends[1], 1) < 0 || dup2(ends[1], 2) < 0)
             _exit(127);
         execv(argv[0], (char *const *)argv);
         _exit(127);

@@ -3,6 +3,7 @@
  * it, and what does not. */
 #include "proxy/base/memory.h"
 #include "proxy/base/tempdir.h"
+#include "tests/lib/program.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,9 +54,7 @@ static struct run start(const char *const *args)
         const char *argv[MAX_ARGS + 2] = {program, "store"};
         for (size_t i = 0; args[i] && i < MAX_ARGS - 1; i++)
             argv[i + 2] = args[i];
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
-            _exit(127);
+        program_in_child(parent);
         (void)dup2(pipes[1], STDOUT_FILENO);
         execv(program, (char *const *)argv);
         _exit(127);

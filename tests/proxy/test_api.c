@@ -4,6 +4,7 @@
 #include "proxy/api.h"
 #include "proxy/base/control_client.h"
 #include "proxy/base/now.h"
+#include "proxy/base/tempdir.h"
 #include "proxy/counters.h"
 #include "proxy/journal.h"
 #include "proxy/proxy.h"
@@ -50,8 +51,8 @@ static struct journal *journal;
 static struct proxy *proxy;
 static struct api *api;
 static struct control_client *client;
-static char directory[] = "/tmp/netsplit-test-api-XXXXXX";
-static char path[64];
+static char directory[TEMPDIR_PATH_MAX];
+static char path[TEMPDIR_PATH_MAX + 8];
 
 static void on_stopped(void *arg)
 {
@@ -63,7 +64,7 @@ static void setup(void)
     struct errmsg err = {0};
     struct diag diag;
     const struct proxy_source source = {"base.yaml", base_text, sizeof base_text - 1};
-    cr_assert_not_null(mkdtemp(directory));
+    cr_assert_eq(tempdir_make("test-api", directory, NULL), 0);
     (void)snprintf(path, sizeof path, "%s/control", directory);
     cr_assert_eq(uv_loop_init(&loop), 0);
     cr_assert_eq(counters_init(&counters), 0);

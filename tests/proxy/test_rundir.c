@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/base/rundir.h"
+#include "proxy/base/tempdir.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,32 +19,23 @@
 enum { OTHER_USER = 12345 };
 
 /* A session directory of the test's own: netsplit/ will be made in it. */
-static char session[] = "/tmp/netsplit-test-rundir-XXXXXX";
+static char session[TEMPDIR_PATH_MAX];
 static char directory[RUNDIR_PATH_BYTES];
 static char control[RUNDIR_PATH_BYTES];
 static struct errmsg err;
 
 static void setup(void)
 {
-    cr_assert_not_null(mkdtemp(session));
+    cr_assert_eq(tempdir_make("test-rundir", session, NULL), 0);
     cr_assert_eq(setenv("XDG_RUNTIME_DIR", session, 1), 0);
     cr_assert_eq(unsetenv("NETSPLIT_CONTROL"), 0);
     cr_assert_eq(rundir_find(directory, &err), 0, "%s", err.text);
     cr_assert_eq(rundir_control_path(NULL, control, &err), 0, "%s", err.text);
 }
 
-static int remove_one(const char *path, const struct stat *info, int kind,
-                      struct FTW *at)
-{
-    (void)info;
-    (void)kind;
-    (void)at;
-    return remove(path);
-}
-
 static void teardown(void)
 {
-    (void)nftw(session, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    cr_assert_eq(tempdir_remove(session), 0);
 }
 
 TestSuite(rundir, .init = setup, .fini = teardown);

@@ -45,11 +45,13 @@ static char *read_back(const char *path)
     return text;
 }
 
-enum { PATH_BYTES = 64 };
+enum { PATH_BYTES = 256 };
 
 static void temporary_path(char *path)
 {
-    (void)snprintf(path, PATH_BYTES, "/tmp/netsplit-history-XXXXXX");
+    const char *base = getenv("TMPDIR");
+    (void)snprintf(path, PATH_BYTES, "%s/netsplit-history-XXXXXX",
+                   base ? base : "/tmp");
     int fd = mkstemp(path);
     cr_assert_geq(fd, 0);
     (void)close(fd);
