@@ -233,6 +233,7 @@ void store_story_open(struct store_story *story, const char *mode, const char *d
     (void)uv_timer_init(&story->loop, &story->pulse);
     (void)uv_timer_start(&story->pulse, on_pulse, PULSE_MS, PULSE_MS);
     cr_assert_eq(tempdir_make("story", story->dir, NULL), 0);
+    cr_assert_eq(setenv("XDG_RUNTIME_DIR", story->dir, 1), 0); /* records go with it */
     for (size_t i = 0; i < STORY_NODES; i++)
         reserve(story, i);
     start_proxy(story);
