@@ -96,11 +96,27 @@ char *arena_print(struct arena *arena, const char *format, ...)
     return text;
 }
 
-void arena_close(struct arena *arena)
+/* Frees the blocks from the newest on, up to last. */
+static void free_blocks(struct arena *arena, const struct arena_block *last)
 {
-    while (arena->blocks) {
+    while (arena->blocks != last) {
         struct arena_block *block = arena->blocks;
         arena->blocks = block->next;
         allocator_give(arena->allocator, block);
     }
+}
+
+void arena_reset(struct arena *arena)
+{
+    struct arena_block *oldest = arena->blocks;
+    while (oldest && oldest->next)
+        oldest = oldest->next;
+    free_blocks(arena, oldest);
+    if (oldest)
+        oldest->used = 0;
+}
+
+void arena_close(struct arena *arena)
+{
+    free_blocks(arena, NULL);
 }

@@ -34,6 +34,9 @@ char *arena_copy(struct arena *arena, const char *text, size_t length);
 char *arena_print(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Takes everything back but keeps one block for what comes next. */
+void arena_reset(struct arena *arena);
+
 /* Frees everything; the arena is then empty and may be used again. */
 void arena_close(struct arena *arena);
 

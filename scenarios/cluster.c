@@ -208,18 +208,12 @@ struct reader {
 
 static void *take(struct reader *reader, size_t n, size_t bytes)
 {
-    void *memory = arena_alloc(&reader->cluster->arena, n ? n : 1, bytes);
-    if (!memory)
-        abort(); /* the drill side is short-lived: as xcalloc */
-    return memory;
+    return arena_alloc(&reader->cluster->arena, n, bytes);
 }
 
 static char *keep(struct reader *reader, const char *text, size_t length)
 {
-    char *copy = arena_copy(&reader->cluster->arena, text, length);
-    if (!copy)
-        abort(); /* as above */
-    return copy;
+    return arena_copy(&reader->cluster->arena, text, length);
 }
 
 static bool is_scalar(const struct yaml_node *node)
@@ -405,6 +399,7 @@ struct cluster *cluster_parse(const char *name, const char *text, size_t length,
                               struct diag *diag)
 {
     struct cluster *cluster = xcalloc(1, sizeof *cluster);
+    arena_init(&cluster->arena, &xallocator);
     struct reader reader = {cluster, diag};
     const char *own_text = keep(&reader, text, length);
     const char *own_name = keep(&reader, name, strlen(name));

@@ -25,18 +25,12 @@ extern const char netsplit_version[];
 
 void *drill_take(struct drill *drill, size_t n, size_t bytes)
 {
-    void *memory = arena_alloc(&drill->run->arena, n ? n : 1, bytes);
-    if (!memory)
-        abort(); /* the drill side is short-lived: as xcalloc */
-    return memory;
+    return arena_alloc(&drill->run->arena, n, bytes);
 }
 
 char *drill_keep(struct drill *drill, const char *text)
 {
-    char *copy = arena_copy(&drill->run->arena, text, strlen(text));
-    if (!copy)
-        abort(); /* as above */
-    return copy;
+    return arena_copy(&drill->run->arena, text, strlen(text));
 }
 
 char *drill_print(struct drill *drill, const char *format, ...)
@@ -418,6 +412,7 @@ int drill_run(const struct drill_options *options, struct run **out, int *signal
                             .playbook = options->playbook,
                             .cluster = options->cluster,
                             .run = xcalloc(1, sizeof *drill->run)};
+    arena_init(&drill->run->arena, &xallocator);
     ssize_t n = readlink("/proc/self/exe", drill->exe, sizeof drill->exe - 1);
     drill->exe[n > 0 ? n : 0] = '\0';
     fill_run(drill);

@@ -6,7 +6,7 @@
  * The first error ends the reading: what follows a broken form has no safe meaning. */
 #include "scenarios/edn.h"
 #include "proxy/base/memory.h"
-#include "scenarios/arena.h"
+#include "rules/arena.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -193,7 +193,7 @@ static int read_string(struct edn_reader *r, struct form *form)
     const char *close = end_of_string(r);
     if (!close)
         return COMPLAIN(r, "this string does not end");
-    char *text = arena_take(&r->arena, (size_t)(close - r->at) + 1), *to = text;
+    char *text = arena_alloc(&r->arena, (size_t)(close - r->at) + 1, 1), *to = text;
     r->at++;
     while (*r->at != '"') {
         if (*r->at == '\0')
@@ -221,7 +221,7 @@ static const char *take_token(struct edn_reader *r)
     while (r->at < r->end && !ends_token(*r->at) &&
            (is_edn(r) || r->at == from || *r->at != ':'))
         r->at++;
-    return arena_copy_text(&r->arena, from, (size_t)(r->at - from));
+    return arena_copy(&r->arena, from, (size_t)(r->at - from));
 }
 
 static int read_number(struct edn_reader *r, struct form *form)
@@ -300,7 +300,7 @@ static int close_list(struct edn_reader *r, struct form *form, size_t first)
     form->n = r->waiting_n - first;
     if (form->kind == FORM_MAP && form->n % 2)
         return complain_at(r, form->line, form->column, "a key without a value");
-    struct form *items = arena_take(&r->arena, form->n * sizeof *items);
+    struct form *items = arena_alloc(&r->arena, form->n, sizeof *items);
     if (form->n)
         memcpy(items, r->waiting + first, form->n * sizeof *items);
     form->items = items;
@@ -388,6 +388,7 @@ struct edn_reader *edn_reader_create(const char *file, const char *text, size_t 
                                      enum edn_syntax syntax)
 {
     struct edn_reader *reader = xcalloc(1, sizeof *reader);
+    arena_init(&reader->arena, &xallocator);
     reader->file = file;
     reader->at = reader->line_start = text;
     reader->end = text + bytes;
@@ -400,7 +401,7 @@ void edn_reader_destroy(struct edn_reader *reader)
 {
     if (!reader)
         return;
-    arena_free(&reader->arena);
+    arena_close(&reader->arena);
     free(reader->waiting);
     free(reader);
 }

@@ -7,7 +7,7 @@
 #include "scenarios/history.h"
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
-#include "scenarios/arena.h"
+#include "rules/arena.h"
 #include "scenarios/history_write.h"
 
 #include <errno.h>
@@ -33,7 +33,9 @@ struct history {
 
 struct history *history_create(void)
 {
-    return xcalloc(1, sizeof(struct history));
+    struct history *history = xcalloc(1, sizeof *history);
+    arena_init(&history->arena, &xallocator);
+    return history;
 }
 
 void history_destroy(struct history *history)
@@ -43,7 +45,7 @@ void history_destroy(struct history *history)
     (void)history_flush(history, NULL); /* who cares for the file has asked before */
     if (history->file)
         (void)fclose(history->file);
-    arena_free(&history->arena);
+    arena_close(&history->arena);
     free(history->records);
     free(history->nodes);
     free(history);
@@ -114,7 +116,7 @@ uint64_t history_base_ns(const struct history *history)
 
 static const char *keep_text(struct history *history, const char *text)
 {
-    return text ? arena_copy_text(&history->arena, text, strlen(text)) : NULL;
+    return text ? arena_copy(&history->arena, text, strlen(text)) : NULL;
 }
 
 static struct history_value keep_value(struct history *history,
@@ -123,10 +125,10 @@ static struct history_value keep_value(struct history *history,
     if (value.kind == HISTORY_TEXT) {
         value.text = keep_text(history, value.text ? value.text : "");
     } else if (value.kind == HISTORY_LIST) {
-        size_t bytes = value.list.n * sizeof *value.list.items;
-        int64_t *items = arena_take(&history->arena, bytes);
-        if (bytes)
-            memcpy(items, value.list.items, bytes);
+        size_t n = value.list.n;
+        int64_t *items = arena_alloc(&history->arena, n, sizeof *items);
+        if (n > 0)
+            memcpy(items, value.list.items, n * sizeof *items);
         value.list.items = items;
     }
     return value;

@@ -5,7 +5,6 @@
  * What an invocation says (its f, its key) may be left out of its completion, as in
  * files of others: a map from a process to its open invocation fills it in. */
 #include "proxy/base/memory.h"
-#include "scenarios/arena.h"
 #include "scenarios/edn.h"
 #include "scenarios/history.h"
 #include "scenarios/pair_map.h"

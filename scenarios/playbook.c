@@ -81,18 +81,12 @@ static const struct yaml_table front_table = {
 
 static void *take(struct playbook *playbook, size_t n, size_t bytes)
 {
-    void *memory = arena_alloc(&playbook->arena, n ? n : 1, bytes);
-    if (!memory)
-        abort(); /* the drill side is short-lived: as xcalloc */
-    return memory;
+    return arena_alloc(&playbook->arena, n, bytes);
 }
 
 static char *keep(struct playbook *playbook, const char *text, size_t length)
 {
-    char *copy = arena_copy(&playbook->arena, text, length);
-    if (!copy)
-        abort(); /* as above */
-    return copy;
+    return arena_copy(&playbook->arena, text, length);
 }
 
 static void read_front(struct playbook *playbook, const struct playbook_blocks *blocks,
@@ -202,6 +196,7 @@ struct playbook *playbook_parse(const char *name, const char *text, size_t lengt
                                 const struct cluster *cluster, struct diag *diag)
 {
     struct playbook *playbook = xcalloc(1, sizeof *playbook);
+    arena_init(&playbook->arena, &xallocator);
     struct playbook_blocks blocks;
     struct playbook_front front = {.title = NULL};
     const char *own_text = keep(playbook, text, length);
@@ -224,7 +219,7 @@ struct playbook *playbook_parse(const char *name, const char *text, size_t lengt
 static void peek_cluster(const char *text, size_t length, char *word, size_t word_bytes)
 {
     struct diag silent;
-    struct arena arena = {0};
+    struct arena arena = {.allocator = &xallocator};
     struct source source = {"", text, length};
     struct playbook_blocks blocks;
     diag_init(&silent, NULL);

@@ -24,10 +24,7 @@ struct walk {
 
 static char *keep(struct walk *walk, const char *text, size_t length)
 {
-    char *copy = arena_copy(walk->arena, text, length);
-    if (!copy)
-        abort(); /* the drill side is short-lived: as xcalloc */
-    return copy;
+    return arena_copy(walk->arena, text, length);
 }
 
 /* Where the line begins; the end of the text if there are not so many. */
@@ -200,8 +197,6 @@ void playbook_read_blocks(struct arena *arena, const struct source *source,
     const char *rest = cut_front(&walk);
     cmark_node *document = cmark_parse_document(rest, strlen(rest), CMARK_OPT_DEFAULT);
     out->items = arena_alloc(arena, count_blocks(document) + 1, sizeof *out->items);
-    if (!out->items)
-        abort(); /* as in keep() */
     cmark_iter *iter = cmark_iter_new(document);
     for (cmark_event_type event = cmark_iter_next(iter); event != CMARK_EVENT_DONE;
          event = cmark_iter_next(iter)) {

@@ -28,7 +28,8 @@ struct playbook_blocks {
     const char *title;  /* the first heading; "" without one */
 };
 
-/* Reads the source's text. A fence or front matter that is never closed is an error. */
+/* Reads the source's text into an arena on xallocator. A fence or front matter that is
+ * never closed is an error. */
 void playbook_read_blocks(struct arena *arena, const struct source *source,
                           struct playbook_blocks *out, struct diag *diag);
 

@@ -75,8 +75,6 @@ static void read_options(const struct step_context *context,
         if (n == 0)
             return;
         char *word = arena_copy(context->arena, header + at, n);
-        if (!word)
-            abort(); /* the drill side is short-lived: as xcalloc */
         read_option(context, block, step, word, at);
         at += n;
     }
@@ -231,8 +229,6 @@ static void read_expect(const struct step_context *context,
         room += root->pairs[i].value->n;
     step->expectations =
         arena_alloc(context->arena, room + 1, sizeof *step->expectations);
-    if (!step->expectations)
-        abort(); /* as above */
     for (size_t i = 0; i < root->n; i++) {
         const struct yaml_node *map = root->pairs[i].value;
         const char *mode = NULL;

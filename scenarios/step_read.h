@@ -9,7 +9,7 @@
 /* What steps may refer to. */
 struct step_context {
     const struct source *source;
-    struct arena *arena; /* of what a step points to */
+    struct arena *arena; /* of what a step points to; on xallocator */
     const struct cluster
         *cluster;             /* NULL: could not be loaded; names are not checked */
     const char *const *modes; /* that will be run */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/base/memory.h"
+#include "rules/arena.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,3 +39,17 @@ char *xasprintf(const char *format, ...)
     va_end(args);
     return or_abort(n < 0 ? NULL : text);
 }
+
+static void *allocate(void *context, size_t bytes)
+{
+    (void)context;
+    return or_abort(malloc(bytes ? bytes : 1));
+}
+
+static void release(void *context, void *block)
+{
+    (void)context;
+    free(block);
+}
+
+const struct allocator xallocator = {allocate, release, NULL};

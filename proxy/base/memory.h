@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+struct allocator;
+
 /* Zeroed memory for n objects of the size; aborts with a line on stderr. free() it. */
 void *xcalloc(size_t n, size_t size);
 
@@ -17,5 +19,9 @@ char *xstrdup(const char *text);
 
 /* A formatted string, owned by the caller. */
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* malloc and free, aborting likewise: for an arena (rules/arena.h), whose calls then
+ * never return NULL. */
+extern const struct allocator xallocator;
 
 #endif
