@@ -217,6 +217,16 @@ static struct run_window *find_window(struct drill_mode *mode, const json_t *rul
     return NULL;
 }
 
+/* Bytes that a cut keeps in the sockets are the rule's to count: the link's own number
+ * is of those inside the proxy. */
+static void count_held(struct drill_mode *mode, const json_t *touched)
+{
+    struct run_link *link = find_link(mode, text(touched, "from"), text(touched, "to"));
+    uint64_t bytes = number(touched, "touched_bytes");
+    if (mode->period == RUN_DURING && bytes > link->period[RUN_DURING].held_bytes)
+        link->period[RUN_DURING].held_bytes = bytes;
+}
+
 static void count_rule(struct drill_mode *mode, const json_t *rule)
 {
     struct run_window *window = find_window(mode, rule);
@@ -236,6 +246,7 @@ static void count_rule(struct drill_mode *mode, const json_t *rule)
     for (size_t i = 0; i < json_array_size(links); i++) {
         const json_t *link = json_array_get(links, i);
         felt->links += number(link, "touched_bytes") + number(link, "attempts") > 0;
+        count_held(mode, link);
     }
 }
 

@@ -107,7 +107,7 @@ struct run_link {
     const char *from, *to;
     struct {
         uint64_t passed_bytes;
-        uint64_t held_bytes; /* the most that waited when looked at */
+        uint64_t held_bytes; /* the most that waited, in sockets or the proxy */
         uint64_t discarded_bytes;
     } period[RUN_PERIODS];
 };

@@ -4,6 +4,8 @@
 
 #include <criterion/criterion.h>
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The fixture is too large for a stack of small limits. */
@@ -70,6 +72,24 @@ static double window_end_of(const json_t *report, const char *mode)
     return json_real_value(json_object_get(json_array_get(windows, 0), "end_ms"));
 }
 
+/* Whether the page's table of links names bytes that a fault held. */
+static bool page_shows_held(void)
+{
+    char path[512], *line = NULL;
+    size_t room = 0;
+    bool held = false;
+    (void)snprintf(path, sizeof path, "%s/out/report.html", drill.dir);
+    FILE *from = fopen(path, "re");
+    cr_assert_not_null(from, "%s", path);
+    while (getline(&line, &room, from) > 0)
+        for (const char *at = strstr(line, "\"held\":"); at;
+             at = strstr(at + 1, "\"held\":"))
+            held |= strtoull(at + strlen("\"held\":"), NULL, 10) > 0;
+    free(line);
+    (void)fclose(from); /* it was only read */
+    return held;
+}
+
 Test(drill, finds_what_async_loses_and_that_sync_loses_nothing, .timeout = 120)
 {
     drill_open(&drill, "modes: [async, sync]\n" STOP_CONDITION,
@@ -85,6 +105,7 @@ Test(drill, finds_what_async_loses_and_that_sync_loses_nothing, .timeout = 120)
     cr_expect_str_eq(text_of(report, "sync", "how"), "stall");
     cr_expect(
         strstr(text_of(report, "sync", "setting"), "acknowledged by all members"));
+    cr_expect(page_shows_held());
     json_decref(report);
     close_drill();
 }
