@@ -35,7 +35,8 @@
  *                     "remaining_ms": 29000 | null,   (null: for ever)
  *                     "off": OFF } ],                 (in the order they act)
  *     "listeners": [ { "name": "wal", "address": "127.0.0.1:7101", "from": "n1",
- *                      "to": "n2", "refusing": false, "connections_open": N } ],
+ *                      "to": "n2", "refusing": false, "ignoring": false,
+ *                      "connections_open": N } ],
  *     "rules": [ RULE, ... ], "links": [ LINK, ... ],
  *     "totals": { "connections": N, "connections_open": N, "passed_bytes": N,
  *                 "held_bytes": N, "discarded_bytes": N, "attempts": N,

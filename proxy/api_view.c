@@ -70,10 +70,11 @@ static void add_layers(json_t *object, const struct proxy *proxy, bool with_text
 static void add_listener(void *context, const struct proxy_listener_view *view)
 {
     (void)json_array_append_new(
-        context, json_pack("{s:s, s:s, s:s, s:s, s:b, s:I}", "name", view->name,
-                           "address", view->address, "from", view->from, "to", view->to,
-                           "refusing", (int)view->refusing, "connections_open",
-                           (json_int_t)view->connections));
+        context,
+        json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:I}", "name", view->name, "address",
+                  view->address, "from", view->from, "to", view->to, "refusing",
+                  (int)view->refusing, "ignoring", (int)view->ignoring,
+                  "connections_open", (json_int_t)view->connections));
 }
 
 static json_t *links_of_rule(const struct counters *counters,

@@ -118,6 +118,7 @@ void attempt_admit(struct connection *connection, uint64_t now_ns)
     struct match_verdict verdict = match_admit(match, &connection->match, now_ns);
     switch (verdict.verb) {
     case ADMIT_HOLD:
+    case ADMIT_IGNORE: /* too late for that: the kernel has answered */
         hold_attempt(connection, &verdict);
         return;
     case ADMIT_RESET:

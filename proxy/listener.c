@@ -9,6 +9,11 @@
  * asked for by number stay with a socket that stops listening: so such a port is bound
  * again by its number at once.
  *
+ * Where nobody is to be answered its queue is made too short and filled by a connection
+ * to itself: then the kernel drops SYNs (Linux, tcp_conn_request). That connection is
+ * closed when it comes out of the queue; until then its descriptor is kept, so that its
+ * port can be nobody else's.
+ *
  * A path that a reload gives another opener or server keeps its address: the new
  * listener shares the old one's socket, so that nobody who connects meanwhile is
  * refused.
@@ -45,15 +50,13 @@ static int bind_socket(const struct sockaddr_storage *address)
     if (fd < 0)
         return -errno;
     const int on = 1;
-    socklen_t length = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                      : sizeof(struct sockaddr_in);
     /* TCP has all of these. The last two are inherited by what is accepted. */
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (address->ss_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
-    if (bind(fd, (const struct sockaddr *)address, length) != 0) {
+    if (bind(fd, (const struct sockaddr *)address, sockaddress_length(address)) != 0) {
         int status = -errno;
         (void)close(fd);
         return status;
@@ -87,12 +90,24 @@ static void set_names(struct listener *listener, const struct plan_listener *pla
 
 static void on_acceptable(void *context, int events, bool failed);
 
+static void drop_filler(struct listener *listener)
+{
+    if (listener->filler >= 0)
+        (void)close(listener->filler);
+    listener->filler = -1;
+}
+
 /* A socket for it: the holder's, or one of its own. A negative errno otherwise. */
 static int get_socket(struct listener *listener, const struct listener *holder)
 {
     if (!holder)
         return bind_by_number(&listener->bound);
-    listener->refusing = holder->refusing;
+    listener->answer = holder->answer;
+    if (holder->filler >= 0) {
+        listener->filler = fcntl(holder->filler, F_DUPFD_CLOEXEC, 0);
+        if (listener->filler < 0)
+            return -errno;
+    }
     int fd = fcntl(watch_fd(holder->watch), F_DUPFD_CLOEXEC, 0);
     return fd < 0 ? -errno : fd;
 }
@@ -105,6 +120,7 @@ int listener_create(struct listener **out, struct proxy *proxy,
     if (!listener)
         return -ENOMEM;
     listener->proxy = proxy;
+    listener->filler = -1;
     listener->address = plan->address;
     listener->address.text = NULL;
     listener->port = plan->port;
@@ -123,6 +139,7 @@ int listener_create(struct listener **out, struct proxy *proxy,
                    strerror(-status));
         if (fd >= 0)
             (void)close(fd);
+        drop_filler(listener);
         free(listener);
         return status;
     }
@@ -164,34 +181,72 @@ void listener_adopt(struct listener *listener, const struct plan_listener *plan)
                                 listener->to_port);
 }
 
-/* Whether the rules refuse all that it serves. Out of memory: not. */
-static bool must_refuse(struct listener *listener, uint64_t now_ns)
+/* What the rules say of all that it serves. Out of memory: nothing. */
+static enum listener_answer wanted_answer(struct listener *listener, uint64_t now_ns)
 {
     const struct match *match =
         listener->path ? proxy_match(listener->proxy, listener->path) : NULL;
-    return match && match_refuses_all(match, now_ns);
+    enum admit_verb verb = match ? match_admits_all(match, now_ns) : ADMIT_ACCEPT;
+    return verb == ADMIT_REFUSE   ? LISTENER_REFUSES
+           : verb == ADMIT_IGNORE ? LISTENER_IGNORES
+                                  : LISTENER_ACCEPTS;
 }
 
-static void set_refusing(struct listener *listener, bool refusing)
+/* 0 or a negative errno, and then it accepts, or answers as it did. */
+static int begin_ignoring(struct listener *listener)
 {
-    if (refusing == listener->refusing)
-        return;
+    const struct sockaddr_storage *to = &listener->bound;
     int fd = watch_fd(listener->watch);
-    if (refusing) {
-        watch_set(listener->watch, 0);
+    if (listener->filler < 0)
+        listener->filler =
+            socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener->filler < 0 || listen(fd, 0) != 0)
+        return -errno;
+    /* One whose own SYN is not answered is as good: then the queue is full. */
+    if (connect(listener->filler, (const struct sockaddr *)to,
+                sockaddress_length(to)) == 0 ||
+        errno == EINPROGRESS || errno == EISCONN || errno == EALREADY)
+        return 0;
+    int status = -errno;
+    drop_filler(listener);
+    (void)listen(fd, BACKLOG); /* it listened a moment ago */
+    listener->answer = LISTENER_ACCEPTS;
+    return status;
+}
+
+static int change_answer(struct listener *listener, enum listener_answer answer)
+{
+    int fd = watch_fd(listener->watch);
+    switch (answer) {
+    case LISTENER_ACCEPTS:
+        return listen(fd, BACKLOG) == 0 ? 0 : -errno;
+    case LISTENER_REFUSES:
         (void)shutdown(fd, SHUT_RDWR); /* it listens: cannot fail */
-    } else if (listen(fd, BACKLOG) != 0) {
-        log_line(LOG_ERROR, "listener=%s %s cannot listen again: %s", listener->name,
-                 listener->text, strerror(errno));
-        return; /* the next change or edge tries again */
+        drop_filler(listener);         /* reset with the queue */
+        return 0;
+    case LISTENER_IGNORES:
+        return begin_ignoring(listener);
     }
-    listener->refusing = refusing;
+    return 0;
+}
+
+static void set_answer(struct listener *listener, enum listener_answer answer)
+{
+    if (answer == listener->answer)
+        return;
+    watch_set(listener->watch, 0);
+    int status = change_answer(listener, answer);
+    if (status == 0)
+        listener->answer = answer;
+    else /* the next change or edge tries again */
+        log_line(LOG_ERROR, "listener=%s %s cannot change what it answers: %s",
+                 listener->name, listener->text, strerror(-status));
 }
 
 void listener_update(struct listener *listener, uint64_t now_ns)
 {
-    set_refusing(listener, must_refuse(listener, now_ns));
-    if (!listener->refusing && !listener->proxy->paused)
+    set_answer(listener, wanted_answer(listener, now_ns));
+    if (listener->answer == LISTENER_ACCEPTS && !listener->proxy->paused)
         watch_set(listener->watch, UV_READABLE);
 }
 
@@ -207,6 +262,7 @@ void listener_retire(struct listener *listener)
     (void)journal_add(journal, &event);
     watch_close(listener->watch);
     listener->watch = NULL;
+    drop_filler(listener);
 }
 
 bool listener_is_retired(const struct listener *listener)
@@ -217,6 +273,7 @@ bool listener_is_retired(const struct listener *listener)
 void listener_destroy(struct listener *listener)
 {
     watch_close(listener->watch);
+    drop_filler(listener);
     free(listener);
 }
 
@@ -274,8 +331,22 @@ void listener_resume_all(struct proxy *proxy)
         return;
     proxy->paused = false;
     for (struct listener *each = proxy->listeners; each; each = each->next)
-        if (!each->refusing)
+        if (each->answer == LISTENER_ACCEPTS)
             watch_set(each->watch, UV_READABLE);
+}
+
+/* Is it the connection that filled the queue? Then that is over. */
+static bool take_filler(struct listener *listener,
+                        const struct sockaddr_storage *client)
+{
+    struct sockaddr_storage own;
+    socklen_t length = sizeof own;
+    if (listener->filler < 0 ||
+        getsockname(listener->filler, (struct sockaddr *)&own, &length) != 0 ||
+        !sockaddress_equal(&own, client))
+        return false;
+    drop_filler(listener);
+    return true;
 }
 
 static bool is_exhaustion(int error)
@@ -298,6 +369,11 @@ static void on_acceptable(void *context, int events, bool failed)
         socklen_t length = sizeof client;
         int fd = accept4(watch_fd(listener->watch), (struct sockaddr *)&client, &length,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0 && take_filler(listener, &client)) {
+            (void)close(fd);
+            budget_release_connection(proxy);
+            continue;
+        }
         if (fd >= 0) {
             connection_open(listener, fd, &client);
             continue;

@@ -14,6 +14,13 @@ struct errmsg;
 struct proxy;
 struct watch;
 
+/* What it answers to those who connect. */
+enum listener_answer {
+    LISTENER_ACCEPTS = 0,
+    LISTENER_REFUSES, /* shut down on purpose */
+    LISTENER_IGNORES, /* its queue is full on purpose */
+};
+
 struct listener {
     struct proxy *proxy;   /* borrowed */
     struct listener *next; /* in the proxy's list */
@@ -29,7 +36,9 @@ struct listener {
     struct watch *watch;               /* owned; NULL = retired */
     struct path *path;      /* of all it serves: from (or nobody's) to the server */
     uint32_t n_connections; /* that name it */
-    bool refusing;          /* shut down on purpose */
+    enum listener_answer answer;
+    int filler; /* owned: the connection to itself that fills its queue, or did and is
+                   not accepted yet; -1: none */
 };
 
 /* Binds and listens; connections wait in the kernel until listener_update. holder: a
@@ -52,7 +61,7 @@ bool listener_is_same(const struct listener *listener,
  */
 void listener_adopt(struct listener *listener, const struct plan_listener *plan);
 
-/* Begins to accept, or refuses if the rules refuse all it serves: to be called after
+/* Accepts, or answers nobody if the rules say so of all it serves: to be called after
  * each change of the rules and at each edge of a window. */
 void listener_update(struct listener *listener, uint64_t now_ns);
 

@@ -141,6 +141,7 @@ struct proxy_listener_view {
     const char *address; /* "127.0.0.1:7101", "[::1]:7101": what to connect to */
     const struct sockaddr_storage *bound;
     bool refusing;        /* shut down on purpose: all it serves is refused */
+    bool ignoring;        /* answers nobody: so do the rules for all it serves */
     uint32_t connections; /* open now */
 };
 typedef void (*proxy_listener_fn)(void *context,

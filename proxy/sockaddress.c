@@ -25,6 +25,22 @@ socklen_t sockaddress_make(const struct address *address, uint16_t port,
     return sizeof *four;
 }
 
+socklen_t sockaddress_length(const struct sockaddr_storage *address)
+{
+    return address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                          : sizeof(struct sockaddr_in);
+}
+
+bool sockaddress_equal(const struct sockaddr_storage *a,
+                       const struct sockaddr_storage *b)
+{
+    const uint8_t *bytes_a = NULL, *bytes_b = NULL;
+    enum address_kind kind = sockaddress_bytes(a, &bytes_a);
+    return kind != ADDRESS_NONE && kind == sockaddress_bytes(b, &bytes_b) &&
+           sockaddress_port(a) == sockaddress_port(b) &&
+           memcmp(bytes_a, bytes_b, kind == ADDRESS_IPV6 ? 16 : 4) == 0;
+}
+
 uint16_t sockaddress_port(const struct sockaddr_storage *address)
 {
     if (address->ss_family == AF_INET6)

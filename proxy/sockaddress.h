@@ -5,6 +5,7 @@
 
 #include "rules/rule.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -20,6 +21,13 @@ socklen_t sockaddress_make(const struct address *address, uint16_t port,
 /* "127.0.0.1:5432" or "[::1]:5432"; "?" for other families. */
 void sockaddress_format(const struct sockaddr_storage *address,
                         char text[SOCKADDRESS_TEXT_BYTES]);
+
+/* How many of its bytes the kernel wants to see. */
+socklen_t sockaddress_length(const struct sockaddr_storage *address);
+
+/* The same family, address and port? */
+bool sockaddress_equal(const struct sockaddr_storage *a,
+                       const struct sockaddr_storage *b);
 
 uint16_t sockaddress_port(const struct sockaddr_storage *address);
 

@@ -34,7 +34,8 @@ void proxy_each_listener(const struct proxy *proxy, proxy_listener_fn visit,
             .to = each->to,
             .address = each->text,
             .bound = &each->bound,
-            .refusing = each->refusing,
+            .refusing = each->answer == LISTENER_REFUSES,
+            .ignoring = each->answer == LISTENER_IGNORES,
             .connections = each->n_connections,
         };
         visit(context, &view);

@@ -13,6 +13,7 @@ const struct fault *const *fault_catalogue(void)
     static const struct fault *const rows[] = {
         /* attempts */
         &fault_refuse,
+        &fault_unanswered,
         &fault_accept_delay,
         /* streams */
         &fault_corrupt,

@@ -82,6 +82,7 @@ enum fault_ends {
 enum admit_verb {
     ADMIT_ACCEPT = 0,
     ADMIT_HOLD,   /* accepted by the kernel; the server is not dialled for now */
+    ADMIT_IGNORE, /* not answered; one that was accepted already is held */
     ADMIT_RESET,  /* accepted, then RST */
     ADMIT_REFUSE, /* ECONNREFUSED */
 };
@@ -100,7 +101,8 @@ struct fault {
     size_t state_bytes; /* of one stream; 0: needs none */
     enum fault_ends ends; /* what the end is that `due` and `step` speak of */
 
-    /* What becomes of an attempt made at attempted_ns; ADMIT_HOLD with *until_ns. */
+    /* What becomes of an attempt made at attempted_ns; ADMIT_HOLD and ADMIT_IGNORE with
+     * *until_ns. */
     enum admit_verb (*admit)(const void *params, uint64_t attempted_ns, uint64_t now_ns,
                              uint64_t *until_ns);
 
@@ -193,7 +195,7 @@ struct rate_params {
     enum rate_scope scope;
 };
 
-/* stall, discard, refuse. */
+/* stall, discard, refuse, unanswered. */
 struct switch_params {
     bool on;
 };

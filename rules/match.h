@@ -76,7 +76,8 @@ bool match_applies(const struct plan_rule *rule,
  * those that answer alike the one that holds longest, then the first. */
 struct match_verdict {
     enum admit_verb verb;
-    uint64_t until_ns; /* ADMIT_HOLD: ask again then; FAULT_NEVER: after a change */
+    uint64_t
+        until_ns; /* ADMIT_HOLD, ADMIT_IGNORE: ask again then; FAULT_NEVER: after a change */
     const struct plan_rule *rule; /* whose answer it is; NULL: accepted */
 };
 
@@ -93,10 +94,11 @@ const struct plan_rule *match_half_open(const struct match *match,
                                         const struct match_connection *connection,
                                         uint64_t now_ns, enum direction *gone);
 
-/* Would every attempt on the path be refused now, whatever is drawn? Then a listener
- * that serves only this path is better not listening. For one without `from` ask with
- * the path whose opener is NULL. The rule, or NULL: no. */
-const struct plan_rule *match_refuses_all(const struct match *match, uint64_t now_ns);
+/* What becomes of every attempt on the path now, whatever is drawn: ADMIT_REFUSE or
+ * ADMIT_IGNORE, and then a listener that serves only this path had better not answer;
+ * else ADMIT_ACCEPT, which says nothing. For one without `from` ask with the path whose
+ * opener is NULL. */
+enum admit_verb match_admits_all(const struct match *match, uint64_t now_ns);
 
 /* For chains: what the streams of the rule share on the link that carries the
  * direction. Taken once a stage, and freed when the last stage gives it back. NULL: no

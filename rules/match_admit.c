@@ -65,23 +65,29 @@ struct match_verdict match_admit(const struct match *match,
     return verdict;
 }
 
-static bool refuses_all(const struct plan_rule *rule, enum direction direction,
-                        uint64_t now_ns)
+static enum admit_verb verb_for_all(const struct plan_rule *rule,
+                                    enum direction direction, uint64_t now_ns)
 {
     if (!plan_rule_is_active(rule, now_ns))
-        return false;
+        return ADMIT_ACCEPT;
     if (rule->kind != RULE_INJECT)
-        return rule->how == HOW_REFUSE;
-    return direction == TO_SERVER && rule->probability_ppm >= 1000000 &&
-           verdict_of_faults(rule, now_ns, now_ns).verb == ADMIT_REFUSE;
+        return verdict_of_cut(rule).verb;
+    if (direction == TO_CLIENT || rule->probability_ppm < 1000000)
+        return ADMIT_ACCEPT;
+    return verdict_of_faults(rule, now_ns, now_ns).verb;
 }
 
-const struct plan_rule *match_refuses_all(const struct match *match, uint64_t now_ns)
+enum admit_verb match_admits_all(const struct match *match, uint64_t now_ns)
 {
-    for (int direction = 0; direction < 2; direction++)
-        for (size_t i = 0; i < match->link[direction].n; i++)
-            if (refuses_all(match->link[direction].rules[i], (enum direction)direction,
-                            now_ns))
-                return match->link[direction].rules[i];
-    return NULL;
+    enum admit_verb strongest = ADMIT_ACCEPT;
+    for (int direction = 0; direction < 2; direction++) {
+        const struct match_list *link = &match->link[direction];
+        for (size_t i = 0; i < link->n; i++) {
+            enum admit_verb verb =
+                verb_for_all(link->rules[i], (enum direction)direction, now_ns);
+            if ((verb == ADMIT_REFUSE || verb == ADMIT_IGNORE) && verb > strongest)
+                strongest = verb;
+        }
+    }
+    return strongest;
 }

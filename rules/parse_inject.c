@@ -16,7 +16,6 @@ static const char no_reorder[] = "not possible in a byte stream";
 static const struct field_stranger strangers[] = {
     /* What this language knows, and this version has not. */
     {"packet_loss", NULL, "\"loss\" is the model of it that needs no kernel", true},
-    {"unanswered", NULL, "use a partition with how: stall; attempts then hang", true},
     /* Toxiproxy, netem, comcast and plain English. */
     {"latency", "delay", NULL, false},
     {"lag", "delay", NULL, false},
@@ -53,6 +52,8 @@ static const struct field_stranger strangers[] = {
     {"disconnect", "close", NULL, false},
     {"down", "refuse", NULL, false},
     {"reject", "refuse", NULL, false},
+    {"no_answer", "unanswered", NULL, false},
+    {"syn_drop", "unanswered", NULL, false},
     {"connect_delay", "accept_delay", NULL, false},
     {"slow_accept", "accept_delay", NULL, false},
     {"bitflip", "corrupt", "corrupt: { per_byte: 0.01% }", false},

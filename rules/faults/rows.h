@@ -7,6 +7,7 @@
 #include "rules/fault.h"
 
 extern const struct fault fault_refuse;
+extern const struct fault fault_unanswered;
 extern const struct fault fault_accept_delay;
 extern const struct fault fault_corrupt;
 extern const struct fault fault_slice;

@@ -252,3 +252,97 @@ Test(attempt, a_rule_that_refuses_half_of_them_resets_those)
     cr_assert_lt(refused, 35);
     cr_assert_eq(counters_rule(&net.counters, "no", "no")->attempts_refused, refused);
 }
+
+#define UNANSWERED "  - { name: deaf, inject: { unanswered: true } }"
+
+/* A client whose SYN has no answer for the span. */
+static int dial_unanswered(uint64_t span_ns)
+{
+    int client = net_dial(AF_INET, net_port(&net, "p"));
+    struct pollfd fd = {.fd = client, .events = POLLIN | POLLOUT};
+    net_idle(&net, span_ns);
+    cr_assert_eq(poll(&fd, 1, 0), 0, "somebody answered");
+    return client;
+}
+
+Test(attempt, a_path_that_answers_nobody_is_silent_and_live_connections_go_on)
+{
+    net_start(&net, NET_ONE_PATH, server);
+    struct net_pair pair = net_join(&net, listener);
+    net_apply(&net, "deaf", UNANSWERED);
+    int client = dial_unanswered(100 * NS_PER_MS);
+    net_say(&net, pair.client, "still here");
+    net_hear(&net, pair.server, "still here");
+    net_remove(&net, "deaf");
+    net_wait(&net, client, POLLOUT); /* its kernel asks again */
+    int peer = net_accept(&net, listener);
+    net_say(&net, client, "at last");
+    net_hear(&net, peer, "at last");
+    struct proxy_status status;
+    proxy_status(net.proxy, &status);
+    cr_assert_eq(status.connections, 2, "what filled the queue is not one of them");
+    expect_no_dial(20 * NS_PER_MS);
+    close(client);
+    close(peer);
+    net_part(pair);
+}
+
+Test(attempt, a_path_goes_from_any_answer_to_any_other)
+{
+    static const char *const answers[] = {
+        "deaf", NULL,     "refuse", "deaf", "refuse", NULL,
+        "deaf", "refuse", NULL,     "deaf", NULL,
+    };
+    net_start(&net, NET_ONE_PATH, server);
+    uint16_t port = net_port(&net, "p");
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        if (!answers[i])
+            net_apply(&net, "answer", "  - { name: no, inject: { delay: 0s } }");
+        else if (strcmp(answers[i], "deaf") == 0)
+            net_apply(&net, "answer", UNANSWERED);
+        else
+            net_apply(&net, "answer", "  - { name: no, inject: { refuse: true } }");
+        if (!answers[i])
+            net_part(net_join(&net, listener));
+        else if (strcmp(answers[i], "deaf") == 0)
+            close(dial_unanswered(30 * NS_PER_MS));
+        else
+            cr_assert_eq(net_connect_error(&net, port), ECONNREFUSED);
+    }
+}
+
+Test(attempt, a_path_stays_silent_while_it_gets_another_server)
+{
+    static const char two[] =
+        "netsplit: 1\nnodes:\n  c: 192.0.2.1\n"
+        "  s: { address: 127.0.0.1, ports: [%u] }\n"
+        "  t: { address: 127.0.0.1, ports: [%u] }\n"
+        "listen:\n  - { name: p, address: \"127.0.0.1:%u\", from: c, to: %s }\n";
+    uint16_t port;
+    close(net_listen(AF_INET, &port)); /* a number that is free */
+    net_start(&net, two, server, server, port, "s");
+    net_apply(&net, "deaf", UNANSWERED);
+    cr_assert_eq(net_apply_base(&net, two, server, server, port, "t"), 0);
+    close(dial_unanswered(50 * NS_PER_MS));
+    net_remove(&net, "deaf");
+    net_part(net_join(&net, listener));
+    expect_no_dial(20 * NS_PER_MS);
+}
+
+Test(attempt, a_rule_that_answers_half_of_them_holds_the_others)
+{
+    net_start(&net, NET_ONE_PATH, server);
+    net_apply(&net, "deaf",
+              "  - { name: deaf, inject: { unanswered: true }, probability: 50%% }");
+    int clients[20];
+    for (int i = 0; i < 20; i++)
+        clients[i] = net_connect(&net, net_port(&net, "p"));
+    net_idle(&net, 20 * NS_PER_MS);
+    const struct counters_rule *rule = counters_rule(&net.counters, "deaf", "deaf");
+    cr_assert(rule->attempts_held_now > 2 && rule->attempts_held_now < 18);
+    net_remove(&net, "deaf");
+    for (int i = 0; i < 20; i++)
+        close(net_accept(&net, listener));
+    for (int i = 0; i < 20; i++)
+        close(clients[i]);
+}

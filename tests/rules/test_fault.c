@@ -84,6 +84,7 @@ static const struct story stories[] = {
     {"reset.after=20B", {{0, 10}, {2, 0}}, "0s:10 2ms:fin"},
     {"refuse=true", {{0, 10}}, "0s:10"},
     {"half_open=to_client", {{0, 10}}, "0s:10"},
+    {"unanswered=true", {{0, 10}}, "0s:10"},
     {"accept_delay=5s", {{0, 10}}, "0s:10"},
 };
 

@@ -174,22 +174,28 @@ struct attempt {
     const char *inject;
     enum admit_verb verb;
     uint64_t until_ns;
-    bool refuses_all;
+    enum admit_verb of_all;
 };
 
 static const struct attempt attempts[] = {
-    {NULL, NULL, NULL, ADMIT_ACCEPT, 0, false},
-    {NULL, NULL, "delay=1s", ADMIT_ACCEPT, 0, false},
-    {NULL, NULL, "refuse=true", ADMIT_REFUSE, 0, true},
-    {NULL, NULL, "refuse=true probability=0%", ADMIT_ACCEPT, 0, false},
-    {NULL, NULL, "refuse=true after=5s", ADMIT_ACCEPT, 0, false},
-    {"stall", NULL, NULL, ADMIT_HOLD, FAULT_NEVER, false},
-    {NULL, "stall", NULL, ADMIT_HOLD, FAULT_NEVER, false},
-    {"reset", NULL, NULL, ADMIT_RESET, 0, false},
-    {"refuse", NULL, NULL, ADMIT_REFUSE, 0, true},
-    {NULL, "refuse", NULL, ADMIT_REFUSE, 0, true},
-    {"stall", "reset", NULL, ADMIT_RESET, 0, false},
-    {"stall", "reset", "refuse=true", ADMIT_REFUSE, 0, true},
+    {NULL, NULL, NULL, ADMIT_ACCEPT, 0, ADMIT_ACCEPT},
+    {NULL, NULL, "delay=1s", ADMIT_ACCEPT, 0, ADMIT_ACCEPT},
+    {NULL, NULL, "refuse=true", ADMIT_REFUSE, 0, ADMIT_REFUSE},
+    {NULL, NULL, "refuse=true probability=0%", ADMIT_ACCEPT, 0, ADMIT_ACCEPT},
+    {NULL, NULL, "refuse=true after=5s", ADMIT_ACCEPT, 0, ADMIT_ACCEPT},
+    {NULL, NULL, "unanswered=true", ADMIT_IGNORE, FAULT_NEVER, ADMIT_IGNORE},
+    {NULL, NULL, "unanswered=true for=1s", ADMIT_ACCEPT, 0, ADMIT_ACCEPT},
+    {NULL, NULL, "unanswered=true probability=0%", ADMIT_ACCEPT, 0, ADMIT_ACCEPT},
+    {NULL, NULL, "unanswered=true refuse=true", ADMIT_REFUSE, 0, ADMIT_REFUSE},
+    {NULL, "stall", "unanswered=true", ADMIT_IGNORE, FAULT_NEVER, ADMIT_IGNORE},
+    {NULL, "reset", "unanswered=true", ADMIT_RESET, 0, ADMIT_IGNORE},
+    {"stall", NULL, NULL, ADMIT_HOLD, FAULT_NEVER, ADMIT_ACCEPT},
+    {NULL, "stall", NULL, ADMIT_HOLD, FAULT_NEVER, ADMIT_ACCEPT},
+    {"reset", NULL, NULL, ADMIT_RESET, 0, ADMIT_ACCEPT},
+    {"refuse", NULL, NULL, ADMIT_REFUSE, 0, ADMIT_REFUSE},
+    {NULL, "refuse", NULL, ADMIT_REFUSE, 0, ADMIT_REFUSE},
+    {"stall", "reset", NULL, ADMIT_RESET, 0, ADMIT_ACCEPT},
+    {"stall", "reset", "refuse=true", ADMIT_REFUSE, 0, ADMIT_REFUSE},
 };
 
 static enum rule_how how_of(const char *word)
@@ -220,8 +226,7 @@ Test(match, an_attempt_needs_both_links_and_the_strongest_answer_holds)
         cr_expect_eq(verdict.verb, row->verb, "row %zu", i);
         cr_expect_eq(verdict.until_ns, row->until_ns, "row %zu", i);
         cr_expect_eq(verdict.rule != NULL, row->verb != ADMIT_ACCEPT, "row %zu", i);
-        cr_expect_eq(match_refuses_all(match, SECOND) != NULL, row->refuses_all,
-                     "row %zu", i);
+        cr_expect_eq(match_admits_all(match, SECOND), row->of_all, "row %zu", i);
         end();
         begin();
     }
@@ -278,7 +283,7 @@ Test(match, a_chance_to_be_refused_is_drawn_for_each_connection)
     world_compile(&world, 0);
     struct path *path = paths_find(world.paths, "a", "b", 1);
     const struct match *match = path_match(path, world.plan);
-    cr_expect_null(match_refuses_all(match, 0));
+    cr_expect_eq(match_admits_all(match, 0), ADMIT_ACCEPT);
     size_t refused = 0;
     for (int i = 0; i < 1000; i++) {
         struct match_connection connection = path_open(path, 0);
