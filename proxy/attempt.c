@@ -12,6 +12,7 @@
  * while it is held, because nobody can tell it from one that closed. */
 #include "proxy/attempt.h"
 #include "proxy/base/now.h"
+#include "proxy/budget.h"
 #include "proxy/connection.h"
 #include "proxy/dial.h"
 #include "proxy/sockaddress.h"
@@ -33,6 +34,7 @@ static void retry_dial_soon(struct connection *connection, uint64_t now_ns)
     uint64_t at_ns = now_ns + DESCRIPTOR_RETRY_NS;
     timer_set(connection->proxy->timers, &connection->alarm,
               at_ns < connection->deadline_ns ? at_ns : connection->deadline_ns);
+    budget_note_exhausted(connection->proxy);
     listener_pause_all(connection->proxy, BUDGET_DESCRIPTORS);
 }
 

@@ -9,7 +9,13 @@
 
 #include <sys/resource.h>
 
-enum { BUDGET_LEAST_BYTES = 4096 };
+enum {
+    BUDGET_LEAST_BYTES = 4096,
+    DESCRIPTORS_EACH = 2, /* of a connection */
+    /* For the loop, the journal, lookups, and above all the control socket: who has run
+     * out of descriptors must still be able to say `ctl clear`. */
+    DESCRIPTORS_KEPT = 24,
+};
 
 static struct counters_budget *budget_of(const struct proxy *proxy,
                                          enum counters_budget_kind kind)
@@ -21,9 +27,12 @@ void budget_init(struct proxy *proxy)
 {
     struct rlimit descriptors = {0};
     (void)getrlimit(RLIMIT_NOFILE, &descriptors); /* cannot fail */
+    uint64_t most = DESCRIPTORS_EACH;
+    if (descriptors.rlim_cur > DESCRIPTORS_KEPT + DESCRIPTORS_EACH)
+        most = descriptors.rlim_cur - DESCRIPTORS_KEPT;
     budget_of(proxy, BUDGET_HELD_BYTES)->limit = proxy->config.max_bytes;
     budget_of(proxy, BUDGET_CONNECTIONS)->limit = proxy->config.max_connections;
-    budget_of(proxy, BUDGET_DESCRIPTORS)->limit = descriptors.rlim_cur;
+    budget_of(proxy, BUDGET_DESCRIPTORS)->limit = most;
 }
 
 void budget_say_reached(struct proxy *proxy, enum counters_budget_kind kind)
@@ -73,12 +82,26 @@ void budget_release(struct proxy *proxy, size_t bytes)
         proxy->over_budget = false;
 }
 
-bool budget_take_connection(struct proxy *proxy)
+void budget_note_exhausted(struct proxy *proxy)
 {
-    return counters_budget_take(budget_of(proxy, BUDGET_CONNECTIONS), 1);
+    budget_of(proxy, BUDGET_DESCRIPTORS)->reached++;
+}
+
+bool budget_take_connection(struct proxy *proxy, enum counters_budget_kind *lacking)
+{
+    struct counters_budget *connections = budget_of(proxy, BUDGET_CONNECTIONS);
+    *lacking = BUDGET_CONNECTIONS;
+    if (!counters_budget_take(connections, 1))
+        return false;
+    *lacking = BUDGET_DESCRIPTORS;
+    if (counters_budget_take(budget_of(proxy, BUDGET_DESCRIPTORS), DESCRIPTORS_EACH))
+        return true;
+    counters_budget_release(connections, 1);
+    return false;
 }
 
 void budget_release_connection(struct proxy *proxy)
 {
     counters_budget_release(budget_of(proxy, BUDGET_CONNECTIONS), 1);
+    counters_budget_release(budget_of(proxy, BUDGET_DESCRIPTORS), DESCRIPTORS_EACH);
 }

@@ -21,9 +21,13 @@ size_t budget_room(struct proxy *proxy, size_t held_bytes);
 void budget_hold(struct proxy *proxy, size_t bytes);
 void budget_release(struct proxy *proxy, size_t bytes);
 
-/* A place for one more connection, or false. */
-bool budget_take_connection(struct proxy *proxy);
+/* A place and descriptors for one more connection; or false, and what is lacking. Some
+ * descriptors are kept back, so that the proxy can be controlled when it is full. */
+bool budget_take_connection(struct proxy *proxy, enum counters_budget_kind *lacking);
 void budget_release_connection(struct proxy *proxy);
+
+/* The system had no descriptor, though the budget had. */
+void budget_note_exhausted(struct proxy *proxy);
 
 /* Something had to wait for the budget: the journal tells, and the log the first time.
  */

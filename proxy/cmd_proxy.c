@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #define FOR_EVER UINT64_MAX
+#define NO_SEED  UINT64_MAX /* more than a seed can be: JSON has to carry it */
 
 int cmd_proxy(int argc, char **argv); /* seen by main.c, which has the table */
 
@@ -41,8 +42,8 @@ struct run {
     const char *rules_path;   /* NULL: the rules are made from operands */
     const char *control;      /* NULL: the default */
     const char *ready_path;   /* NULL: none */
-    const char *seed_text;    /* NULL: not given */
     const char *journal_path; /* NULL: none */
+    uint64_t seed;            /* NO_SEED: not given */
     uint64_t for_ns, drain_ns, connect_timeout_ns;
     uint64_t max_bytes, max_connections;
 
@@ -263,8 +264,8 @@ static int create(struct run *run)
         .loop = &run->loop,
         .counters = &run->counters,
         .journal = run->journal,
-        .has_seed = run->seed_text != NULL,
-        .seed = run->seed_text ? strtoull(run->seed_text, NULL, 10) : 0,
+        .has_seed = run->seed != NO_SEED,
+        .seed = run->seed,
         .connect_timeout_ns = run->connect_timeout_ns,
         .max_bytes = run->max_bytes,
         .max_connections = (uint32_t)run->max_connections,
@@ -336,15 +337,10 @@ static int run_proxy(struct run *run, char **operands, size_t n)
     return result;
 }
 
-static bool is_number(const char *text)
-{
-    return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0' &&
-           strlen(text) < 20;
-}
-
 int cmd_proxy(int argc, char **argv)
 {
-    struct run run = {.for_ns = FOR_EVER,
+    struct run run = {.seed = NO_SEED,
+                      .for_ns = FOR_EVER,
                       .connect_timeout_ns = 10 * NS_PER_S,
                       .max_bytes = UINT64_C(1) << 30,
                       .max_connections = 10000};
@@ -353,8 +349,8 @@ int cmd_proxy(int argc, char **argv)
          "the rule file: nodes, listeners, faults", 0, 0},
         {"control", 0, OPTION_TEXT, &run.control, "PATH",
          "the control socket (default: in the runtime directory)", 0, 0},
-        {"seed", 0, OPTION_TEXT, &run.seed_text, "N",
-         "of all random choices; beats the file's", 0, 0},
+        {"seed", 0, OPTION_NUMBER, &run.seed, "N",
+         "of all random choices; beats the file's", 0, INT64_MAX},
         {"for", 0, OPTION_DURATION, &run.for_ns, "DURATION", "stop after so long", 0,
          0},
         {"drain", 0, OPTION_DURATION, &run.drain_ns, "DURATION",
@@ -392,8 +388,5 @@ int cmd_proxy(int argc, char **argv)
     }
     if (!run.rules_path == (rest == argc))
         return option_complain(&command, "give either -f RULES or LISTEN:UPSTREAM");
-    if (run.seed_text && !is_number(run.seed_text))
-        return option_complain(&command, "--seed: \"%s\" is not a number",
-                               run.seed_text);
     return run_proxy(&run, argv + rest, (size_t)(argc - rest));
 }

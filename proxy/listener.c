@@ -318,8 +318,6 @@ void listener_pause_all(struct proxy *proxy, enum counters_budget_kind kind)
     if (proxy->paused)
         return;
     proxy->paused = true;
-    if (kind == BUDGET_DESCRIPTORS)
-        proxy->config.counters->budgets[kind].reached++;
     budget_say_reached(proxy, kind);
     for (struct listener *each = proxy->listeners; each; each = each->next)
         watch_set(each->watch, 0);
@@ -361,8 +359,9 @@ static void on_acceptable(void *context, int events, bool failed)
     struct listener *listener = context;
     struct proxy *proxy = listener->proxy;
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        if (!budget_take_connection(proxy)) {
-            listener_pause_all(proxy, BUDGET_CONNECTIONS);
+        enum counters_budget_kind lacking;
+        if (!budget_take_connection(proxy, &lacking)) {
+            listener_pause_all(proxy, lacking);
             return;
         }
         struct sockaddr_storage client;
@@ -380,8 +379,10 @@ static void on_acceptable(void *context, int events, bool failed)
         }
         int error = errno;
         budget_release_connection(proxy);
-        if (is_exhaustion(error))
+        if (is_exhaustion(error)) {
+            budget_note_exhausted(proxy);
             listener_pause_all(proxy, BUDGET_DESCRIPTORS);
+        }
         if (error != ECONNABORTED && error != EINTR)
             return;
     }

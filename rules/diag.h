@@ -18,6 +18,9 @@ struct source {
     size_t length;    /* bytes */
 };
 
+/* The name of a source that is words of a command line, not YAML (parse_words). */
+#define SOURCE_WORDS "arguments"
+
 /* A place in a source: from a character to the one behind the last. Lines and columns
  * count from 1, columns in characters (a tab is one). line 0: the source as a whole. */
 struct mark {

@@ -30,6 +30,7 @@ static const struct field file_fields[] = {
     {.name = "seed",
      .kind = FIELD_NUMBER,
      .offset = DRAFT(seed),
+     .max = INT64_MAX, /* what JSON can carry */
      .help = "where all random choices come from; drawn and printed otherwise"},
     {.name = "intercept",
      .kind = FIELD_WORD,

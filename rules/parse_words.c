@@ -211,7 +211,7 @@ static const struct source *join(struct arena *arena, const char *const *words,
         at = stpcpy(at, words[i]);
         *at++ = ' ';
     }
-    *source = (struct source){"arguments", text, length > 0 ? length - 1 : 0};
+    *source = (struct source){SOURCE_WORDS, text, length > 0 ? length - 1 : 0};
     return source;
 }
 

@@ -131,6 +131,8 @@ static bool complain_type(const struct yaml_node *value, const struct field *fie
                    yaml_describe(value, found, sizeof found));
         diag_hint(diag, "it takes: %s", wanted);
     }
+    if (field->kind == FIELD_MAP && strcmp(value->at.source->name, SOURCE_WORDS) == 0)
+        diag_hint(diag, "such as %s.%s=...", field->name, field->members->name);
     bool is_tree = field->kind == FIELD_LIST || field->kind == FIELD_TREE;
     if (is_tree && field->help)
         diag_hint(diag, "%s", field->help);

@@ -7,6 +7,7 @@
  * directory, ours, and closed to others; since /tmp is sticky nobody can swap it after
  * that. It is never repaired: whoever made it wrong has to see it. */
 #include "proxy/base/rundir.h"
+#include "proxy/base/now.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -139,10 +140,13 @@ static int remove_dead(const char *path, struct errmsg *err)
     int status = rundir_probe_control(path, &pid);
     if (status == -ECONNREFUSED && unlink(path) == 0)
         return 0;
+    char since[32];
+    now_format_utc((uint64_t)info.st_mtim.tv_sec * NS_PER_S, since, sizeof since);
     if (status == 0 && pid > 0)
-        errmsg_set(err, "a proxy answers at %s already: pid %d", path, (int)pid);
+        errmsg_set(err, "a proxy answers at %s already: pid %d, since %s", path,
+                   (int)pid, since);
     else if (status == 0)
-        errmsg_set(err, "a proxy answers at %s already", path);
+        errmsg_set(err, "a proxy answers at %s already, since %s", path, since);
     else
         errmsg_set(err, "%s: %s", path, strerror(-status));
     return status == 0 ? -EADDRINUSE : status;

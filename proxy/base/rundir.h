@@ -29,7 +29,8 @@ int rundir_control_path(const char *option, char path[static RUNDIR_PATH_BYTES],
                         struct errmsg *err);
 
 /* A listening, non-blocking, close-on-exec Unix socket of mode 0600 at path. A socket
- * there that answers is -EADDRINUSE ("a proxy answers there already: pid 4711"); a dead
+ * there that answers is -EADDRINUSE ("a proxy answers there already: pid 4711,
+ * since ..."); a dead
  * one is replaced; anything that is not a socket is -EEXIST. Two that start at the same
  * moment do not overwrite each other. */
 int rundir_bind_control(const char *path, int *out_fd, struct errmsg *err);

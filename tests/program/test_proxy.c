@@ -307,6 +307,8 @@ Test(proxy_program, bad_usage_is_said)
     run = start("--seed", "green", "1:2:3", NULL);
     cr_assert_eq(finish(&run), 2);
     cr_assert_not_null(strstr(run.text, "green"));
+    run = start("--seed", "9223372036854775808", "1:2:3", NULL);
+    cr_assert_eq(finish(&run), 2, "JSON could not tell it again");
 }
 
 Test(proxy_program, reads_its_rules_again_and_keeps_them_when_they_are_bad)

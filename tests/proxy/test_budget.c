@@ -147,3 +147,30 @@ Test(budget, running_out_of_descriptors_pauses_accepting_and_passes)
     close(peer);
     net_part(first);
 }
+
+Test(budget, the_last_descriptors_are_kept_for_control)
+{
+    struct rlimit limit, low;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    low = (struct rlimit){24 + 2 * 2, limit.rlim_max}; /* two connections */
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+    net_start(&net, NET_ONE_PATH, server);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct net_pair first = net_join(&net, listener);
+    struct net_pair second = net_join(&net, listener);
+    int third = net_dial(AF_INET, net_port(&net, "p"));
+    net_say(&net, third, "patient");
+    net_idle(&net, 50 * NS_PER_MS);
+    const struct counters_budget *budget = &net.counters.budgets[BUDGET_DESCRIPTORS];
+    cr_assert_eq(budget->used_now, 4);
+    cr_assert_gt(budget->reached, 0);
+    struct proxy_status status;
+    proxy_status(net.proxy, &status);
+    cr_assert_eq(status.connections, 2);
+    net_part(first);
+    int peer = net_accept(&net, listener);
+    net_hear(&net, peer, "patient");
+    close(third);
+    close(peer);
+    net_part(second);
+}

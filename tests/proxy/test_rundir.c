@@ -159,7 +159,7 @@ Test(rundir, a_live_socket_is_refused_with_its_pid_and_a_dead_one_replaced)
     char wanted[64];
     cr_assert_eq(rundir_bind_control(control, &fd, &err), 0, "%s", err.text);
     cr_assert_eq(rundir_bind_control(control, &second, &err), -EADDRINUSE);
-    (void)snprintf(wanted, sizeof wanted, "already: pid %d", (int)getpid());
+    (void)snprintf(wanted, sizeof wanted, "already: pid %d, since 2", (int)getpid());
     cr_assert_not_null(strstr(err.text, wanted), "%s", err.text);
     cr_assert_eq(close(fd), 0);
     cr_assert(exists(control), "a dead socket is left, as after kill -9");

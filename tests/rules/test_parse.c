@@ -222,6 +222,16 @@ Test(parse, mistakes_in_words_are_shown_in_the_line_of_words)
         "      |                                    ^~~~~ did you mean \"1Mbit/s\"?\n");
 }
 
+Test(parse, a_map_in_words_is_shown_as_words_have_it)
+{
+    static const char *const words[] = {"cut", "a", "b", "reset=1s"};
+    expect_said(
+        words, 4,
+        "arguments:1:15: error: \"reset\" does not take \"1s\"\n"
+        "    1 | cut a b reset=1s\n"
+        "      |               ^~ it takes: { after }; such as reset.after=...\n");
+}
+
 Test(parse, too_few_words_or_twice_the_same_key_are_refused)
 {
     static const char *const few[] = {"slow", "pg1"};
