@@ -165,7 +165,8 @@ static void insert(struct diag *diag, struct diag_item *item)
 }
 
 /* The formatted text, harmless, or NULL. */
-static const char *print_text(struct diag *diag, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static const char *
+print_text(struct diag *diag, const char *format, va_list args)
 {
     char text[1024];
     int length = vsnprintf(text, sizeof text, format, args);
@@ -175,8 +176,10 @@ static const char *print_text(struct diag *diag, const char *format, va_list arg
     return copy_harmless(&diag->arena, text, kept);
 }
 
-static void add(struct diag *diag, enum diag_severity severity, const struct mark *at,
-                const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void add(struct diag *diag,
+                                                      enum diag_severity severity,
+                                                      const struct mark *at,
+                                                      const char *format, va_list args)
 {
     diag->n_errors += severity == DIAG_ERROR;
     diag->n_lacking += severity == DIAG_LACKING;

@@ -30,7 +30,7 @@ struct arguments {
 
 static void print_diag(const struct diag *diag)
 {
-    struct buffer text = {NULL};
+    struct buffer text = {0};
     diag_render(diag, term_wants_colour(stderr), &text);
     fputs(buffer_text(&text), stderr);
     buffer_close(&text);

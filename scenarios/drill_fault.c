@@ -76,7 +76,7 @@ static void add_words(struct buffer *text, struct renaming *names,
 static const char *summarise(const struct drill_mode *mode, const struct rule *rule)
 {
     struct renaming names = {.mode = mode};
-    struct buffer text = {NULL};
+    struct buffer text = {0};
     buffer_print(&text, "%s ", rule_kind_name(rule->kind));
     if (rule->kind == RULE_INJECT) {
         for (size_t i = 0; i < rule->n_faults; i++)
@@ -150,7 +150,7 @@ static void apply(struct drill_mode *mode)
 {
     const struct step *step = &mode->drill->playbook->steps[mode->step];
     struct renaming names = {.mode = mode};
-    struct buffer text = {NULL};
+    struct buffer text = {0};
     char target[128];
     mode->faults =
         xreallocarray(mode->faults, mode->n_faults + 1, sizeof *mode->faults);
