@@ -4,6 +4,7 @@
 #include "proxy/base/exits.h"
 #include "rules/nearest.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,6 +74,18 @@ static int complain_unknown(const char *word)
     return EXIT_USAGE;
 }
 
+/* Output that did not arrive is no success; a reader that wanted no more is none of our
+ * business. */
+static int finish(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    if (errno == EPIPE)
+        return status;
+    fprintf(stderr, "netsplit: standard output: %s\n", strerror(errno));
+    return status == EXIT_DONE ? EXIT_ENVIRONMENT : status;
+}
+
 int main(int argc, char **argv)
 {
     (void)signal(SIGPIPE, SIG_IGN); /* cannot fail; writes report EPIPE instead */
@@ -82,14 +95,14 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         print_usage(stdout);
-        return EXIT_DONE;
+        return finish(EXIT_DONE);
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("netsplit %s\n", netsplit_version);
-        return EXIT_DONE;
+        return finish(EXIT_DONE);
     }
     for (const struct subcommand *row = subcommands; row->name; row++)
         if (strcmp(row->name, argv[1]) == 0)
-            return row->run(argc - 1, argv + 1);
+            return finish(row->run(argc - 1, argv + 1));
     return complain_unknown(argv[1]);
 }
