@@ -163,8 +163,18 @@ static void print_tables(FILE *to, const struct run *run, const struct paint *pa
 static void print_settings(FILE *to, const struct run *run, const struct paint *paint)
 {
     for (size_t i = 0; i < run->n_modes; i++)
-        fprintf(to, "  %s%s%s is %s\n", paint->bold, run->modes[i].name, paint->off,
-                run->modes[i].setting ? run->modes[i].setting : "not known");
+        if (run->modes[i].setting)
+            fprintf(to, "  %s%s%s is %s\n", paint->bold, run->modes[i].name, paint->off,
+                    run->modes[i].setting);
+}
+
+/* Without a history there is nothing to show but why. */
+static bool is_judged(const struct run *run)
+{
+    for (size_t i = 0; i < run->n_modes; i++)
+        if (run->modes[i].judged)
+            return true;
+    return false;
 }
 
 static int mode_width(const struct run *run)
@@ -216,8 +226,10 @@ void report_print(const struct run *run, FILE *to, bool colour)
     const struct paint *paint = colour ? &painted : &plain;
     print_verdict(to, run, paint);
     print_settings(to, run, paint);
-    print_tables(to, run, paint);
-    print_expectations(to, run, paint);
+    if (is_judged(run)) {
+        print_tables(to, run, paint);
+        print_expectations(to, run, paint);
+    }
     print_trouble(to, run);
     fprintf(to, "\nseed    %" PRIu64 "\nrepeat  %s\n", run->seed, run->command);
     if (run->directory)

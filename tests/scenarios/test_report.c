@@ -189,6 +189,27 @@ Test(report, terminal_stars_harm_and_lists_expectations)
     fake_run_destroy(run);
 }
 
+Test(report, terminal_shows_no_empty_table)
+{
+    struct run *run = fake_run_create();
+    char *text = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < run->n_modes; i++)
+        run->modes[i].judged = false;
+    run->verdict = RUN_INCONCLUSIVE;
+    run->why = "async: n1 did not start";
+    FILE *to = open_memstream(&text, &n);
+    report_print(run, to, false);
+    cr_assert_eq(fclose(to), 0);
+    cr_expect(strstr(text, "Async: n1 did not start. This run"), "%s", text);
+    cr_expect_null(strstr(text, "acknowledged writes  "), "%s", text);
+    cr_expect_null(strstr(text, "expected\n"), "%s", text);
+    free(text);
+    for (size_t i = 0; i < run->n_modes; i++)
+        run->modes[i].judged = true;
+    fake_run_destroy(run);
+}
+
 /* Columns, not bytes: "·" is one. */
 static size_t columns_of(const char *line, size_t n)
 {
