@@ -11,6 +11,7 @@
 
 #include "rules/unit.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -98,6 +99,19 @@ static int write_text(const struct drill *drill, const char *name,
     return fclose(to) == 0 && ok ? 0 : -EIO;
 }
 
+/* What another run left would be taken for this one's. */
+static bool is_empty(const char *path)
+{
+    const struct dirent *entry;
+    bool empty = true;
+    DIR *dir = opendir(path);
+    while (dir && empty && (entry = readdir(dir)))
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    if (dir)
+        (void)closedir(dir); /* it was only read */
+    return empty;
+}
+
 static int make_out(struct drill *drill, struct errmsg *err)
 {
     const struct drill_options *options = drill->options;
@@ -105,6 +119,8 @@ static int make_out(struct drill *drill, struct errmsg *err)
     if (options->out) {
         (void)snprintf(drill->out, sizeof drill->out, "%s", options->out);
         e = make_directories(drill->out);
+        if (e == 0 && !is_empty(drill->out))
+            e = -ENOTEMPTY;
     } else {
         e = make_default_out(drill, drill->playbook->source.name);
     }
@@ -115,7 +131,10 @@ static int make_out(struct drill *drill, struct errmsg *err)
     char whole[PATH_MAX]; /* commands run elsewhere */
     if (e == 0 && realpath(drill->out, whole))
         (void)snprintf(drill->out, sizeof drill->out, "%s", whole);
-    if (e != 0)
+    if (e == -ENOTEMPTY)
+        errmsg_set(err, "the directory for the results, %s, holds files already",
+                   drill->out);
+    else if (e != 0)
         errmsg_set(err, "the directory for the results, %s: %s", drill->out,
                    strerror(-e));
     return e;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* The fixture is too large for a stack of small limits. */
 static struct drill_fixture drill;
@@ -230,6 +231,21 @@ Test(drill, shows_its_plan_and_runs_nothing_when_it_is_dry)
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
     cr_expect(strstr(drill.told, "run       for 700ms"), "%s", drill.told);
     cr_expect(!strstr(drill.told, "seed"), "nothing was started");
+    close_drill();
+}
+
+Test(drill, mixes_no_results_of_two_runs)
+{
+    char path[512];
+    drill_open(&drill, "modes: [async]\n" STOP_CONDITION,
+               with_expect("all: { ghost_writes: none }\n"));
+    (void)snprintf(path, sizeof path, "%s/out", drill.dir);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof path, "%s/out/report.json", drill.dir);
+    FILE *before = fopen(path, "we");
+    cr_assert(before && fclose(before) == 0);
+    cr_expect_eq(drill_run_whole(&drill, NULL), 3, "%s", drill.told);
+    cr_expect(strstr(drill.told, "out, holds files already"), "%s", drill.told);
     close_drill();
 }
 
