@@ -41,8 +41,14 @@ static const struct rule *written(const struct explaining *explaining,
 
 static void print_when(const struct plan_rule *rule)
 {
+    static const char *const of_state[] = {
+        [STATE_ANY] = "",
+        [STATE_NEW] = "; for connections opened since it became active",
+        [STATE_ESTABLISHED] = "; for connections from before it became active",
+    };
     char text[32];
     const struct rule_when *when = &rule->when;
+    printf("%s", of_state[rule->state]);
     if (when->after_ns)
         printf("; from %s after its start",
                unit_format_duration(when->after_ns, text, sizeof text));

@@ -251,10 +251,19 @@ struct rng_key match_key(const struct plan_rule *rule,
     return rng_mix(key, connection->ordinal);
 }
 
+static bool has_state(const struct plan_rule *rule,
+                      const struct match_connection *connection, uint64_t now_ns)
+{
+    if (rule->state == STATE_ANY)
+        return true;
+    bool is_new = connection->opened_ns >= plan_rule_active_since(rule, now_ns);
+    return is_new == (rule->state == STATE_NEW);
+}
+
 bool match_applies(const struct plan_rule *rule,
                    const struct match_connection *connection, uint64_t now_ns)
 {
-    if (!plan_rule_is_active(rule, now_ns))
+    if (!plan_rule_is_active(rule, now_ns) || !has_state(rule, connection, now_ns))
         return false;
     return rule->probability_ppm >= 1000000 ||
            rng_chance(match_key(rule, connection), 0, rule->probability_ppm);

@@ -68,7 +68,8 @@ struct match_connection path_open(struct path *path, uint64_t now_ns);
 struct rng_key match_key(const struct plan_rule *rule,
                          const struct match_connection *connection);
 
-/* Is the rule in force for the connection: its window open and its chance drawn? */
+/* Is the rule in force for the connection: its window open, the connection of the state
+ * that it is about, and its chance drawn? */
 bool match_applies(const struct plan_rule *rule,
                    const struct match_connection *connection, uint64_t now_ns);
 

@@ -72,7 +72,8 @@ static enum admit_verb verb_for_all(const struct plan_rule *rule,
         return ADMIT_ACCEPT;
     if (rule->kind != RULE_INJECT)
         return verdict_of_cut(rule).verb;
-    if (direction == TO_CLIENT || rule->probability_ppm < 1000000)
+    if (direction == TO_CLIENT || rule->probability_ppm < 1000000 ||
+        rule->state == STATE_ESTABLISHED)
         return ADMIT_ACCEPT;
     return verdict_of_faults(rule, now_ns, now_ns).verb;
 }

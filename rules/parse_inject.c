@@ -83,7 +83,8 @@ static const struct field_stranger strangers[] = {
 static const char *belongs(const char *key)
 {
     static const char *const keys_of_when[] = {"after", "for", "every"};
-    static const char *const keys_of_match[] = {"from", "to", "between", "port"};
+    static const char *const keys_of_match[] = {"from", "to", "between", "port",
+                                                "state"};
     for (size_t i = 0; i < sizeof keys_of_when / sizeof *keys_of_when; i++)
         if (strcmp(key, keys_of_when[i]) == 0)
             return "when";

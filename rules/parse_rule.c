@@ -104,8 +104,8 @@ static const struct field_stranger rule_strangers[] = {
 static const char *belongs(const char *key)
 {
     static const char *const rows[][2] = {
-        {"from", "match"}, {"to", "match"}, {"between", "match"}, {"port", "match"},
-        {"after", "when"}, {"for", "when"}, {"every", "when"},
+        {"from", "match"},  {"to", "match"},   {"between", "match"}, {"port", "match"},
+        {"state", "match"}, {"after", "when"}, {"for", "when"},      {"every", "when"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i][0], key) == 0)
@@ -120,7 +120,13 @@ const struct yaml_table parser_rule_table = {.what = "a rule",
 
 struct match_draft {
     const struct yaml_node *from, *to, *between, *port;
+    enum rule_state state;
 };
+
+static const char *const states[] = {[STATE_ANY] = "any",
+                                     [STATE_NEW] = "new",
+                                     [STATE_ESTABLISHED] = "established",
+                                     NULL};
 
 static const struct field match_fields[] = {
     {.name = "from",
@@ -139,11 +145,15 @@ static const struct field match_fields[] = {
      .kind = FIELD_NODE,
      .offset = offsetof(struct match_draft, port),
      .help = "the server's port, or a list of them"},
+    {.name = "state",
+     .kind = FIELD_WORD,
+     .offset = offsetof(struct match_draft, state),
+     .words = states,
+     .help = "connections opened since the rule became active, or those from before"},
     {0},
 };
 
 static const struct field_stranger match_strangers[] = {
-    {"state", NULL, "without it, live connections are matched too", true},
     {"ports", "port", NULL, false},
     {"source", "from", NULL, false},
     {"src", "from", NULL, false},
@@ -198,6 +208,7 @@ static void read_match(struct parser *parser, const struct yaml_node *map,
         (void)parser_read_names(parser, "from", draft.from, true, &rule->from);
     if (draft.to && !draft.between)
         (void)parser_read_names(parser, "to", draft.to, true, &rule->to);
+    rule->state = draft.state;
     if (draft.port)
         (void)parser_read_ports(parser, "port", draft.port, &rule->ports);
 }

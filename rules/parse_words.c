@@ -135,7 +135,7 @@ static struct map_draft *home_of(struct words_job *job, const char *key)
     for (size_t i = 0; i < sizeof of_when / sizeof *of_when; i++)
         if (strcmp(key, of_when[i]) == 0)
             return &job->when;
-    if (strcmp(key, "port") == 0)
+    if (strcmp(key, "port") == 0 || strcmp(key, "state") == 0)
         return &job->match;
     return strcmp(key, "probability") == 0 ? &job->rule : &job->inject;
 }
@@ -185,7 +185,7 @@ static void read_setting(struct words_job *job, const char *word, size_t length,
     if (!key)
         return;
     struct map_draft *home = dot ? NULL : home_of(job, key->text);
-    bool is_list = home == &job->match;
+    bool is_list = home == &job->match && strcmp(key->text, "state") != 0;
     struct yaml_node *value = is_list ? make_names(job, value_start, value_length)
                                       : make_scalar(job, value_start, value_length);
     if (home)

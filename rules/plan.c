@@ -230,6 +230,7 @@ static uint64_t hash_content(const struct compiling *compiling,
     struct rng_key key = rng_seed(0);
     key = rng_mix(rng_mix(key, (uint64_t)rule->kind), (uint64_t)rule->how);
     key = rng_mix(rng_mix(key, rule->hold_bytes), rule->probability_ppm);
+    key = rng_mix(key, (uint64_t)rule->state);
     key = rng_mix(rng_mix(key, rule->when.after_ns), rule->when.for_ns);
     key = rng_mix(key, rule->when.every_ns);
     for (size_t i = 0; i < rule->n_faults; i++) {
@@ -271,6 +272,7 @@ static int compile_rule(struct compiling *compiling, const struct plan_layer *la
         .name = copy_text(plan, rule->name.text, &status),
         .kind = rule->kind,
         .how = rule->how,
+        .state = rule->state,
         .hold_bytes = rule->hold_bytes,
         .probability_ppm = rule->kind == RULE_INJECT ? rule->probability_ppm : 1000000,
         .since_ns = compiling->input->now_ns,

@@ -61,6 +61,7 @@ struct plan_rule {
     uint32_t slot; /* the identity as a small number, see struct plan_identity */
     enum rule_kind kind;
     enum rule_how how;               /* of link rules */
+    enum rule_state state;           /* of the connections */
     uint64_t hold_bytes;             /* 0: the default */
     uint32_t probability_ppm;        /* of connections */
     uint64_t since_ns;               /* when it entered the running plan */

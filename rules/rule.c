@@ -34,6 +34,12 @@ const char *rule_kind_name(enum rule_kind kind)
     return names[kind];
 }
 
+const char *rule_state_name(enum rule_state state)
+{
+    static const char *const names[] = {"any", "new", "established"};
+    return names[state];
+}
+
 const char *rule_how_name(enum rule_how how)
 {
     static const char *const names[] = {"stall", "reset", "refuse"};

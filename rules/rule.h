@@ -56,6 +56,14 @@ enum rule_kind {
     RULE_CUT,        /* parts[0] to parts[1], one way */
 };
 
+/* Which connections a rule is about: those opened since it became active, the others,
+ * or both. With windows it becomes active anew in each. */
+enum rule_state {
+    STATE_ANY = 0,
+    STATE_NEW,
+    STATE_ESTABLISHED,
+};
+
 /* How a link rule cuts. `drop` does not come out of a parse: this version refuses it,
  * or takes the rule's `fallback`. */
 enum rule_how {
@@ -89,6 +97,7 @@ struct rule {
     /* Of RULE_INJECT. */
     struct words from, to; /* nodes, groups or any; n == 0: any */
     bool both_ways;        /* `between`: also from `to` to `from` */
+    enum rule_state state;
     const struct rule_fault *faults;
     size_t n_faults;
     uint64_t hold_bytes;      /* a stream; 0: the proxy's default */
@@ -143,7 +152,8 @@ typedef size_t (*rule_rename_fn)(void *context, const char *name,
 void rules_write(const struct rules *rules, rule_rename_fn rename, void *context,
                  struct buffer *out);
 
-const char *rule_kind_name(enum rule_kind kind); /* "inject", "partition", ... */
-const char *rule_how_name(enum rule_how how);    /* "stall", "reset", "refuse" */
+const char *rule_kind_name(enum rule_kind kind);    /* "inject", "partition", ... */
+const char *rule_state_name(enum rule_state state); /* "any", "new", ... */
+const char *rule_how_name(enum rule_how how);       /* "stall", "reset", "refuse" */
 
 #endif

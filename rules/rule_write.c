@@ -63,6 +63,8 @@ static void write_match(const struct writer *writer, const struct rule *rule)
         buffer_print(out, ", port: ");
         write_ports(&rule->ports, out);
     }
+    if (rule->state != STATE_ANY)
+        buffer_print(out, ", state: %s", rule_state_name(rule->state));
     buffer_print(out, " }\n");
 }
 

@@ -168,6 +168,33 @@ Test(change, lost_bytes_come_late_and_all_behind_them)
     cr_assert_geq(counts("lossy", "lossy")->released_bytes, 1460);
 }
 
+Test(change, a_rule_is_about_new_connections_or_about_those_from_before)
+{
+    net_start(&net, NET_ONE_PATH, server);
+    struct net_pair live = net_join(&net, listener);
+    net_apply(&net, "stall",
+              "  - { name: new, match: { state: new }, inject: { stall: true } }");
+    struct net_pair pair = net_join(&net, listener);
+    net_say(&net, pair.client, "held");
+    net_say(&net, live.client, "passes");
+    net_hear(&net, live.server, "passes");
+    net_hear_nothing(&net, pair.server, 20 * NS_PER_MS);
+    net_apply(
+        &net, "stall",
+        "  - { name: old, match: { state: established }, inject: { stall: true } }");
+    net_hear(&net, pair.server, "held"); /* the rule that held it has gone */
+    net_say(&net, pair.client, "held again");
+    struct net_pair newest = net_join(&net, listener);
+    net_say(&net, newest.client, "passes");
+    net_hear(&net, newest.server, "passes");
+    net_hear_nothing(&net, pair.server, 20 * NS_PER_MS);
+    net_remove(&net, "stall");
+    net_hear(&net, pair.server, "held again");
+    net_part(live);
+    net_part(pair);
+    net_part(newest);
+}
+
 Test(change, removing_a_delay_releases_what_it_held_at_once)
 {
     net_start(&net, NET_ONE_PATH, server);

@@ -184,6 +184,8 @@ static const struct attempt attempts[] = {
     {NULL, NULL, "refuse=true probability=0%", ADMIT_ACCEPT, 0, ADMIT_ACCEPT},
     {NULL, NULL, "refuse=true after=5s", ADMIT_ACCEPT, 0, ADMIT_ACCEPT},
     {NULL, NULL, "unanswered=true", ADMIT_IGNORE, FAULT_NEVER, ADMIT_IGNORE},
+    {NULL, NULL, "refuse=true state=new", ADMIT_REFUSE, 0, ADMIT_REFUSE},
+    {NULL, NULL, "refuse=true state=established", ADMIT_ACCEPT, 0, ADMIT_ACCEPT},
     {NULL, NULL, "unanswered=true for=1s", ADMIT_ACCEPT, 0, ADMIT_ACCEPT},
     {NULL, NULL, "unanswered=true probability=0%", ADMIT_ACCEPT, 0, ADMIT_ACCEPT},
     {NULL, NULL, "unanswered=true refuse=true", ADMIT_REFUSE, 0, ADMIT_REFUSE},
@@ -227,6 +229,44 @@ Test(match, an_attempt_needs_both_links_and_the_strongest_answer_holds)
         cr_expect_eq(verdict.until_ns, row->until_ns, "row %zu", i);
         cr_expect_eq(verdict.rule != NULL, row->verb != ADMIT_ACCEPT, "row %zu", i);
         cr_expect_eq(match_admits_all(match, SECOND), row->of_all, "row %zu", i);
+        end();
+        begin();
+    }
+}
+
+/* A rule that came at 10 s, a connection, and whether the rule is in force for it. */
+static const struct {
+    const char *what;
+    uint64_t opened_s, now_s;
+    bool applies;
+} states[] = {
+    {"delay=1s state=new", 9, 11, false},
+    {"delay=1s state=new", 10, 10, true},
+    {"delay=1s state=new", 11, 12, true},
+    {"delay=1s state=established", 9, 11, true},
+    {"delay=1s state=established", 10, 11, false},
+    {"delay=1s state=new after=5s", 14, 15, false},
+    {"delay=1s state=new after=5s", 15, 16, true},
+    {"delay=1s state=new after=5s", 15, 14, false},
+    {"delay=1s state=established after=5s", 14, 15, true},
+    /* of the second window only those since its beginning are new */
+    {"delay=1s state=new for=1s every=10s", 10, 20, false},
+    {"delay=1s state=new for=1s every=10s", 20, 20, true},
+    {"delay=1s state=established for=1s every=10s", 10, 20, true},
+    {"delay=1s state=new probability=0%", 11, 12, false},
+};
+
+Test(match, a_rule_may_be_about_new_connections_or_about_those_from_before)
+{
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        world_inject(&world, "base", "rule", "a", "b", states[i].what);
+        world_compile(&world, 10 * SECOND);
+        struct path *path = paths_find(world.paths, "a", "b", 1);
+        struct match_connection connection =
+            path_open(path, states[i].opened_s * SECOND);
+        cr_expect_eq(match_applies(world_rule(&world, "rule"), &connection,
+                                   states[i].now_s * SECOND),
+                     states[i].applies, "row %zu", i);
         end();
         begin();
     }

@@ -191,15 +191,15 @@ static void expect_said(const char *const *words, size_t n, const char *want)
 Test(parse, words_of_a_command_line_are_a_rule)
 {
     static const char *const words[] = {
-        "slow",         "pg1,pg2", "any",      "delay=40ms",      "jitter=8ms",
-        "port=5432",    "for=30s", "after=1s", "probability=50%", "slice.size=10B",
-        "slice.gap=1ms"};
+        "slow",          "pg1,pg2",  "any",      "delay=40ms",      "jitter=8ms",
+        "port=5432",     "for=30s",  "after=1s", "probability=50%", "slice.size=10B",
+        "slice.gap=1ms", "state=new"};
     expect_said(
         words, sizeof words / sizeof *words,
         "netsplit: 1\n"
         "rules:\n"
         "  - name: slow\n"
-        "    match: { from: [pg1, pg2], to: any, port: [5432] }\n"
+        "    match: { from: [pg1, pg2], to: any, port: [5432], state: new }\n"
         "    inject: { slice: { size: 10B, gap: 1ms }, delay: 40ms, jitter: 8ms }\n"
         "    probability: 50%\n"
         "    when: { after: 1s, for: 30s }\n");

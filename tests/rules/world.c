@@ -99,6 +99,8 @@ static bool set_rule(struct arena *arena, struct rule *rule, const char *key,
         return unit_parse_percent(value, &rule->probability_ppm, NULL) == 0;
     if (strcmp(key, "port") == 0)
         set_port(arena, rule, value);
+    else if (strcmp(key, "state") == 0)
+        rule->state = strcmp(value, "new") == 0 ? STATE_NEW : STATE_ESTABLISHED;
     else if (strcmp(key, "both") == 0)
         rule->both_ways = true;
     else
