@@ -5,9 +5,11 @@
 #include "rules/nearest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 extern const char netsplit_version[];
 
@@ -74,6 +76,17 @@ static int complain_unknown(const char *word)
     return EXIT_USAGE;
 }
 
+/* A program started without its standard descriptors would get them for sockets. */
+static void open_standard(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void)close(fd); /* nothing was written */
+}
+
 /* Output that did not arrive is no success; a reader that wanted no more is none of our
  * business. */
 static int finish(int status)
@@ -88,6 +101,7 @@ static int finish(int status)
 
 int main(int argc, char **argv)
 {
+    open_standard();
     (void)signal(SIGPIPE, SIG_IGN); /* cannot fail; writes report EPIPE instead */
     if (argc < 2) {
         print_usage(stderr);
