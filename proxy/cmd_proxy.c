@@ -36,7 +36,7 @@
 
 int cmd_proxy(int argc, char **argv); /* seen by main.c, which has the table */
 
-enum { SIGNALS = 3 };
+enum { SIGNALS = 3, LEAST_DESCRIPTORS = 64 };
 
 struct run {
     const char *rules_path;   /* NULL: the rules are made from operands */
@@ -45,7 +45,7 @@ struct run {
     const char *journal_path; /* NULL: none */
     uint64_t seed;            /* NO_SEED: not given */
     uint64_t for_ns, drain_ns, connect_timeout_ns;
-    uint64_t max_bytes, max_connections;
+    uint64_t max_bytes, max_hold_bytes, max_connections, max_descriptors;
 
     uv_loop_t loop;
     uv_signal_t signals[SIGNALS];
@@ -212,12 +212,12 @@ static void watch_signals(struct run *run)
 }
 
 /* Each connection takes two descriptors, and the soft limit is often 1024. */
-static void raise_descriptor_limit(void)
+static void set_descriptor_limit(uint64_t most)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
-    limit.rlim_cur = limit.rlim_max;
+    limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit); /* what we have will do otherwise */
 }
 
@@ -268,6 +268,7 @@ static int create(struct run *run)
         .seed = run->seed,
         .connect_timeout_ns = run->connect_timeout_ns,
         .max_bytes = run->max_bytes,
+        .max_hold_bytes = run->max_hold_bytes,
         .max_connections = (uint32_t)run->max_connections,
         .on_stopped = on_stopped,
         .context = run,
@@ -315,7 +316,7 @@ static int run_instance(struct run *run, char **operands, size_t n)
 
 static int run_proxy(struct run *run, char **operands, size_t n)
 {
-    raise_descriptor_limit();
+    set_descriptor_limit(run->max_descriptors);
     run->journal = journal_create(0);
     bool made = run->journal && counters_init(&run->counters) == 0 &&
                 uv_loop_init(&run->loop) == 0;
@@ -343,7 +344,9 @@ int cmd_proxy(int argc, char **argv)
                       .for_ns = FOR_EVER,
                       .connect_timeout_ns = 10 * NS_PER_S,
                       .max_bytes = UINT64_C(1) << 30,
-                      .max_connections = 10000};
+                      .max_hold_bytes = UINT64_C(8) << 20,
+                      .max_connections = 10000,
+                      .max_descriptors = UINT64_MAX};
     const struct option_row rows[] = {
         {"rules", 'f', OPTION_TEXT, &run.rules_path, "RULES",
          "the rule file: nodes, listeners, faults", 0, 0},
@@ -363,8 +366,13 @@ int cmd_proxy(int argc, char **argv)
          "how long a server may take to answer (default 10s)", 0, 0},
         {"max-bytes", 0, OPTION_BYTES, &run.max_bytes, "BYTES",
          "held in all streams together (default 1GiB)", 0, 0},
+        {"max-hold", 0, OPTION_BYTES, &run.max_hold_bytes, "BYTES",
+         "held in one stream, unless a rule says (default 8MiB)", 0, 0},
         {"max-connections", 0, OPTION_NUMBER, &run.max_connections, "N",
          "open at a time (default 10000)", 1, UINT32_MAX},
+        {"max-descriptors", 0, OPTION_NUMBER, &run.max_descriptors, "N",
+         "files and sockets, two a connection (default: the hard limit)",
+         LEAST_DESCRIPTORS, INT32_MAX},
         {0},
     };
     const struct option_command command = {

@@ -344,3 +344,67 @@ Test(proxy_program, reads_its_rules_again_and_keeps_them_when_they_are_bad)
     cr_assert_eq(finish(&run), 128 + SIGTERM);
     free(rules);
 }
+
+/* What `ctl status` says of a budget: "limit", "used" or "peak". */
+static unsigned long held_bytes(const char *field)
+{
+    char *command = xasprintf("%s ctl --json status", getenv("NETSPLIT"));
+    char *word = xasprintf("\"%s\":", field);
+    char text[16384];
+    FILE *from = popen(command, "r");
+    cr_assert_not_null(from);
+    size_t length = fread(text, 1, sizeof text - 1, from);
+    cr_assert_eq(pclose(from), 0);
+    text[length] = '\0';
+    const char *at = strstr(text, "\"name\":\"held_bytes\"");
+    cr_assert_not_null(at, "%s", text);
+    at = strstr(at, word);
+    cr_assert_not_null(at, "%s", text);
+    unsigned long value = strtoul(at + strlen(word), NULL, 10);
+    free(command);
+    free(word);
+    return value;
+}
+
+Test(proxy_program, a_stream_holds_no_more_than_max_hold)
+{
+    enum { MOST = 64 * 1024 };
+    static const char zeros[4 * MOST];
+    char *rules = write_rules("r.yaml",
+                              "netsplit: 1\nnodes:\n  c: {}\n"
+                              "  s: { address: 127.0.0.1, ports: [%u] }\n"
+                              "listen:\n"
+                              "  - { address: \"127.0.0.1:0\", from: c, to: s }\n"
+                              "rules:\n  - { name: slow, inject: { delay: 1h } }\n",
+                              port);
+    struct run run = start("-f", rules, "--max-hold", "64KiB", NULL);
+    read_until(&run, "\n");
+    int client = join(ready_port(&run, "c>s"));
+    cr_assert_geq(client, 0);
+    for (int i = 0; i < 16; i++) /* what does not fit waits with the kernel */
+        (void)send(client, zeros, sizeof zeros, MSG_DONTWAIT);
+    while (held_bytes("used") < MOST / 2)
+        (void)poll(NULL, 0, 10);
+    cr_assert_leq(held_bytes("peak"), MOST);
+    close(client);
+    (void)kill(run.pid, SIGTERM);
+    cr_assert_eq(finish(&run), 128 + SIGTERM);
+    free(rules);
+}
+
+Test(proxy_program, uses_no_more_than_max_descriptors)
+{
+    enum { JOINING = 24 };
+    int clients[JOINING];
+    char *word = xasprintf("0:127.0.0.1:%u", port);
+    struct run run = start(word, "--max-descriptors", "64", NULL);
+    read_until(&run, "\n");
+    for (int i = 0; i < JOINING; i++)
+        cr_assert_geq(clients[i] = join(ready_port(&run, "path1")), 0);
+    read_until(&run, "budget=descriptors limit=");
+    for (int i = 0; i < JOINING; i++)
+        close(clients[i]);
+    (void)kill(run.pid, SIGTERM);
+    cr_assert_eq(finish(&run), 128 + SIGTERM);
+    free(word);
+}
