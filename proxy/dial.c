@@ -111,6 +111,17 @@ static int try_next(struct dial *dial)
     return dial->result.status;
 }
 
+/* Connecting to a port of the kernel's own range on which nobody listens can meet itself:
+ * the kernel may choose that very port for our end (TCP's simultaneous open). */
+static bool is_connected_to_itself(int fd)
+{
+    struct sockaddr_storage own = {0}, peer = {0};
+    socklen_t own_length = sizeof own, peer_length = sizeof peer;
+    return getsockname(fd, (struct sockaddr *)&own, &own_length) == 0 &&
+           getpeername(fd, (struct sockaddr *)&peer, &peer_length) == 0 &&
+           sockaddress_equal(&own, &peer);
+}
+
 static void on_connected(void *context, int events, bool failed)
 {
     (void)events; /* with an error or without: SO_ERROR knows */
@@ -119,6 +130,8 @@ static void on_connected(void *context, int events, bool failed)
     int error = 0;
     socklen_t length = sizeof error;
     (void)getsockopt(watch_fd(dial->watch), SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error == 0 && is_connected_to_itself(watch_fd(dial->watch)))
+        error = ECONNREFUSED;
     dial->result.status = -error;
     if (error == 0) {
         dial->result.watch = dial->watch;
