@@ -434,47 +434,6 @@ void cluster_destroy(struct cluster *cluster)
     free(cluster);
 }
 
-/* Where the clusters are that come with netsplit: the source tree, beside the program
- * that was built there, or where it was installed. */
-static bool find_shipped(const char *word, char *path, size_t path_bytes)
-{
-    static const char *const places[] = {
-        "scenarios/clusters", "%s/../scenarios/clusters", "%s/../../scenarios/clusters",
-        "%s/../share/netsplit/clusters"};
-    char whole[PATH_MAX], exe[PATH_MAX] = "";
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    char *slash = n > 0 ? strrchr(exe, '/') : NULL;
-    if (slash)
-        *slash = '\0';
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        bool beside = places[i][0] == '%';
-        (void)snprintf(path, path_bytes, "%s%s/%s.yaml", beside ? exe : "",
-                       places[i] + (beside ? 2 : 0), word);
-        if (access(path, R_OK) != 0)
-            continue;
-        if (beside && realpath(path, whole)) /* nobody wants to read build/.. */
-            (void)snprintf(path, path_bytes, "%s", whole);
-        return true;
-    }
-    return false;
-}
-
-int cluster_find(const char *word, char *path, size_t path_bytes)
-{
-    size_t n = strlen(word);
-    bool is_path = strchr(word, '/') || (n > 5 && strcmp(word + n - 5, ".yaml") == 0) ||
-                   (n > 4 && strcmp(word + n - 4, ".yml") == 0);
-    char found[PATH_MAX];
-    if (is_path)
-        (void)snprintf(found, sizeof found, "%s", word);
-    else if (!find_shipped(word, found, sizeof found))
-        return -ENOENT;
-    if (strlen(found) >= path_bytes)
-        return -ENOENT;
-    (void)snprintf(path, path_bytes, "%s", found);
-    return 0;
-}
-
 const struct cluster_mode *cluster_find_mode(const struct cluster *cluster,
                                              const char *name)
 {

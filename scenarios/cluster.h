@@ -76,11 +76,6 @@ struct cluster {
     size_t n_modes;
 };
 
-/* The path of the cluster that word stands for: a path if it has a slash or ends in
- * .yaml, else NAME.yaml among the clusters that come with netsplit. Writes to path;
- * -ENOENT if there is none. */
-int cluster_find(const char *word, char *path, size_t path_bytes);
-
 /* Reads and checks the file. NULL when it cannot be read or is wrong: diag says why,
  * all mistakes at once. The caller destroys what it returns. */
 struct cluster *cluster_load(const char *path, struct diag *diag);

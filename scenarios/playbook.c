@@ -9,6 +9,7 @@
 #include "rules/yaml.h"
 #include "scenarios/playbook_block.h"
 #include "scenarios/playbook_lint.h"
+#include "scenarios/shipped.h"
 #include "scenarios/step_read.h"
 
 #include <limits.h>
@@ -242,7 +243,7 @@ struct cluster *playbook_load_cluster(const char *name, const char *text, size_t
         (void)snprintf(word, sizeof word, "%s", cluster_word);
     else
         peek_cluster(text, length, word, sizeof word);
-    if (cluster_find(word, path, sizeof path) == 0)
+    if (shipped_find(SHIPPED_CLUSTER, word, path, sizeof path) == 0)
         return cluster_load(path, diag);
     struct source source = {name, "", 0};
     struct mark whole = {.source = &source};
@@ -251,10 +252,13 @@ struct cluster *playbook_load_cluster(const char *name, const char *text, size_t
     return NULL;
 }
 
-struct playbook *playbook_load(const char *path, const char *cluster_word,
+struct playbook *playbook_load(const char *word, const char *cluster_word,
                                struct cluster **used, struct diag *diag)
 {
     size_t length = 0;
+    char found[PATH_MAX];
+    bool is_found = shipped_find(SHIPPED_PLAYBOOK, word, found, sizeof found) == 0;
+    const char *path = is_found ? found : word;
     char *text = text_file_read(path, &length, diag);
     *used = NULL;
     if (!text)

@@ -25,10 +25,11 @@ struct playbook {
     size_t n_steps;
 };
 
-/* Reads and checks the file on its cluster, which is *used (see playbook_load_cluster;
+/* Reads and checks the playbook, a path or the name of one that comes with netsplit
+ * (shipped.h), on its cluster, which is *used (see playbook_load_cluster;
  * owned by the caller; NULL if it could not be loaded). NULL when one of the two is
  * wrong; diag says why, with the mistakes of both. */
-struct playbook *playbook_load(const char *path, const char *cluster_word,
+struct playbook *playbook_load(const char *word, const char *cluster_word,
                                struct cluster **used, struct diag *diag);
 
 /* The cluster that the text is for: cluster_word, else what its front matter says, else

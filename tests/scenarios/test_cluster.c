@@ -2,6 +2,7 @@
 /* Cluster files: those that ship, and where they are found. */
 #include "rules/buffer.h"
 #include "scenarios/cluster.h"
+#include "scenarios/shipped.h"
 #include "scenarios/driver.h"
 
 #include <criterion/criterion.h>
@@ -33,7 +34,7 @@ Test(cluster, the_store_has_three_nodes_and_all_its_modes)
     struct diag diag;
     char path[PATH_MAX];
     diag_init(&diag, NULL);
-    cr_assert_eq(cluster_find("store", path, sizeof path), 0);
+    cr_assert_eq(shipped_find(SHIPPED_CLUSTER, "store", path, sizeof path), 0);
     struct cluster *cluster = cluster_load(path, &diag);
     cr_assert_not_null(cluster);
     cr_expect_str_eq(driver_name(cluster->driver), "resp");
@@ -44,16 +45,6 @@ Test(cluster, the_store_has_three_nodes_and_all_its_modes)
     cr_expect_null(cluster_find_mode(cluster, "remote_apply"));
     cluster_destroy(cluster);
     diag_close(&diag);
-}
-
-Test(cluster, a_word_is_a_name_unless_it_looks_like_a_path)
-{
-    char path[PATH_MAX];
-    cr_expect_eq(cluster_find("no-such-cluster", path, sizeof path), -ENOENT);
-    cr_expect_eq(cluster_find("somewhere/else", path, sizeof path), 0);
-    cr_expect_str_eq(path, "somewhere/else");
-    cr_expect_eq(cluster_find("mine.yaml", path, sizeof path), 0);
-    cr_expect_str_eq(path, "mine.yaml");
 }
 
 Test(cluster, says_which_program_is_lacking)
