@@ -45,7 +45,7 @@ static const struct field_stranger strangers[] = {
     {"abort", "reset", NULL, false},
     {"kill", "reset", NULL, false},
     {"fin", "close", NULL, false},
-    {"half_close", "half_open", "half_open: to_server or to_client", false},
+    {"half_close", NULL, "FIN is passed on as it comes; see also \"half_open\"", false},
     {"vanish", "half_open", "half_open: to_server or to_client", false},
     {"slow_close", "close", "close: { after: 10s }", false},
     {"limit_data", "close", "close: { after: 1MB }", false},
