@@ -83,6 +83,7 @@
  * Changes answer, with 200, when they are committed: live connections are matched
  * already. CHANGE: { "committed_ns": N, "overlay": "cut" | null (the base),
  *   "rules": ["cut-1", ...]  (names of the rules now in that file),
+ *   "other_cuts": [ link rules of other files in force ],
  *   "lease_ms": 600000 | null, "diagnostics": [ warnings ] }
  *
  * PUT /v1/rules[?file=NAME]

@@ -80,6 +80,23 @@ json_t *api_rule_names(const struct proxy *proxy, const char *origin)
     return list.names;
 }
 
+static void add_other_cut(void *context, const struct proxy_rule_view *view)
+{
+    struct name_list *list = context;
+    if (view->how && view->state != PROXY_RULE_OFF &&
+        strcmp(view->origin, list->origin) != 0)
+        (void)json_array_append_new(list->names, json_string(view->name));
+}
+
+/* The link rules of other files that are in force: who cuts twice learns that both
+ * hold. */
+static json_t *list_other_cuts(const struct proxy *proxy, const char *origin)
+{
+    struct name_list list = {.origin = origin, .names = json_array()};
+    proxy_each_rule(proxy, add_other_cut, &list);
+    return list.names;
+}
+
 static json_t *lease_of(uint64_t lease_ns)
 {
     if (lease_ns == UINT64_MAX)
@@ -92,9 +109,10 @@ static enum MHD_Result answer_committed(const struct change *change)
     const struct proxy *proxy = change->request->api->proxy;
     const char *origin = change->overlay ? change->overlay : "base";
     return api_answer(change->request, MHD_HTTP_OK,
-                      json_pack("{s:I, s:s?, s:o, s:o, s:o}", "committed_ns",
+                      json_pack("{s:I, s:s?, s:o, s:o, s:o, s:o}", "committed_ns",
                                 (json_int_t)change->commit.at_ns, "overlay",
                                 change->overlay, "rules", api_rule_names(proxy, origin),
+                                "other_cuts", list_other_cuts(proxy, origin),
                                 "lease_ms", lease_of(change->lease_ns), "diagnostics",
                                 list_diagnostics(&change->diag)));
 }

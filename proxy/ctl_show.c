@@ -261,6 +261,13 @@ void ctl_show_connections(const json_t *connections, bool colour)
     table_print(&table, stdout, colour);
 }
 
+static void print_other_cuts(const json_t *names)
+{
+    for (size_t i = 0; i < json_array_size(names); i++)
+        printf("%s %s", i ? "," : "; also cut by",
+               json_string_value(json_array_get(names, i)));
+}
+
 void ctl_show_change(const json_t *change, const char *done, bool colour)
 {
     const json_t *overlay = json_object_get(change, "overlay");
@@ -278,6 +285,7 @@ void ctl_show_change(const json_t *change, const char *done, bool colour)
         printf("%s", n > 5 ? ", ..." : "");
         if (json_is_integer(lease))
             printf("; ends in %s", format_left(lease, words, sizeof words));
+        print_other_cuts(json_object_get(change, "other_cuts"));
     }
     putchar('\n');
 }

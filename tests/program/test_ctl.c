@@ -258,7 +258,7 @@ Test(ctl, partitions_hold_together_and_heal_ends_them)
         run("ctl", "partition", "n2/n3", "--how", "reset", "--for", "1m", NULL), 0,
         "%s", program.complained);
     expect_said("partitioned by partition-2");
-    expect_said("ends in 1m00s");
+    expect_said("ends in 1m00s; also cut by partition-1");
     cr_assert_eq(run("ctl", "status", NULL), 0);
     expect_said("partition-1  partition-1  active  stall");
     expect_said("partition-2  partition-2  active  reset");
