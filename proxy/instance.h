@@ -13,7 +13,7 @@
 enum {
     /* One buffer a loop: what is read is written at once, and only what the receiver
      * does not take is copied. */
-    PROXY_READ_BYTES = 64 << 10,
+    PROXY_READ_BYTES = 256 << 10,
 };
 
 struct connection;

@@ -31,6 +31,8 @@
 enum {
     READS_A_TURN = 4, /* so that one busy stream does not keep the others waiting */
     PIECES = 16,
+    HELD_READ_BYTES =
+        64 << 10, /* into the ring: larger blocks are costly to allocate */
 };
 
 #define RESET_PATIENCE_NS NS_PER_S
@@ -181,7 +183,8 @@ static ssize_t receive_direct(struct stream *stream, size_t room, uint64_t now_n
 static ssize_t receive_held(struct stream *stream, size_t room, uint64_t now_ns)
 {
     size_t piece;
-    void *to = ring_reserve(&stream->ring, room, &piece);
+    size_t wanted = room < HELD_READ_BYTES ? room : HELD_READ_BYTES;
+    void *to = ring_reserve(&stream->ring, wanted, &piece);
     if (!to)
         return -ENOMEM;
     ssize_t n = recv(watch_fd(stream->sender->watch), to, piece, 0);
