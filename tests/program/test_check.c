@@ -19,7 +19,7 @@ Test(check_program, a_good_file_is_said_to_be_good_on_stdout)
 {
     expect_run(
         "check tests/golden/rules/base.yaml 2>/dev/null", 0,
-        "tests/golden/rules/base.yaml: good rule file: 5 nodes, 4 paths, 10 rules\n");
+        "tests/golden/rules/base.yaml: good rule file: 5 nodes, 4 paths, 12 rules\n");
 }
 
 Test(check_program, all_ten_mistakes_are_told_on_stderr)
