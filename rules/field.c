@@ -72,21 +72,6 @@ const char *field_describe(const struct field *field, char *text, size_t text_by
     return text;
 }
 
-static int complain(struct unit_error *why, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static int complain(struct unit_error *why, const char *format, ...)
-{
-    if (!why)
-        return -EINVAL;
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(why->text, sizeof why->text, format, args); /* cut on purpose */
-    va_end(args);
-    why->hint[0] = '\0';
-    return -EINVAL;
-}
-
 /* A limit as users would write it. */
 static const char *format_limit(enum field_kind kind, uint64_t value, char *text,
                                 size_t text_bytes)
@@ -108,25 +93,27 @@ static int check_range(const struct field *field, const char *text, uint64_t val
 {
     char limit[40];
     if (value < field->min)
-        return complain(why, "%.40s is too small: at least %s", text,
-                        format_limit(field->kind, field->min, limit, sizeof limit));
+        return unit_complain(
+            why, "%.40s is too small: at least %s", text,
+            format_limit(field->kind, field->min, limit, sizeof limit));
     if (field->max > 0 && value > field->max)
-        return complain(why, "%.40s is too large: at most %s", text,
-                        format_limit(field->kind, field->max, limit, sizeof limit));
+        return unit_complain(
+            why, "%.40s is too large: at most %s", text,
+            format_limit(field->kind, field->max, limit, sizeof limit));
     return 0;
 }
 
 static int parse_number(const char *text, uint64_t *out, struct unit_error *why)
 {
     if (text[0] == '-')
-        return complain(why, "\"%.40s\" is below zero", text);
+        return unit_complain(why, "\"%.40s\" is below zero", text);
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || text[digits])
-        return complain(why, "\"%.40s\" is not a whole number", text);
+        return unit_complain(why, "\"%.40s\" is not a whole number", text);
     errno = 0;
     unsigned long long value = strtoull(text, NULL, 10);
     if (errno == ERANGE)
-        return complain(why, "\"%.40s\" is too large", text);
+        return unit_complain(why, "\"%.40s\" is too large", text);
     *out = value;
     return 0;
 }
@@ -174,7 +161,7 @@ static int store_word(const struct field *field, const char *text, unsigned *out
             return 0;
         }
     }
-    return complain(why, "unknown %s \"%.40s\"", field->name, text);
+    return unit_complain(why, "unknown %s \"%.40s\"", field->name, text);
 }
 
 /* Booleans are true and false; what YAML 1.1 also took for them is named. */
@@ -183,15 +170,16 @@ static int store_flag(const struct field *field, const char *text, bool *out,
 {
     bool is_true = strcmp(text, "true") == 0;
     if (field->kind == FIELD_TRUE && !is_true) {
-        (void)complain(why, "\"%s\" takes only true, not \"%.40s\"", field->name, text);
+        (void)unit_complain(why, "\"%s\" takes only true, not \"%.40s\"", field->name,
+                            text);
         if (why)
             (void)snprintf(why->hint, sizeof why->hint,
                            "leave the key out where it is not wanted");
         return -EINVAL;
     }
     if (!is_true && strcmp(text, "false") != 0)
-        return complain(why, "\"%s\" takes true or false, not \"%.40s\"", field->name,
-                        text);
+        return unit_complain(why, "\"%s\" takes true or false, not \"%.40s\"",
+                             field->name, text);
     *out = is_true;
     return 0;
 }
@@ -245,7 +233,7 @@ int field_store(const struct field *field, const char *text, void *target,
     case FIELD_MAP:
         break;
     }
-    return complain(why, "\"%s\" takes a %s", field->name, kind_text(field->kind));
+    return unit_complain(why, "\"%s\" takes a %s", field->name, kind_text(field->kind));
 }
 
 void field_store_standards(const struct field *fields, void *target)

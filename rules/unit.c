@@ -81,10 +81,7 @@ static const struct {
     {"ops/s", "/s"},    {"rps", "/s"},       {"tps", "/s"},          {"qps", "/s"},
 };
 
-static int complain(struct unit_error *why, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static int complain(struct unit_error *why, const char *format, ...)
+int unit_complain(struct unit_error *why, const char *format, ...)
 {
     if (!why)
         return -EINVAL;
@@ -181,13 +178,13 @@ static int scale(uint64_t mantissa, unsigned decimals, const struct unit_row *ro
 static int complain_number(struct unit_error *why, const char *text, const char *units)
 {
     if (text[0] == '-' && isdigit((unsigned char)text[1]))
-        return complain(why, "\"%.40s\" is below zero", text);
+        return unit_complain(why, "\"%.40s\" is below zero", text);
     size_t digits = strspn(text, "0123456789");
     bool ends_in_point =
         text[digits] == '.' && !isdigit((unsigned char)text[digits + 1]);
     if (digits > 0 && !ends_in_point)
-        return complain(why, "\"%.40s\" is too large", text);
-    (void)complain(why, "\"%.40s\" is not a number with a unit", text);
+        return unit_complain(why, "\"%.40s\" is too large", text);
+    (void)unit_complain(why, "\"%.40s\" is not a number with a unit", text);
     if (why)
         (void)snprintf(why->hint, sizeof why->hint, "units: %s", units);
     return -EINVAL;
@@ -195,7 +192,7 @@ static int complain_number(struct unit_error *why, const char *text, const char 
 
 static int complain_comma(struct unit_error *why, const char *text)
 {
-    (void)complain(why, "\"%.40s\" has a comma", text);
+    (void)unit_complain(why, "\"%.40s\" has a comma", text);
     if (why)
         (void)snprintf(why->hint, sizeof why->hint,
                        "fractions are written with a point");
@@ -206,7 +203,7 @@ static int complain_comma(struct unit_error *why, const char *text)
 static int complain_missing(struct unit_error *why, const char *text, const char *units,
                             const struct unit_row *rows)
 {
-    (void)complain(why, "\"%.40s\" needs a unit", text);
+    (void)unit_complain(why, "\"%.40s\" needs a unit", text);
     if (!why)
         return -EINVAL;
     bool is_share = rows == percents && (text[0] == '0' || text[0] == '1') &&
@@ -246,12 +243,12 @@ static int parse(const char *text, const struct unit_row *rows, uint64_t *out,
         if (strcmp(row->name, unit) != 0)
             continue;
         if (scale(mantissa, decimals, row, out) != 0)
-            return complain(why, "\"%.40s\" is too large", text);
+            return unit_complain(why, "\"%.40s\" is too large", text);
         return 0;
     }
     if (*unit == ',')
         return complain_comma(why, text);
-    (void)complain(why, "unknown unit \"%.20s\"", unit);
+    (void)unit_complain(why, "unknown unit \"%.20s\"", unit);
     suggest_unit(why, text, number_end, units, guess_unit(rows, unit));
     return -EINVAL;
 }
@@ -273,7 +270,7 @@ int unit_parse_rate(const char *text, uint64_t *out_bytes_per_s, struct unit_err
     if (err)
         return err;
     if (rate == 0)
-        return complain(why, "\"%.40s\" is less than one byte per second", text);
+        return unit_complain(why, "\"%.40s\" is less than one byte per second", text);
     *out_bytes_per_s = rate;
     return 0;
 }
@@ -285,7 +282,7 @@ int unit_parse_percent(const char *text, uint32_t *out_ppm, struct unit_error *w
     if (err)
         return err;
     if (ppm > 1000000)
-        return complain(why, "\"%.40s\" is more than 100%%", text);
+        return unit_complain(why, "\"%.40s\" is more than 100%%", text);
     *out_ppm = (uint32_t)ppm;
     return 0;
 }
@@ -298,7 +295,7 @@ int unit_parse_frequency(const char *text, uint64_t *out_per_1000_s,
     if (err)
         return err;
     if (frequency == 0)
-        return complain(why, "\"%.40s\" is less than one in 1000 seconds", text);
+        return unit_complain(why, "\"%.40s\" is less than one in 1000 seconds", text);
     *out_per_1000_s = frequency;
     return 0;
 }

@@ -13,6 +13,10 @@ struct unit_error {
     char hint[120]; /* "one of: us, ms, s, m or h"; may be empty */
 };
 
+/* Fills why, which may be NULL, with a formatted text and no hint. Returns -EINVAL. */
+int unit_complain(struct unit_error *why, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* "40ms" "1.5s" "100us" "2m" "1h" -> nanoseconds. All return 0, or -EINVAL with why
  * filled (why may be NULL) and *out untouched. */
 int unit_parse_duration(const char *text, uint64_t *out_ns, struct unit_error *why);

@@ -6,13 +6,12 @@
  * What says that the drill is worth nothing (the fault was not felt, nothing was tried)
  * goes before what it found; a failed step before an expectation unmet; and an
  * expectation that demanded harm, the positive control, last. */
+#include "scenarios/checkers/checker.h"
 #include "scenarios/drill_inside.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ROLE_GAP_NS (500 * NS_PER_MS)
 
 enum { FEW_OPERATIONS = 10 };
 
@@ -26,41 +25,20 @@ static void set_verdict(struct drill_mode *mode, enum run_verdict verdict,
 
 /* --- What the history shows --- */
 
-static struct run_role *role_of(struct run_mode *out, int node, uint64_t at_ns)
-{
-    for (size_t i = out->n_roles; i-- > 0;)
-        if (out->roles[i].node == node) {
-            if (at_ns <= out->roles[i].to_ns + ROLE_GAP_NS)
-                return &out->roles[i];
-            break;
-        }
-    out->roles = xreallocarray(out->roles, out->n_roles + 1, sizeof *out->roles);
-    out->roles[out->n_roles] = (struct run_role){node, at_ns, at_ns};
-    return &out->roles[out->n_roles++];
-}
-
-static int compare_ends(const void *a, const void *b)
-{
-    const struct operation *const *left = a, *const *right = b;
-    uint64_t x = (*left)->complete_ns, y = (*right)->complete_ns;
-    return (x > y) - (x < y);
-}
-
+/* Who accepted writes, and when. */
 static void fill_roles(struct run_mode *out)
 {
-    const struct operations *all = &out->judgement.operations;
-    const struct operation **acks = xcalloc(all->n + 1, sizeof *acks);
-    size_t n = 0;
-    for (size_t i = 0; i < all->n; i++)
-        if (all->items[i].type == HISTORY_OK && operation_writes(&all->items[i]) &&
-            operation_is_workload(&all->items[i]) && all->items[i].node >= 0)
-            acks[n++] = &all->items[i];
-    qsort(acks, n, sizeof *acks, compare_ends);
-    for (size_t i = 0; i < n; i++) {
-        uint64_t at = out->base_ns + acks[i]->complete_ns;
-        role_of(out, acks[i]->node, at)->to_ns = at;
-    }
-    free(acks);
+    struct check_input input;
+    struct check_lane *lanes = NULL;
+    check_input_fill(out->history, &out->judgement.operations, &input);
+    out->n_roles = check_lanes(&input, &lanes);
+    out->roles = xcalloc(out->n_roles, sizeof *out->roles);
+    for (size_t i = 0; i < out->n_roles; i++)
+        out->roles[i] = (struct run_role){.node = lanes[i].node,
+                                          .from_ns = out->base_ns + lanes[i].from_ns,
+                                          .to_ns = out->base_ns + lanes[i].to_ns};
+    free(lanes);
+    check_input_free(&input);
 }
 
 /* The ways in which the faults cut, each once: "stall, reset". */
