@@ -4,10 +4,13 @@
  * they leave it; what the kernel's socket buffers hold is the kernel's budget. */
 #include "proxy/budget.h"
 #include "proxy/base/log.h"
+#include "proxy/base/now.h"
 #include "proxy/instance.h"
 #include "proxy/journal.h"
 
 #include <sys/resource.h>
+
+#define SAY_AGAIN_NS NS_PER_S
 
 enum {
     BUDGET_LEAST_BYTES = 4096,
@@ -38,12 +41,15 @@ void budget_init(struct proxy *proxy)
 void budget_say_reached(struct proxy *proxy, enum counters_budget_kind kind)
 {
     const struct counters_budget *budget = budget_of(proxy, kind);
+    uint64_t now = now_ns(), last_ns = proxy->said_ns[kind];
+    if (last_ns != 0 && now - last_ns < SAY_AGAIN_NS)
+        return; /* a storm must not push everything else out of the journal */
     struct journal_event event = {
         .type = JOURNAL_BUDGET_REACHED, .text = budget->name, .count = budget->limit};
     (void)journal_add(proxy->config.journal, &event);
-    if (proxy->said[kind])
+    proxy->said_ns[kind] = now;
+    if (last_ns != 0)
         return;
-    proxy->said[kind] = true;
     log_line(LOG_WARN, "proxy budget=%s limit=%llu reached: %s (said once)",
              budget->name, (unsigned long long)budget->limit,
              kind == BUDGET_HELD_BYTES ? "reading slows down"

@@ -53,7 +53,7 @@ struct proxy {
     bool stopping;
     struct match unruled; /* the plan's answer for nobody: no rule */
     bool over_budget;     /* of held bytes: said, and not yet below again */
-    bool said[3];         /* by enum counters_budget_kind: logged once */
+    uint64_t said_ns[3];  /* by enum counters_budget_kind: journalled last; 0 = never */
 };
 
 /* How connections are matched again: the match of the path of one, under the plan that

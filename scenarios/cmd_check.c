@@ -48,8 +48,9 @@ static void check_cluster(const char *name, const char *text, size_t length,
     struct cluster *cluster = cluster_parse(name, text, length, diag);
     if (!cluster)
         return; /* diag says why */
-    (void)snprintf(summary, summary_bytes, "%zu nodes, %zu modes", cluster->n_nodes,
-                   cluster->n_modes);
+    (void)snprintf(summary, summary_bytes, "%zu node%s, %zu mode%s", cluster->n_nodes,
+                   plural(cluster->n_nodes), cluster->n_modes,
+                   plural(cluster->n_modes));
     cluster_destroy(cluster);
 }
 
@@ -59,8 +60,10 @@ static void check_playbook(const char *name, const char *text, size_t length,
     struct cluster *cluster = playbook_load_cluster(name, text, length, NULL, diag);
     struct playbook *playbook = playbook_parse(name, text, length, cluster, diag);
     if (playbook && cluster)
-        (void)snprintf(summary, summary_bytes, "%zu steps, %zu modes of the cluster %s",
-                       playbook->n_steps, playbook->n_modes, cluster->name);
+        (void)snprintf(summary, summary_bytes,
+                       "%zu step%s, %zu mode%s of the cluster %s", playbook->n_steps,
+                       plural(playbook->n_steps), playbook->n_modes,
+                       plural(playbook->n_modes), cluster->name);
     playbook_destroy(playbook);
     cluster_destroy(cluster);
 }

@@ -312,8 +312,8 @@ static void on_moved(void *context, const struct processes_moved *moved)
     if (mode->state != MODE_STEPS)
         return;
     mode->out->steps[mode->step].output =
-        drill_print(mode->drill, "%zu processes moved, %zu of them answered by %s",
-                    moved->moved, moved->answered, current(mode)->node);
+        drill_print(mode->drill, "moved: %zu, answered by %s: %zu", moved->moved,
+                    current(mode)->node, moved->answered);
     (void)snprintf(mode->error, sizeof mode->error,
                    "%zu of %zu processes had no answer", moved->moved - moved->answered,
                    moved->moved);
