@@ -54,6 +54,12 @@ static const char *as_expected(const struct run *run)
                                : ": all as expected.";
 }
 
+/* "remote_apply lost none": not a word that takes a capital. */
+static bool begins_with_an_identifier(const char *sentence)
+{
+    return memchr(sentence, '_', strcspn(sentence, " ")) != NULL;
+}
+
 char *report_sentence(const struct run *run)
 {
     char *sentence = xstrdup("");
@@ -75,6 +81,7 @@ char *report_sentence(const struct run *run)
         append(&sentence, run->why ? tell_why(run) : xstrdup("it was ended early."));
         break;
     }
-    sentence[0] = (char)toupper((unsigned char)sentence[0]);
+    if (!begins_with_an_identifier(sentence))
+        sentence[0] = (char)toupper((unsigned char)sentence[0]);
     return sentence;
 }

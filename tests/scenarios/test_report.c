@@ -58,6 +58,16 @@ Test(report, says_a_pass_in_one_sentence_of_numbers)
     fake_run_destroy(run);
 }
 
+Test(report, leaves_a_mode_that_is_an_identifier_as_it_is)
+{
+    struct run *run = fake_run_create();
+    run->modes[0].name = "remote_apply";
+    char *sentence = report_sentence(run);
+    cr_assert(strncmp(sentence, "remote_apply lost 40 of", 23) == 0, "%s", sentence);
+    free(sentence);
+    fake_run_destroy(run);
+}
+
 Test(report, says_first_what_an_inconclusive_run_lacks)
 {
     struct run *run = fake_run_create();
