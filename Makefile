@@ -81,7 +81,9 @@ DEPS_store := redis-tools
 .PHONY: deps
 deps: build/deps/build build/deps/test build/deps/check build/deps/bench
 
-# PostgreSQL's package would start a server of its own unless told not to before.
+# Servers' packages would start a server of their own, on its well-known port: PostgreSQL
+# is told not to make one, and policy-rc.d (invoke-rc.d(8)) forbids starting any while
+# packages are installed, unless the machine has such a policy already.
 build/deps/%:
 	@missing=; for package in $(DEPS_$*); do \
 	    command -v dpkg-query >/dev/null || break; \
@@ -96,6 +98,12 @@ build/deps/%:
 	    echo "  APT    $$missing"; \
 	    exec 9>/var/lock/netsplit-deps && flock 9 2>/dev/null; \
 	    export DEBIAN_FRONTEND=noninteractive; \
+	    policy=/usr/sbin/policy-rc.d; \
+	    if [ ! -e $$policy ]; then \
+	        trap "rm -f $$policy" EXIT; \
+	        trap 'exit 130' INT TERM HUP; \
+	        printf '#!/bin/sh\nexit 101\n' > $$policy && chmod 755 $$policy; \
+	    fi; \
 	    get="apt-get -qq -y -o Dpkg::Options::=--force-confold --no-install-recommends"; \
 	    apt-get -qq update && case "$$missing" in *postgresql*) \
 	        $$get install postgresql-common >/dev/null && \
