@@ -21,6 +21,7 @@ Q     := $(if $(filter 0,$V),@,)
 say    = $(if $(filter 0,$V),@printf '  %-7s %s\n' '$(1)' '$(2)',@:)
 
 LIBS_BASE := libuv yaml-0.1 jansson libmicrohttpd libcmark
+LIBS_NET  := libnl-3.0 libnl-route-3.0 libnftables
 LIBS_DB   := hiredis libpq libcrypto
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wswitch-enum -Wvla \
@@ -37,9 +38,9 @@ CFLAGS  ?= -g
 override CFLAGS  += -std=c17 -D_GNU_SOURCE $(OPTIMISE) $(WARNINGS) $(WERROR) $(SANITIZE) -I. -MMD -MP
 # Asked once, and only when the first object is made: on a bare machine the libraries
 # are not there before that.
-PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS_BASE) $(LIBS_DB)))$(PKG_CFLAGS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS_BASE) $(LIBS_NET) $(LIBS_DB)))$(PKG_CFLAGS)
 override LDFLAGS += $(SANITIZE)
-LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS_BASE) $(LIBS_DB)) -lm -lpthread
+LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS_BASE) $(LIBS_NET) $(LIBS_DB)) -lm -lpthread
 LDLIBS_RULES = $(shell $(PKG_CONFIG) --libs yaml-0.1) -lm
 LDLIBS_TEST  = -lcriterion
 
@@ -71,7 +72,8 @@ help:
 # What each task needs, as Debian names it. A stamp says that it was looked for; a
 # machine without dpkg is taken to have it, and the compiler will tell.
 DEPS_build := gcc libc6-dev pkg-config libuv1-dev libyaml-dev libjansson-dev \
-              libmicrohttpd-dev libcmark-dev libhiredis-dev libpq-dev libssl-dev
+              libmicrohttpd-dev libcmark-dev libnl-3-dev libnl-route-3-dev \
+              libnftables-dev libhiredis-dev libpq-dev libssl-dev
 DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15
 DEPS_check := git clang clang-format clang-tidy cppcheck
 DEPS_bench := haproxy redis-tools redis-server

@@ -64,6 +64,7 @@ static void want_cut(struct wanted *wanted, const struct plan_rule *rule)
 {
     switch (rule->how) {
     case HOW_STALL:
+    case HOW_DROP:
         if (!wanted->gate)
             wanted->gate = rule;
         break;

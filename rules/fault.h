@@ -131,7 +131,8 @@ struct fault {
      * no more than the proxy's default for a stream. NULL: that default if it keeps,
      * else FAULT_QUEUE_BYTES. */
     uint64_t (*hold)(const void *params);
-    bool keeps; /* it is there to keep bytes waiting: the path is long, or cut */
+    bool in_kernel; /* done to packets by the kernel; all functions are NULL */
+    bool keeps;     /* it is there to keep bytes waiting: the path is long, or cut */
 };
 
 /* The rows, ended by NULL, in the order of one inject; those of attempts first, those
@@ -187,6 +188,21 @@ struct delay_params {
 
 struct loss_params {
     uint32_t loss_ppm; /* 0..1e6 */
+};
+
+/* Of packets, in the kernel: the chain does nothing for them. */
+struct packet_loss_params {
+    uint32_t loss_ppm; /* 0..1e6 */
+};
+
+struct packet_rate_params {
+    uint64_t bytes_per_s; /* 1.. */
+    uint64_t burst_bytes; /* 0: of 10 ms, at least one packet of 64 KiB */
+};
+
+struct packet_delay_params {
+    uint64_t delay_ns;
+    uint64_t jitter_ns; /* 0 = none */
 };
 
 struct rate_params {

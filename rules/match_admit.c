@@ -11,6 +11,10 @@ static struct match_verdict verdict_of_cut(const struct plan_rule *rule)
         verdict.verb = ADMIT_HOLD;
         verdict.until_ns = FAULT_NEVER;
         break;
+    case HOW_DROP:
+        verdict.verb = ADMIT_IGNORE;
+        verdict.until_ns = FAULT_NEVER;
+        break;
     case HOW_RESET:
         verdict.verb = ADMIT_RESET;
         break;

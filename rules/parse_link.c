@@ -181,7 +181,7 @@ static void choose_how(struct parser *parser, const struct link_draft *draft,
         diag_lacking(parser->diag, &draft->how->at, "%s", drop_is_lacking);
         diag_hint(parser->diag, "say \"how: stall\", or add \"fallback: stall\"");
     } else if (how == HOW_WORD_DROP) {
-        rule->drop_wanted = true;
+        rule->has_fallback = true;
         rule->how = fallback < HOW_WORD_DROP && fallback > 0 ? (enum rule_how)fallback
                                                              : HOW_STALL;
     } else if (how > 0) {

@@ -18,6 +18,17 @@ struct plan_layer {
     bool links_off; /* after `heal`: none of its link rules applies */
 };
 
+/* What the kernel can do for this proxy, here and now. A rule that needs what it cannot
+ * is compiled to its fallback, or the plan is refused with the reason. */
+struct plan_kernel {
+    bool drop;         /* packets of live connections, for how: drop */
+    bool packet_loss;  /* drop some of them at random */
+    bool packet_rate;  /* a token bucket of packets (tbf) */
+    bool packet_delay; /* netem */
+    bool ports_all;    /* packets of no connection of the proxy's */
+    const char *why;   /* why not: "needs CAP_NET_ADMIN"; NULL where all are true */
+};
+
 struct plan_input {
     const struct plan_layer *layers; /* all borrowed until the call returns */
     size_t n_layers;                 /* at least 1 */
@@ -26,6 +37,7 @@ struct plan_input {
                                     others become active at now_ns */
     uint64_t now_ns;
     uint64_t seed;
+    struct plan_kernel kernel;
     const struct allocator *allocator; /* NULL = malloc; outlives the plan */
 };
 
@@ -38,6 +50,14 @@ struct plan_node {
     const char *name;
     struct address address;
     struct ports ports;
+    struct place place;
+    struct owner owner;
+};
+
+/* A link that a rule is about. */
+struct plan_link {
+    plan_node_id from, to;
+    uint16_t port; /* of the server at either end; 0: all that is intercepted */
 };
 
 struct plan_listener {
@@ -60,7 +80,11 @@ struct plan_rule {
     const char *name;
     uint32_t slot; /* the identity as a small number, see struct plan_identity */
     enum rule_kind kind;
-    enum rule_how how;               /* of link rules */
+    enum rule_how how;             /* of link rules; what is really done */
+    bool ports_all;                /* every packet of its links, in the kernel */
+    const char *fell_back;         /* why it does its fallback instead; else NULL */
+    const struct plan_link *links; /* all of them */
+    size_t n_links;
     enum rule_state state;           /* of the connections */
     uint64_t hold_bytes;             /* 0: the default */
     uint32_t probability_ppm;        /* of connections */
@@ -85,6 +109,8 @@ struct plan_index;
 struct plan {
     uint64_t seed;
     uint64_t serial; /* 1, 2, ... in the order of succession */
+    enum rule_intercept intercept;
+    struct ports ports; /* intercepted; n == 0: those of the nodes */
     const struct plan_node *nodes;
     size_t n_nodes;
     const struct plan_listener *listeners;

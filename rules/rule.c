@@ -42,6 +42,19 @@ const char *rule_state_name(enum rule_state state)
 
 const char *rule_how_name(enum rule_how how)
 {
-    static const char *const names[] = {"stall", "reset", "refuse"};
+    static const char *const names[] = {"stall", "reset", "refuse", "drop"};
     return names[how];
+}
+
+const char *rule_intercept_name(enum rule_intercept intercept)
+{
+    static const char *const names[] = {"listen", "redirect", "tproxy", "netns"};
+    return names[intercept];
+}
+
+const char *rule_shape_name(enum rule_shape shape)
+{
+    static const char *const names[] = {"halves", "majorities-ring", "bridge", "one",
+                                        "minority"};
+    return names[shape];
 }

@@ -26,11 +26,42 @@ struct ports {
     size_t n;              /* 0: was not written */
 };
 
+/* How a proxy gets at the connections. */
+enum rule_intercept {
+    INTERCEPT_LISTEN = 0, /* those who connect are told the proxy's address */
+    INTERCEPT_REDIRECT,   /* the kernel turns connections of and through this host */
+    INTERCEPT_TPROXY,     /* a router takes those through it; both addresses stay */
+    INTERCEPT_NETNS,      /* in the network namespace of each node */
+};
+
+/* The network namespace that a node lives in (intercept: netns). */
+enum place_kind {
+    PLACE_NONE = 0,
+    PLACE_NETNS,     /* text: the path of a namespace */
+    PLACE_PID,       /* that of a process */
+    PLACE_CONTAINER, /* text: name or id, Docker's or Podman's */
+};
+
+struct place {
+    enum place_kind kind;
+    const char *text;
+    uint32_t pid; /* 1.. */
+};
+
+/* Whose sockets are the node's, where nodes of one host share an address (intercept:
+ * redirect). */
+struct owner {
+    const char *uid;    /* a number or a user's name; NULL: was not written */
+    const char *cgroup; /* a path below the root of cgroup2; NULL: was not written */
+};
+
 struct rule_node {
     struct word name;
     struct address address; /* ADDRESS_NONE: only a name, for who opens a path */
     struct ports ports;     /* of the servers at the node */
-    struct mark at;         /* of its value */
+    struct place place;
+    struct owner owner;
+    struct mark at; /* of its value */
 };
 
 struct rule_group {
@@ -54,6 +85,16 @@ enum rule_kind {
     RULE_PARTITION,  /* parts[0..n_parts-1] */
     RULE_ISOLATE,    /* parts[0]: cut from every other named node */
     RULE_CUT,        /* parts[0] to parts[1], one way */
+    RULE_SHAPE,      /* a partition of parts[0], of that shape, drawn from the seed */
+};
+
+/* Jepsen's words. */
+enum rule_shape {
+    SHAPE_HALVES = 0,      /* two parts, as equal as can be */
+    SHAPE_MAJORITIES_RING, /* each node sees a majority, no two the same one */
+    SHAPE_BRIDGE,          /* two halves, and one node that both see */
+    SHAPE_ONE,             /* one node alone */
+    SHAPE_MINORITY,        /* less than half of the nodes, at least one, alone */
 };
 
 /* Which connections a rule is about: those opened since it became active, the others,
@@ -64,12 +105,12 @@ enum rule_state {
     STATE_ESTABLISHED,
 };
 
-/* How a link rule cuts. `drop` does not come out of a parse: this version refuses it,
- * or takes the rule's `fallback`. */
+/* How a link rule cuts. */
 enum rule_how {
     HOW_STALL = 0, /* nothing is read or written; all is delivered on heal */
     HOW_RESET,     /* RST to both; new attempts are accepted, then RST */
     HOW_REFUSE,    /* RST to both; new attempts get ECONNREFUSED */
+    HOW_DROP,      /* packets vanish, in the kernel */
 };
 
 /* One fault of an inject. A rule's are in the order of the catalogue, which is the
@@ -106,12 +147,17 @@ struct rule {
     /* Of the link rules. */
     const struct words *parts;
     size_t n_parts;
+    enum rule_shape shape; /* of RULE_SHAPE */
     enum rule_how how;
-    bool how_given;   /* `how` or its fallback was written; else the mode's default */
-    bool drop_wanted; /* `how: drop` was written and the fallback taken */
+    bool how_given; /* `how` was written; else it is the default of the mode */
 
     /* Of all. */
-    struct ports ports; /* of the server; n == 0: all */
+    struct ports ports; /* of the server; n == 0: all that is intercepted */
+    bool ports_all;     /* `ports: all`: every packet, in the kernel */
+    bool has_fallback;  /* what is done where the kernel cannot do what it should: */
+    enum rule_how fallback; /* of a link rule: instead of HOW_DROP */
+    bool fallback_is_model; /* of an inject: delay, loss and rate of a stream instead
+                                of packet_delay, packet_loss and packet_rate */
     struct rule_when when;
 };
 
@@ -122,6 +168,9 @@ struct rules {
     const struct source *source; /* owned, a block's borrowed; marks point to it */
     bool has_seed;
     uint64_t seed;
+    enum rule_intercept intercept;
+    struct ports
+        ports; /* intercepted, but in mode listen; n == 0: those of the nodes */
     const struct rule_node *nodes;
     size_t n_nodes;
     const struct rule_group *groups;
@@ -154,6 +203,8 @@ void rules_write(const struct rules *rules, rule_rename_fn rename, void *context
 
 const char *rule_kind_name(enum rule_kind kind);    /* "inject", "partition", ... */
 const char *rule_state_name(enum rule_state state); /* "any", "new", ... */
-const char *rule_how_name(enum rule_how how);       /* "stall", "reset", "refuse" */
+const char *rule_how_name(enum rule_how how);       /* "stall", "reset", ... */
+const char *rule_intercept_name(enum rule_intercept intercept); /* "listen", ... */
+const char *rule_shape_name(enum rule_shape shape);             /* "halves", ... */
 
 #endif

@@ -122,7 +122,7 @@ static void write_link(const struct writer *writer, const struct rule *rule)
         buffer_print(out, "]");
     }
     buffer_print(out, "\n");
-    if (rule->drop_wanted)
+    if (rule->has_fallback)
         buffer_print(out, "    how: drop\n    fallback: %s\n",
                      rule_how_name(rule->how));
     else if (rule->how_given)

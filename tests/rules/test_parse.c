@@ -98,7 +98,7 @@ Test(parse, link_rules_hold_their_parts_and_how)
     cr_expect_eq(text->how, HOW_STALL);
     const struct rule *cut = find_rule(rules, "one-way");
     cr_expect_eq(cut->kind, RULE_CUT);
-    cr_expect(cut->drop_wanted);
+    cr_expect(cut->has_fallback);
     cr_expect_eq(cut->how, HOW_STALL);
     rules_destroy(rules);
 }

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* A thin layer over libnftables: the happy path is a context with its netlink socket, a
+ * table that this socket owns, and transactions.
+ *
+ * libnftables reports errors as text with a caret under the command; of that the first
+ * line is kept, and errno says which kind it was. Its socket is not close-on-exec and
+ * has no accessor, so it is found as the descriptor that was not there before. */
+#include "proxy/nft.h"
+#include "proxy/base/errmsg.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <nftables/libnftables.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NAME_BYTES = 64 };
+
+struct nft {
+    struct nft_ctx *context; /* owned */
+    char name[NAME_BYTES];
+};
+
+/* Marks as close-on-exec the netlink socket that nft_ctx_new opened: the lowest free
+ * descriptor before it was called. */
+static void close_on_exec(int fd)
+{
+    int flags = fcntl(fd, F_GETFD);
+    if (flags >= 0)
+        (void)fcntl(fd, F_SETFD, flags | FD_CLOEXEC); /* of a descriptor of ours */
+}
+
+/* What the kernel's word in libnftables' message was. */
+static int error_of(const char *text)
+{
+    static const struct {
+        const char *words;
+        int error;
+    } rows[] = {
+        {"Operation not permitted", EPERM},
+        {"Permission denied", EPERM},
+        {"File exists", EEXIST},
+        {"No such file or directory", ENOENT},
+        {"Device or resource busy", EBUSY},
+        {"Operation not supported", EOPNOTSUPP},
+        {"Cannot allocate memory", ENOMEM},
+        {"No buffer space available", ENOBUFS},
+        {"Protocol error", EPROTO},
+    };
+    for (size_t i = 0; text && i < sizeof rows / sizeof *rows; i++)
+        if (strstr(text, rows[i].words))
+            return -rows[i].error;
+    return -EINVAL;
+}
+
+static int complain(struct nft *nft, struct errmsg *err)
+{
+    const char *text = nft_ctx_get_error_buffer(nft->context);
+    int error = error_of(text);
+    if (error == -EPERM)
+        errmsg_set(err, "nftables: not permitted (needs CAP_NET_ADMIN)");
+    else
+        errmsg_set(err, "nftables: %.*s", text ? (int)strcspn(text, "\n") : 0,
+                   text ? text : "");
+    return error;
+}
+
+int nft_run(struct nft *nft, const char *commands, struct errmsg *err)
+{
+    if (nft_run_cmd_from_buffer(nft->context, commands) == 0)
+        return 0;
+    return complain(nft, err);
+}
+
+int nft_list(struct nft *nft, const char *command, char **out, struct errmsg *err)
+{
+    nft_ctx_output_set_flags(nft->context, NFT_CTX_OUTPUT_JSON);
+    int status = nft_run(nft, command, err);
+    nft_ctx_output_set_flags(nft->context, 0);
+    if (status != 0)
+        return status;
+    *out = strdup(nft_ctx_get_output_buffer(nft->context));
+    return *out ? 0 : -ENOMEM;
+}
+
+const char *nft_table(const struct nft *nft)
+{
+    return nft->name;
+}
+
+static int make_context(struct nft *nft)
+{
+    int fd = fcntl(0, F_DUPFD, 0); /* the number that the next descriptor will get */
+    if (fd < 0)
+        return -errno;
+    (void)close(fd);
+    nft->context = nft_ctx_new(NFT_CTX_DEFAULT);
+    if (!nft->context)
+        return -ENOMEM;
+    close_on_exec(fd);
+    return nft_ctx_buffer_output(nft->context) == 0 &&
+                   nft_ctx_buffer_error(nft->context) == 0
+               ? 0
+               : -ENOMEM;
+}
+
+int nft_create(struct nft **out, const char *name, struct errmsg *err)
+{
+    struct nft *nft = calloc(1, sizeof *nft);
+    char command[2 * NAME_BYTES];
+    int status = -ENOMEM;
+    if (nft) {
+        (void)snprintf(nft->name, sizeof nft->name, "%s", name); /* ours are short */
+        status = make_context(nft);
+    }
+    if (status != 0) {
+        errmsg_set(err, "nftables: %s", strerror(-status));
+        nft_destroy(nft);
+        return status;
+    }
+    (void)snprintf(command, sizeof command, "create table inet %s { flags owner; }",
+                   nft->name);
+    status = nft_run(nft, command, err);
+    if (status != 0) {
+        nft_destroy(nft);
+        return status;
+    }
+    *out = nft;
+    return 0;
+}
+
+void nft_destroy(struct nft *nft)
+{
+    if (!nft)
+        return;
+    if (nft->context)
+        nft_ctx_free(nft->context); /* its socket owned the table */
+    free(nft);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* One nftables table that the kernel removes when this process ends, however it ends:
+ * it has the owner flag (kernel: NFT_TABLE_F_OWNER), and nobody else may change it. */
+#ifndef NETSPLIT_PROXY_NFT_H
+#define NETSPLIT_PROXY_NFT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct errmsg;
+struct nft;
+
+/* Makes the table `inet NAME` in the network namespace that the calling thread is in;
+ * later calls act there, from wherever they are made. The descriptor it holds is
+ * close-on-exec: a child that had it would keep the table alive. 0; or -EPERM (needs
+ * CAP_NET_ADMIN), -EEXIST (there is such a table), -ENOMEM, or what the kernel says,
+ * with a sentence in err. */
+int nft_create(struct nft **out, const char *name, struct errmsg *err);
+
+/* Runs commands (nft(8)) as one transaction: all of them hold from one moment on, or
+ * none does. 0; or a negative errno and err. */
+int nft_run(struct nft *nft, const char *commands, struct errmsg *err);
+
+/* Runs one `list` command; *out is its output as JSON (libnftables-json(5)), to be
+ * freed. */
+int nft_list(struct nft *nft, const char *command, char **out, struct errmsg *err);
+
+/* The table's name, as in "inet NAME". */
+const char *nft_table(const struct nft *nft);
+
+/* Removes the table. NULL is fine. */
+void nft_destroy(struct nft *nft);
+
+#endif
