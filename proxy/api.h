@@ -57,8 +57,8 @@
  *     Rules of the plan in its order, then those that are gone but touched something.
  *     Counts are of (origin, name), over reloads; give each fault an overlay name of
  *     its own, or take differences.
- *   LINK: { "from", "to", "passed_bytes", "held_bytes" (now), "discarded_bytes",
- *     "connections", "connections_open", "attempts", "attempts_held_now",
+ *   LINK: { "from", "to", "passed_bytes", "spliced_bytes" (read without being
+ *     copied), "held_bytes" (now), "discarded_bytes", "connections", "connections_open", "attempts", "attempts_held_now",
  *     "attempts_failed" }
  *
  * GET /v1/connections

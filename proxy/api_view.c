@@ -179,6 +179,7 @@ static json_t *link_row(const struct counters_link *link)
 {
     const struct number numbers[] = {
         {"passed_bytes", link->passed_bytes},
+        {"spliced_bytes", link->spliced_bytes},
         {"held_bytes", link->held_bytes_now},
         {"discarded_bytes", link->discarded_bytes},
         {"connections", link->connections},
@@ -198,6 +199,7 @@ static json_t *sum_links(const struct counters *counters)
     struct counters_link sum = {.from = "", .to = ""};
     for (const struct counters_link *link = counters->links; link; link = link->next) {
         sum.passed_bytes += link->passed_bytes;
+        sum.spliced_bytes += link->spliced_bytes;
         sum.held_bytes_now += link->held_bytes_now;
         sum.discarded_bytes += link->discarded_bytes;
         sum.connections += link->connections;

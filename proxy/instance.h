@@ -19,6 +19,7 @@ enum {
 struct connection;
 struct counters_rule;
 struct listener;
+struct pipes;
 
 struct proxy_rule_note {
     struct counters_rule *counts; /* NULL = not looked up yet; else counters.h's */
@@ -39,6 +40,7 @@ struct proxy {
     struct proxy_rule_note *notes;      /* owned; by slot of a rule */
     size_t n_notes;
     unsigned char *buffer; /* owned: PROXY_READ_BYTES */
+    struct pipes *pipes;   /* owned */
     struct timer edge;     /* a window of some rule opens or closes */
     struct timer lease;    /* an overlay ends */
     struct timer sample;   /* looks at what waits unread behind partitions */

@@ -16,6 +16,7 @@
 #include "proxy/instance.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
+#include "proxy/pipes.h"
 #include "rules/diag.h"
 
 #include <assert.h>
@@ -93,9 +94,10 @@ static void on_drained(struct timer *timer, uint64_t now_ns)
 static int make_parts(struct proxy *proxy)
 {
     proxy->buffer = malloc(PROXY_READ_BYTES);
+    proxy->pipes = pipes_create(proxy);
     proxy->paths = paths_create(NULL);
     proxy->watches = watch_group_create(proxy->config.loop);
-    if (!proxy->buffer || !proxy->paths || !proxy->watches)
+    if (!proxy->buffer || !proxy->pipes || !proxy->paths || !proxy->watches)
         return -ENOMEM;
     int status = timers_create(&proxy->timers, proxy->config.loop);
     if (status != 0)
@@ -142,6 +144,7 @@ void proxy_destroy(struct proxy *proxy)
     watch_group_destroy(proxy->watches);
     paths_destroy(proxy->paths);
     free(proxy->notes);
+    pipes_destroy(proxy->pipes);
     free(proxy->buffer);
     free(proxy);
 }

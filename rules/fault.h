@@ -132,6 +132,7 @@ struct fault {
      * else FAULT_QUEUE_BYTES. */
     uint64_t (*hold)(const void *params);
     bool in_kernel; /* done to packets by the kernel; all functions are NULL */
+    bool changes;   /* it changes bytes, which must then lie in memory */
     bool keeps;     /* it is there to keep bytes waiting: the path is long, or cut */
 };
 
