@@ -18,6 +18,8 @@
 enum {
     PIECES = 16,
     DRAIN_BYTES = 16 << 10,
+    LEAST_FILL_BYTES =
+        128 << 10, /* less while more is waiting: the pipe is filling up */
     NO_MEMORY = -2,
 };
 
@@ -128,24 +130,24 @@ int hold_adopt(struct hold *hold, struct pipe *pipe)
 
 size_t hold_splice(struct hold *hold, struct pipes *pipes, int fd, size_t wanted)
 {
-    size_t n;
+    size_t n = 0;
     if (hold->last && hold->last->pipe) {
         n = pipe_fill(hold->last->pipe, fd, wanted);
         hold->length += n;
-        if (n > 0 || !has_more(fd))
+        if (n == wanted || n >= LEAST_FILL_BYTES || !has_more(fd))
             return n;
     }
     struct pipe *pipe = pipes_take(pipes);
     if (!pipe)
-        return 0;
+        return n;
     if (!add_part(hold, pipe)) {
         pipes_give(pipes, pipe);
-        return 0;
+        return n;
     }
-    n = pipe_fill(pipe, fd, wanted);
-    hold->length += n;
+    size_t more = pipe_fill(pipe, fd, wanted - n);
+    hold->length += more;
     drop_empty_last(hold, pipes);
-    return n;
+    return n + more;
 }
 
 static ssize_t send_memory(const struct ring *ring, int fd, size_t length,

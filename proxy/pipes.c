@@ -3,8 +3,9 @@
  * the other and given back in the same turn; the pool then holds one pipe or two, and
  * nothing is allocated. Under a delay many are taken, and closed as they come back.
  *
- * A pipe counts pages, not bytes: one of 256 KiB has 64 places, and a place may hold a
- * fragment of any size, so that on fast paths it takes more than its size. A user
+ * A pipe counts places, not bytes: one of 1 MiB has 256, and a place holds a fragment
+ * of any size, on fast paths 32 KiB, so that it takes more than its size; but one call
+ * moves 4 KiB for each free place at most. A user
  * without privileges may have fs.pipe-user-pages-soft of them in all; beyond that, and
  * beyond the budget of descriptors, callers fall back to memory, which is said once.
  *
@@ -22,7 +23,7 @@
 #include <unistd.h>
 
 enum {
-    PIPE_BYTES = 256 << 10,
+    PIPE_BYTES = 1 << 20,
     POOLED_MOST = 8,
 };
 

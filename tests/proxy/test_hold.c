@@ -115,13 +115,13 @@ static void send_some(struct tube to, size_t most)
 Test(hold, a_pipe_that_is_full_makes_way_for_another)
 {
     struct tube from = make_tube(), to = make_tube();
-    /* One byte at a time takes a place of a pipe each: there are 64. */
-    for (size_t i = 0; i < 200; i++) {
+    /* One byte at a time takes a place of a pipe each: there are 256. */
+    for (size_t i = 0; i < 600; i++) {
         feed(from, 1);
         cr_assert_eq(hold_splice(&hold, proxy.pipes, from.out, 1000), 1);
         put++;
     }
-    cr_assert_eq(hold.length, 200);
+    cr_assert_eq(hold.length, 600);
     cr_assert_neq(hold.first, hold.last);
     while (hold.length > 0)
         send_some(to, 7);
