@@ -451,8 +451,9 @@ void connection_open(struct listener *listener, int fd,
     sockaddress_format(client, text);
     struct path *path = listener_path(listener, client);
     struct connection *connection = path ? make(listener, text, path, now) : NULL;
-    if (!connection || watch_create(&connection->client.watch, proxy->watches, fd,
-                                    side_on_event, &connection->client) != 0) {
+    if (!connection ||
+        watch_create(&connection->client.watch, proxy->watches, fd, UV_PRIORITIZED,
+                     side_on_event, &connection->client) != 0) {
         if (connection)
             timers_give_back(proxy->timers, TIMERS_EACH);
         free(connection);

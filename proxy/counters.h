@@ -37,7 +37,7 @@ struct counters_rule {
 
 struct counters_link {
     const char *from, *to;
-    uint64_t passed_bytes; /* written to the receiver's socket */
+    uint64_t passed_bytes;  /* written to the receiver's socket */
     uint64_t spliced_bytes; /* read without being copied; most of them passed so too */
     uint64_t held_bytes_now;
     uint64_t discarded_bytes;

@@ -132,8 +132,8 @@ int listener_create(struct listener **out, struct proxy *proxy,
     if (status == 0 && !holder && listen(fd, BACKLOG) != 0)
         status = -errno;
     if (status == 0)
-        status =
-            watch_create(&listener->watch, proxy->watches, fd, on_acceptable, listener);
+        status = watch_create(&listener->watch, proxy->watches, fd, 0, on_acceptable,
+                              listener);
     if (status != 0) {
         errmsg_set(err, "listening on %s for \"%s\": %s", listener->text, plan->name,
                    strerror(-status));

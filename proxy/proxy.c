@@ -86,9 +86,7 @@ static void on_drained(struct timer *timer, uint64_t now_ns)
     (void)now_ns;
     struct proxy *proxy = timer->owner;
     while (proxy->oldest)
-        connection_stop(proxy->oldest);
-    if (watch_group_count(proxy->watches) == 0)
-        on_watches_empty(proxy);
+        connection_stop(proxy->oldest); /* the last brings on_watches_empty */
 }
 
 static int make_parts(struct proxy *proxy)
@@ -96,10 +94,11 @@ static int make_parts(struct proxy *proxy)
     proxy->buffer = malloc(PROXY_READ_BYTES);
     proxy->pipes = pipes_create(proxy);
     proxy->paths = paths_create(NULL);
-    proxy->watches = watch_group_create(proxy->config.loop);
-    if (!proxy->buffer || !proxy->pipes || !proxy->paths || !proxy->watches)
+    if (!proxy->buffer || !proxy->pipes || !proxy->paths)
         return -ENOMEM;
-    int status = timers_create(&proxy->timers, proxy->config.loop);
+    int status = watch_group_create(&proxy->watches, proxy->config.loop);
+    if (status == 0)
+        status = timers_create(&proxy->timers, proxy->config.loop);
     if (status != 0)
         return status;
     return timers_reserve(proxy->timers, TIMERS_OF_INSTANCE);
@@ -351,4 +350,9 @@ void proxy_stop(struct proxy *proxy, uint64_t drain_ns)
     uint64_t until_ns = drain_ns < UINT64_MAX - now ? now + drain_ns : UINT64_MAX;
     if (proxy->drain.place == 0 || until_ns < proxy->drain.due_ns)
         timer_set(proxy->timers, &proxy->drain, until_ns);
+}
+
+void proxy_run(struct proxy *proxy)
+{
+    watch_group_run(proxy->watches);
 }

@@ -118,6 +118,10 @@ int proxy_heal(struct proxy *proxy, struct proxy_commit *commit);
  * A host name that is still being looked up may keep the loop alive past on_stopped. */
 void proxy_stop(struct proxy *proxy, uint64_t drain_ns);
 
+/* Runs the instance's loop as uv_run with UV_RUN_DEFAULT would, with less between an
+ * event and its connection. Any uv_run does as well. */
+void proxy_run(struct proxy *proxy);
+
 /* What there is, for status pages. The texts and pointers of a view are borrowed until
  * the visitor returns; visitors change nothing. */
 
