@@ -183,6 +183,7 @@ void world_link_rule(struct world *world, const char *layer, const char *name,
         .kind = kind,
         .parts = list,
         .how = how,
+        .how_given = true,
         .probability_ppm = 1000000,
     };
     char *copy = arena_copy(&rules->arena, parts, strlen(parts)), *rest = NULL;
