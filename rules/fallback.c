@@ -4,6 +4,8 @@
  * with the reason kept for the journal; without a fallback the rule is refused. */
 #include "rules/fallback.h"
 
+#include "rules/faults/rows.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -71,15 +73,15 @@ int fallback_choose_how(const struct fallback_context *context, const struct rul
 static bool kernel_can(const struct plan_kernel *kernel, const struct fault *fault)
 {
     const struct {
-        const char *name;
+        const struct fault *fault;
         bool can;
     } rows[] = {
-        {"packet_loss", kernel->packet_loss},
-        {"packet_rate", kernel->packet_rate},
-        {"packet_delay", kernel->packet_delay},
+        {&fault_packet_loss, kernel->packet_loss},
+        {&fault_packet_rate, kernel->packet_rate},
+        {&fault_packet_delay, kernel->packet_delay},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strcmp(rows[i].name, fault->name) == 0)
+        if (rows[i].fault == fault)
             return rows[i].can;
     return false;
 }

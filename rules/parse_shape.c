@@ -80,20 +80,25 @@ static bool count_nodes(const struct parser *parser, const struct words *words,
 }
 
 static void check_count(struct parser *parser, const struct yaml_node *at,
-                        const struct rule *rule)
+                        enum rule_shape shape, size_t n)
 {
     static const size_t fewest[] = {[SHAPE_HALVES] = 2,
                                     [SHAPE_MAJORITIES_RING] = 3,
                                     [SHAPE_BRIDGE] = 3,
                                     [SHAPE_ONE] = 2,
                                     [SHAPE_MINORITY] = 2};
+    if (n < fewest[shape])
+        diag_error(parser->diag, &at->at,
+                   "the shape \"%s\" takes %zu nodes or more, not %zu", shapes[shape],
+                   fewest[shape], n);
+}
+
+static void read_of(struct parser *parser, const struct yaml_node *of,
+                    enum rule_shape shape, struct words *out)
+{
     size_t n = 0;
-    if (rule->parts[0].n == 0 || !count_nodes(parser, &rule->parts[0], &n) ||
-        n >= fewest[rule->shape])
-        return;
-    diag_error(parser->diag, &at->at,
-               "the shape \"%s\" takes %zu nodes or more, not %zu", shapes[rule->shape],
-               fewest[rule->shape], n);
+    if (parser_read_names(parser, "of", of, false, out) && count_nodes(parser, out, &n))
+        check_count(parser, of, shape, n);
 }
 
 void parser_read_shape(struct parser *parser, const struct link_draft *draft,
@@ -106,11 +111,10 @@ void parser_read_shape(struct parser *parser, const struct link_draft *draft,
     rule->n_parts = 1;
     read_word(parser, draft->shape, rule);
     if (draft->of) {
-        (void)parser_read_names(parser, "of", draft->of, false, parts); /* told */
-        check_count(parser, draft->of, rule);
+        read_of(parser, draft->of, rule->shape, parts);
     } else if (parser->context->shape_of) {
         take_standard(parser, draft->shape, parts);
-        check_count(parser, draft->shape, rule);
+        check_count(parser, draft->shape, rule->shape, parser->context->n_shape_of);
     } else if (!parser->context->names_are_open) {
         diag_error(parser->diag, &draft->shape->at,
                    "\"shape\" lacks \"of\": the nodes that it is drawn from");
