@@ -121,6 +121,23 @@ static bool is_absence(int status)
     return status == -ENOENT || status == -ESRCH;
 }
 
+/* Once it runs, one node more or less is no reason to refuse a reload. */
+static int want_site_if_there(struct interceptor *interceptor,
+                              const struct plan_node *node, struct errmsg *err)
+{
+    struct errmsg why = {0};
+    int status = want_site_of(interceptor, node, &why);
+    if (status == 0)
+        return 0;
+    if (is_absence(status) && interceptor->proxy->started_ns != 0) {
+        log_line(LOG_WARN, "proxy netns: node %s is not there: %s", node->name,
+                 why.text);
+        return 0;
+    }
+    errmsg_set(err, "node \"%s\": %s", node->name, why.text);
+    return status;
+}
+
 static int want_sites(struct interceptor *interceptor, const struct plan *plan,
                       struct errmsg *err)
 {
@@ -129,19 +146,9 @@ static int want_sites(struct interceptor *interceptor, const struct plan *plan,
     if (interceptor->mode != &intercept_netns)
         return want_own_site(interceptor, err);
     int status = 0;
-    for (size_t i = 0; i < plan->n_nodes && status == 0; i++) {
-        if (plan->nodes[i].place.kind == PLACE_NONE)
-            continue;
-        status = want_site_of(interceptor, &plan->nodes[i], err);
-        if (status == 0)
-            continue;
-        errmsg_wrap(err, "node \"%s\"", plan->nodes[i].name);
-        /* Once it runs, one node more or less is no reason to refuse a reload. */
-        if (is_absence(status) && interceptor->proxy->started_ns != 0) {
-            log_line(LOG_WARN, "proxy %s: %s", interceptor->mode->name, err->text);
-            status = 0;
-        }
-    }
+    for (size_t i = 0; i < plan->n_nodes && status == 0; i++)
+        if (plan->nodes[i].place.kind != PLACE_NONE)
+            status = want_site_if_there(interceptor, &plan->nodes[i], err);
     return status;
 }
 
