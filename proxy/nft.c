@@ -106,6 +106,15 @@ static int make_context(struct nft *nft)
                : -ENOMEM;
 }
 
+/* The kernel says "not permitted" of a table that another process owns as it does of
+ * all to those without the privilege; but such a table can be seen. */
+static bool is_owned(struct nft *nft)
+{
+    char command[2 * NAME_BYTES];
+    (void)snprintf(command, sizeof command, "list table inet %s", nft->name);
+    return nft_run(nft, command, NULL) == 0;
+}
+
 int nft_create(struct nft **out, const char *name, struct errmsg *err)
 {
     struct nft *nft = calloc(1, sizeof *nft);
@@ -123,6 +132,8 @@ int nft_create(struct nft **out, const char *name, struct errmsg *err)
     (void)snprintf(command, sizeof command, "create table inet %s { flags owner; }",
                    nft->name);
     status = nft_run(nft, command, err);
+    if (status == -EPERM && is_owned(nft))
+        status = -EEXIST;
     if (status != 0) {
         nft_destroy(nft);
         return status;
