@@ -23,7 +23,7 @@
 
 #define MARK_BITS UINT32_C(0xff) /* of a mark; the rest says whose it is */
 
-static uint32_t read_incoming_drops(int fd)
+uint32_t packet_socket_drops(int fd)
 {
     uint32_t memory[SK_MEMINFO_VARS] = {0};
     socklen_t length = sizeof memory;
@@ -75,7 +75,7 @@ int packet_socket_lose(struct packet_socket *packets, int fd, uint32_t lost)
     if (lost == packets->lost)
         return 0;
     if (packets->lost == PACKETS_NONE)
-        packets->incoming_drops = read_incoming_drops(fd);
+        packets->incoming_drops = packet_socket_drops(fd);
     int status = lost == PACKETS_NONE  ? detach(fd)
                  : lost == PACKETS_ALL ? attach_all(fd)
                                        : attach_some(fd, lost);
@@ -122,7 +122,7 @@ struct packet_count packet_socket_count(struct packet_socket *packets, int fd)
 {
     struct packet_count count = {0};
     if (packets->lost != PACKETS_NONE) {
-        uint32_t drops = read_incoming_drops(fd);
+        uint32_t drops = packet_socket_drops(fd);
         count.incoming =
             drops - packets->incoming_drops; /* right when they wrap, too */
         packets->incoming_drops = drops;

@@ -40,4 +40,8 @@ struct packet_count {
 };
 struct packet_count packet_socket_count(struct packet_socket *packets, int fd);
 
+/* How many packets for the socket the kernel has thrown away, ever, for whatever reason;
+ * of one that listens: SYNs that it did not answer. Wraps. */
+uint32_t packet_socket_drops(int fd);
+
 #endif

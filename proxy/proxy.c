@@ -55,14 +55,17 @@ static void on_lease(struct timer *timer, uint64_t now_ns)
     timer_set(proxy->timers, timer, next_ns <= now_ns ? now_ns + NS_PER_S : next_ns);
 }
 
-/* While something is behind a partition, what waits there grows unseen by poll. */
+/* While something is behind a partition, what waits there grows unseen by poll, and so
+ * does what the kernel drops. */
 static void on_sample(struct timer *timer, uint64_t now_ns)
 {
     struct proxy *proxy = timer->owner;
-    bool gated = false;
+    bool again = false;
     for (struct connection *each = proxy->oldest; each; each = each->newer)
-        gated |= connection_sample_unread(each);
-    if (gated)
+        again |= connection_sample_unread(each);
+    for (struct listener *each = proxy->listeners; each; each = each->next)
+        again |= unanswered_sample(each);
+    if (again)
         timer_set(proxy->timers, timer, now_ns + SAMPLE_NS);
 }
 

@@ -97,6 +97,29 @@ void touch_stream(struct connection *connection, enum direction direction,
         journal_first(connection->proxy, counts);
 }
 
+void touch_packets(struct connection *connection, enum direction direction,
+                   const struct plan_rule *rule, uint64_t packets)
+{
+    struct connection_touch *own = packets > 0 ? find(connection, rule) : NULL;
+    struct counters_touch *counts = own ? on_link(connection, own, direction) : NULL;
+    if (!counts)
+        return;
+    uint64_t now = now_ns();
+    bool first = counters_touch_packets(counts, packets, now);
+    if (!own->counted)
+        first |= counters_touch_connection(counts, now);
+    own->counted = true;
+    if (first)
+        journal_first(connection->proxy, counts);
+}
+
+void touch_unanswered(struct proxy *proxy, struct counters_touch *counts,
+                      uint64_t packets)
+{
+    if (counters_touch_packets(counts, packets, now_ns()))
+        journal_first(proxy, counts);
+}
+
 void touch_attempt(struct connection *connection, const struct plan_rule *rule,
                    enum counters_attempt outcome)
 {
