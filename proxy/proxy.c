@@ -17,6 +17,7 @@
 #include "proxy/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
+#include "proxy/packet.h"
 #include "rules/diag.h"
 
 #include <assert.h>
@@ -147,6 +148,7 @@ void proxy_destroy(struct proxy *proxy)
     plan_put(proxy->plan);
     watch_group_destroy(proxy->watches);
     paths_destroy(proxy->paths);
+    packet_destroy(proxy->packet);
     free(proxy->notes);
     free(proxy->buffer);
     free(proxy);

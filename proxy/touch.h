@@ -26,7 +26,7 @@ void touch_stream(struct connection *connection, enum direction direction,
 
 /* So many packets of a stream of the connection vanished by the rule. */
 void touch_packets(struct connection *connection, enum direction direction,
-                   const struct plan_rule *rule, uint64_t packets);
+                   struct counters_rule *rule, uint64_t packets);
 
 /* So many SYNs were left unanswered, for a rule on a link. */
 void touch_unanswered(struct proxy *proxy, struct counters_touch *counts,
