@@ -44,6 +44,9 @@ struct intercepted {
  * it is borrowed from the site. */
 void intercepted_source(const struct intercepted *intercepted, struct dial_source *out);
 
+/* The mark of packets that its table drops on their way out of either socket. */
+uint32_t intercepted_drop_mark(const struct intercepted *intercepted);
+
 /* The connection is over; frees it. NULL is fine. */
 void intercepted_release(struct intercepted *intercepted);
 
