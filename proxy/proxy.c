@@ -14,9 +14,11 @@
 #include "proxy/change.h"
 #include "proxy/connection.h"
 #include "proxy/instance.h"
+#include "proxy/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
 #include "proxy/pipes.h"
+#include "proxy/packet.h"
 #include "rules/diag.h"
 
 #include <assert.h>
@@ -55,14 +57,17 @@ static void on_lease(struct timer *timer, uint64_t now_ns)
     timer_set(proxy->timers, timer, next_ns <= now_ns ? now_ns + NS_PER_S : next_ns);
 }
 
-/* While something is behind a partition, what waits there grows unseen by poll. */
+/* While something is behind a partition, what waits there grows unseen by poll, and so
+ * does what the kernel drops. */
 static void on_sample(struct timer *timer, uint64_t now_ns)
 {
     struct proxy *proxy = timer->owner;
-    bool gated = false;
+    bool again = false;
     for (struct connection *each = proxy->oldest; each; each = each->newer)
-        gated |= connection_sample_unread(each);
-    if (gated)
+        again |= connection_sample_unread(each);
+    for (struct listener *each = proxy->listeners; each; each = each->next)
+        again |= unanswered_sample(each);
+    if (again)
         timer_set(proxy->timers, timer, now_ns + SAMPLE_NS);
 }
 
@@ -76,8 +81,12 @@ static void on_resume(struct timer *timer, uint64_t now_ns)
 static void on_watches_empty(void *context)
 {
     struct proxy *proxy = context;
+    intercept_destroy(proxy->interceptor);
+    proxy->interceptor = NULL;
     timers_close(proxy->timers, NULL, NULL);
     proxy->timers = NULL;
+    watch_group_destroy(proxy->watches);
+    proxy->watches = NULL;
     proxy->config.on_stopped(proxy->config.context);
 }
 
@@ -142,6 +151,7 @@ void proxy_destroy(struct proxy *proxy)
     plan_put(proxy->plan);
     watch_group_destroy(proxy->watches);
     paths_destroy(proxy->paths);
+    packet_destroy(proxy->packet);
     free(proxy->notes);
     pipes_destroy(proxy->pipes);
     free(proxy->buffer);
@@ -332,6 +342,7 @@ static void begin_stop(struct proxy *proxy)
         (void)lift_all(proxy, "stopped", NULL); /* out of memory: the faults stay */
     proxy->stopping = true;
     close_listeners(proxy);
+    intercept_stop(proxy->interceptor);
     timer_clear(proxy->timers, &proxy->edge);
     timer_clear(proxy->timers, &proxy->lease);
     timer_clear(proxy->timers, &proxy->resume);

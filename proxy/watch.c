@@ -32,6 +32,7 @@ struct watch_group {
     struct watch *dead; /* owned: closed while events are handed out */
     bool dispatching;
     bool outer;                      /* watch_group_run is at it */
+    bool orphan;                     /* destroyed: goes when nobody is at it any more */
     void (*on_empty)(void *context); /* NULL = nobody asks */
     void *context;
     int open_handles; /* of the two above */
@@ -132,6 +133,8 @@ static void poll_set(struct watch_group *group)
 {
     bool wanted = group->n > 0 && !group->outer;
     int status = 0;
+    if (group->orphan)
+        return;
     if (wanted && !uv_is_active((uv_handle_t *)&group->poll))
         status = uv_poll_start(&group->poll, UV_READABLE, on_set_readable);
     else if (!wanted)
@@ -188,21 +191,29 @@ void watch_group_when_empty(struct watch_group *group, void (*on_empty)(void *co
     nudge_if_empty(group);
 }
 
+static void free_if_alone(struct watch_group *group)
+{
+    if (!group->orphan || group->outer || group->open_handles > 0)
+        return;
+    (void)close(group->set);
+    free(group);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct watch_group *group = handle->data;
-    if (--group->open_handles == 0)
-        free(group);
+    group->open_handles--;
+    free_if_alone(group);
 }
 
 void watch_group_destroy(struct watch_group *group)
 {
     if (!group)
         return;
-    assert(group->n == 0 && !group->outer);
+    assert(group->n == 0);
+    group->orphan = true;
     uv_close((uv_handle_t *)&group->poll, on_closed);
     uv_close((uv_handle_t *)&group->nudge, on_closed);
-    (void)close(group->set); /* uv_close took it out of the loop */
 }
 
 size_t watch_group_count(const struct watch_group *group)
@@ -244,6 +255,7 @@ void watch_group_run(struct watch_group *group)
             (void)uv_run(loop, UV_RUN_NOWAIT);
     }
     set_inner(group, false);
+    free_if_alone(group);
 }
 
 int watch_create(struct watch **out, struct watch_group *group, int fd, int events,

@@ -36,8 +36,8 @@ size_t watch_group_count(const struct watch_group *group);
 uv_loop_t *watch_group_loop(const struct watch_group *group);
 
 /* What uv_run with UV_RUN_DEFAULT does for the group's loop, with less between an event
- * and its watch: the epoll set is the outer loop, and libuv's the inner one. The group
- * must not be destroyed within; other groups of the loop are served too, as ever. */
+ * and its watch: the epoll set is the outer loop, and libuv's the inner one. Other
+ * groups of the loop are served too, as ever; the group may be destroyed within. */
 void watch_group_run(struct watch_group *group);
 
 /* Takes over fd, which is non-blocking, and reports these events from now on. 0; or

@@ -199,6 +199,25 @@ Test(watch, a_group_that_is_empty_already_says_so_too)
     cr_assert_eq(emptied, 1);
 }
 
+static void on_empty_destroy(void *context)
+{
+    (void)context;
+    watch_group_destroy(group);
+    group = NULL;
+}
+
+Test(watch, the_group_may_go_while_it_turns_the_loop)
+{
+    struct seen seen;
+    int other = watch_pair(&seen, UV_WRITABLE);
+    seen.victim = seen.watch;
+    watch_group_when_empty(group, on_empty_destroy, NULL);
+    watch_group_run(group);
+    cr_assert_eq(seen.times, 1);
+    cr_assert_null(group);
+    close(other);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct seen *seen = timer->data;
