@@ -103,8 +103,10 @@ struct place_draft {
 void parser_read_place(struct parser *parser, const struct yaml_node *map,
                        const struct place_draft *draft, struct rule_node *node);
 
-/* Says which nodes have the same address and so much else in common that a connection
- * could not be told to be of one or the other. */
+/* parse_apart.c */
+
+/* Says which nodes have the same address, place or owner and so much else in common
+ * that a connection could not be told to be of one or the other. */
 void parser_check_addresses(struct parser *parser);
 
 /* Once the paths are read: says which nodes nothing is known of by which a kernel mode
