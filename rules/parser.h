@@ -131,7 +131,7 @@ void parser_read_inject(struct parser *parser, const struct yaml_node *map,
 void parser_check_packets(struct parser *parser, const struct yaml_node *map,
                           const struct yaml_node *fallback, struct rule *rule);
 
-/* Whether it is a word of inject, this version's or not. */
+/* Whether it is a key of inject. */
 bool parser_is_inject_word(const char *word);
 
 /* parse_link.c */
