@@ -287,10 +287,13 @@ static int compile(struct proxy *proxy, const struct layers *layers, uint64_t no
     return status;
 }
 
-/* The last that can fail: what it has done is in force. */
-static int change_intercept(struct proxy *proxy, const struct plan *plan,
-                            struct errmsg *err)
+/* The last that can fail: what it has done is in force. Overlays have neither nodes nor
+ * ports, so that nothing is to be done for them. */
+static int change_intercept(struct proxy *proxy, const struct change *change,
+                            const struct plan *plan, struct errmsg *err)
 {
+    if (proxy->plan && change->next.items[0].rules == proxy->layers.items[0].rules)
+        return 0;
     if (proxy->plan && proxy->plan->intercept != plan->intercept) {
         errmsg_set(err,
                    "intercept: %s cannot become %s while the proxy runs: end it "
@@ -316,7 +319,7 @@ int change_commit(struct proxy *proxy, struct change *change,
     if (status == 0)
         status = packet_prepare(proxy, plan, err);
     if (status == 0)
-        status = change_intercept(proxy, plan, err);
+        status = change_intercept(proxy, change, plan, err);
     if (status != 0) {
         if (status == -ENOMEM)
             errmsg_set(err, "out of memory");

@@ -55,7 +55,7 @@ void intercepted_release(struct intercepted *intercepted);
  * transaction: 0; or -EPERM (a capability is lacking, named), -EADDRINUSE (another
  * instance intercepts some of it, named), -EINVAL (what the plan asks for cannot be,
  * said), -ENOMEM, or what the kernel says, with a sentence in err. Accepts nothing new
- * before intercept_resume. Host names are looked up here, each once in its life. */
+ * before intercept_resume. */
 int intercept_change(struct proxy *proxy, const struct plan *plan, struct errmsg *err);
 
 /* The functions below accept NULL for no interceptor. */
