@@ -270,15 +270,10 @@ static void write_both_addresses(struct writing *writing,
                                  const struct endpoint_address *from,
                                  const struct endpoint_address *to)
 {
-    static const char *const but[] = {"tcp sport != 22 tcp dport != 22 ",
-                                      "meta l4proto != { tcp, ipv6-icmp } "};
-    for (int i = 0; i < 2; i++) {
-        begin_rule(writing);
-        match_address(writing, "saddr", from->node, &from->address);
-        match_address(writing, "daddr", to->node, &to->address);
-        buffer_print(writing->out, "%s", but[i]);
-        end_rule(writing);
-    }
+    begin_rule(writing);
+    match_address(writing, "saddr", from->node, &from->address);
+    match_address(writing, "daddr", to->node, &to->address);
+    end_rule(writing);
 }
 
 /* Every packet of the link, between two named nodes. */
@@ -296,8 +291,16 @@ static void write_all_of(struct writing *writing, const char *from, const char *
         }
 }
 
+/* ssh and ICMPv6 go back to the chain that came here. (Not by two != in one rule, which
+ * nft 1.0.6 takes for one comparison of both.) */
 static void write_all_ports(struct writing *writing, uint64_t now_ns)
 {
+    const char *table = nft_table(writing->site->nft);
+    buffer_print(writing->out,
+                 "add rule inet %s packet-all tcp sport 22 return\n"
+                 "add rule inet %s packet-all tcp dport 22 return\n"
+                 "add rule inet %s packet-all meta l4proto ipv6-icmp return\n",
+                 table, table, table);
     for (size_t i = 0; i < writing->plan->n_rules; i++) {
         const struct plan_rule *rule = writing->rule = &writing->plan->rules[i];
         bool cuts = rule->ports_all && drops(rule, now_ns);
@@ -348,11 +351,11 @@ static void write_base(struct writing *writing, const char *chain, const char *h
     writing->leaves = strcmp(hook, "output") == 0;
     if (!writing->leaves)
         buffer_print(out, "add rule inet %s %s iif lo return\n", table, chain);
-    write_all_ports(writing, now_ns);
     buffer_print(out,
+                 "add rule inet %s %s jump packet-all\n"
                  "add rule inet %s %s meta l4proto != tcp return\n"
                  "add rule inet %s %s " INTERCEPT_NOT_SYN "goto packet-rest\n",
-                 table, chain, table, chain);
+                 table, chain, table, chain, table, chain);
     write_answers(writing, now_ns);
     write_losses(writing, now_ns);
 }
@@ -360,7 +363,8 @@ static void write_base(struct writing *writing, const char *chain, const char *h
 static void remove_chains(const struct writing *writing, bool enters, bool leaves)
 {
     const char *const names[] = {enters ? "packet-in" : NULL,
-                                 leaves ? "packet-out" : NULL, "packet-rest"};
+                                 leaves ? "packet-out" : NULL, "packet-rest",
+                                 "packet-all"};
     const char *table = nft_table(writing->site->nft);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i])
@@ -377,9 +381,11 @@ bool packet_rules_write(const struct intercept_site *site, const struct plan *pl
         .site = site, .plan = plan, .endpoints = endpoints, .out = out};
     bool enters = site->mode != &intercept_netns;
     bool leaves = site->mode != &intercept_tproxy;
+    const char *table = nft_table(site->nft);
     buffer_print(out,
-                 "add chain inet %s packet-rest\nflush chain inet %s packet-rest\n",
-                 nft_table(site->nft), nft_table(site->nft));
+                 "add chain inet %s packet-rest\nflush chain inet %s packet-rest\n"
+                 "add chain inet %s packet-all\nflush chain inet %s packet-all\n",
+                 table, table, table, table);
     if (enters)
         write_base(&writing, "packet-in", "prerouting", now_ns);
     if (leaves)
@@ -388,6 +394,8 @@ bool packet_rules_write(const struct intercept_site *site, const struct plan *pl
     writing.leaves = false;
     write_own(&writing);
     write_rest(&writing, now_ns);
+    writing.chain = "packet-all";
+    write_all_ports(&writing, now_ns);
     if (!writing.any)
         remove_chains(&writing, enters, leaves);
     return writing.any;

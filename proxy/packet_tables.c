@@ -115,7 +115,8 @@ bool packet_tables_sample(struct proxy *proxy, uint64_t now_ns)
 static int install(struct proxy *proxy, const struct intercept_site *site,
                    const char *text, struct errmsg *err)
 {
-    static const char *const chains[] = {"packet-in", "packet-out", "packet-rest"};
+    static const char *const chains[] = {"packet-in", "packet-out", "packet-rest",
+                                         "packet-all"};
     struct buffer all = {0};
     const char *table = nft_table(site->nft);
     for (size_t i = 0; i < sizeof chains / sizeof *chains; i++)

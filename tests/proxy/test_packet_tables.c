@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -216,4 +217,107 @@ Test(packet_tables, those_that_pass_by_are_cut_with_redirect)
 Test(packet_tables, those_that_pass_by_are_cut_with_netns)
 {
     check_cut("netns", false);
+}
+
+/* With `ports: all` every packet goes, but those of ssh. */
+static void check_all_ports(const char *mode)
+{
+    int any = netlab_listen(&lab, 2, AF_INET, 9999);
+    int ssh = netlab_listen(&lab, 2, AF_INET, 22);
+    start(mode);
+    struct net_pair pair, help;
+    pair.client = netlab_connect(&lab, &net, 1, AF_INET, "10.77.2.2", 9999);
+    pair.server = net_accept(&net, any);
+    help.client = netlab_connect(&lab, &net, 1, AF_INET, "10.77.2.2", 22);
+    help.server = net_accept(&net, ssh);
+    static const char rule[] =
+        "  - { name: gone, partition: [[n1], [n2]], how: drop, ports: all }";
+    net_apply(&net, "gone", "%s", rule);
+    netlab_run(&lab, 1, "bash -c 'echo > /dev/udp/10.77.2.2/53' 2>/dev/null || true");
+    net_remove(&net, "gone");
+    cr_expect_eq(counts()->packets_dropped, 1, "the datagram");
+    net_apply(&net, "gone", "%s", rule);
+    net_say(&net, pair.client, "asked");
+    check_talk(help);
+    net_hear_nothing(&net, pair.server, 50 * NS_PER_MS);
+    net_remove(&net, "gone");
+    net_hear(&net, pair.server, "asked");
+    net_part(pair);
+    net_part(help);
+    close(any);
+    close(ssh);
+    net_close(&net);
+}
+
+Test(packet_tables, all_ports_are_cut_but_that_of_ssh_with_tproxy)
+{
+    check_all_ports("tproxy");
+}
+
+Test(packet_tables, all_ports_are_cut_but_that_of_ssh_with_redirect)
+{
+    check_all_ports("redirect");
+}
+
+Test(packet_tables, all_ports_are_cut_but_that_of_ssh_with_netns)
+{
+    check_all_ports("netns");
+}
+
+Test(packet_tables, a_window_closes_by_itself_and_leaves_no_chain)
+{
+    int listener = netlab_listen(&lab, 2, AF_INET, PORT);
+    start("tproxy");
+    net_apply(&net, "gone",
+              "  - { name: gone, partition: [[n1], [n2]], how: drop, when: { for: "
+              "500ms } }");
+    netlab_run(&lab, 0, "nft list chain inet netsplit_0 packet-in >/dev/null");
+    int client = netlab_dial(&lab, 1, AF_INET, "10.77.2.2", PORT);
+    struct pollfd fd = {.fd = client, .events = POLLOUT};
+    net_idle(&net, 50 * NS_PER_MS);
+    cr_assert_eq(poll(&fd, 1, 0), 0);
+    net_wait(&net, client, POLLOUT); /* its kernel has sent another one */
+    close(net_accept(&net, listener));
+    netlab_run(&lab, 0, "! nft list table inet netsplit_0 | grep -q packet-");
+    cr_expect_eq(counts()->packets_dropped, 1);
+    close(client);
+    close(listener);
+    net_close(&net);
+}
+
+Test(packet_tables, a_node_inside_the_network_of_another_is_not_that_one)
+{
+    int listener = netlab_listen(&lab, 2, AF_INET, PORT);
+    net_start(&net, "netsplit: 1\nintercept: tproxy\nports: [5432]\nnodes:\n"
+                    "  apps: 10.77.0.0/16\n  n1: 10.77.1.2\n  n2: 10.77.2.2\n");
+    net_apply(&net, "gone", "  - { name: gone, partition: [[apps], [n2]], how: drop }");
+    cr_expect_eq(outcome(3, "10.77.2.2", 150 * NS_PER_MS), EAGAIN, "one of apps");
+    cr_expect_eq(outcome(1, "10.77.2.2", NET_PATIENCE_NS), 0, "n1 is none");
+    close(listener);
+    net_close(&net);
+}
+
+Test(packet_tables, who_is_told_by_user_is_refused_by_user)
+{
+    int listener = netlab_listen(&lab, 0, AF_INET, 5433);
+    net_start(&net, "netsplit: 1\nintercept: redirect\nnodes:\n"
+                    "  a: { address: 127.0.0.1, ports: [5432], uid: 4711 }\n"
+                    "  b: { address: 127.0.0.1, ports: [5433], uid: 4712 }\n");
+    net_apply(
+        &net, "gone",
+        "  - { name: gone, match: { from: a, to: b }, inject: { refuse: true } }");
+    (void)setfsuid(4711); /* a socket's owner is the file system's user */
+    int refused = netlab_dial(&lab, 0, AF_INET, "127.0.0.1", 5433);
+    (void)setfsuid(0);
+    int error = 0;
+    socklen_t length = sizeof error;
+    net_wait(&net, refused, POLLOUT);
+    cr_assert_eq(getsockopt(refused, SOL_SOCKET, SO_ERROR, &error, &length), 0);
+    cr_expect_eq(error, ECONNREFUSED);
+    close(refused);
+    close(netlab_connect(&lab, &net, 0, AF_INET, "127.0.0.1", 5433));
+    net_remove(&net, "gone");
+    cr_expect_eq(counts()->attempts_refused, 1);
+    close(listener);
+    net_close(&net);
 }
