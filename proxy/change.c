@@ -17,6 +17,7 @@
 #include "proxy/journal.h"
 #include "proxy/listener.h"
 #include "proxy/packet.h"
+#include "proxy/packet_tables.h"
 #include "proxy/touch.h"
 #include "rules/buffer.h"
 #include "rules/diag.h"
@@ -264,6 +265,7 @@ void change_pass_edges(struct proxy *proxy, uint64_t now_ns)
         newer = each->newer;
         connection_rematch(each, now_ns);
     }
+    packet_tables_follow(proxy, now_ns);
     timer_set(proxy->timers, &proxy->edge, plan_next_edge(proxy->plan, now_ns));
     timer_set(proxy->timers, &proxy->sample, now_ns);
 }
@@ -272,6 +274,7 @@ static void swap(struct proxy *proxy, struct change *change, struct plan *plan,
                  const struct prepared *prepared, uint64_t now_ns)
 {
     note_departures(proxy, plan);
+    packet_tables_read(proxy, now_ns); /* what is there is of the old plan */
     struct plan *old_plan = proxy->plan;
     struct layers old_layers = proxy->layers;
     proxy->plan = plan;

@@ -117,6 +117,9 @@ static int say_ready(struct run *run)
     proxy_status(run->proxy, &status);
     buffer_print(&line, "ready");
     proxy_each_listener(run->proxy, add_listener, &line);
+    if (strcmp(proxy_intercept(run->proxy), "listen") != 0)
+        buffer_print(&line, " intercept=%s bypassing=%zu", proxy_intercept(run->proxy),
+                     proxy_each_bypassing(run->proxy, NULL, NULL));
     buffer_print(&line, " control=%s seed=%llu\n", run->control_path,
                  (unsigned long long)status.seed);
     int result = run->ready_path ? write_ready_file(run, buffer_text(&line)) : 0;
@@ -378,11 +381,12 @@ int cmd_proxy(int argc, char **argv)
     const struct option_command command = {
         .name = "proxy",
         .usage = "-f RULES | LISTEN:UPSTREAM...",
-        .help =
-            "Sits on TCP paths and injects the faults that rules say. Prints one\n"
-            "line, `ready NAME=ADDR:PORT ... control=PATH seed=N`, when every\n"
-            "listener is open. LISTEN is PORT or ADDR:PORT, UPSTREAM is HOST:PORT;\n"
-            "port 0 is the kernel's choice. SIGHUP reads the rules again.",
+        .help = "Sits on TCP paths and injects the faults that rules say. Prints one\n"
+                "line, `ready NAME=ADDR:PORT ... control=PATH seed=N`, when every\n"
+                "listener is open; with `intercept:` in the rules also intercept=MODE\n"
+                "bypassing=N, the connections that were there before. LISTEN is PORT "
+                "or ADDR:PORT, UPSTREAM is HOST:PORT;\n"
+                "port 0 is the kernel's choice. SIGHUP reads the rules again.",
         .rows = rows,
     };
     int rest;

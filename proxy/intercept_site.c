@@ -247,6 +247,7 @@ static void destroy(struct intercept_site *site)
     endpoints_close(&site->own);
     free(site->text);
     free(site->undo);
+    free(site->packet_text);
     free(site);
 }
 
