@@ -249,14 +249,22 @@ static int start_rules(struct run *run, char **operands, size_t n)
     return result;
 }
 
+static void note_kernel_object(void *context, const char *text)
+{
+    const struct run *run = context;
+    (void)rundir_add_kernel(run->record, text); /* it goes with us in any case */
+}
+
 static int start_control(struct run *run)
 {
     struct errmsg err = {0};
     if (rundir_control_path(run->control, run->control_path, &err) == 0 &&
         rundir_record_open(&run->record, "proxy", &err) == 0 &&
         rundir_add_path(run->record, run->control_path) == 0 &&
-        api_start(&run->api, run->proxy, run->control_path, &err) == 0)
+        api_start(&run->api, run->proxy, run->control_path, &err) == 0) {
+        proxy_each_kernel_object(run->proxy, note_kernel_object, run);
         return EXIT_DONE;
+    }
     fprintf(stderr, "netsplit proxy: %s\n", err.text[0] ? err.text : "out of memory");
     return EXIT_ENVIRONMENT;
 }

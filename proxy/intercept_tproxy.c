@@ -139,8 +139,9 @@ static void end(const struct intercept_site *site)
 {
     uint32_t mark = intercept_mark(site->number, INTERCEPT_MARK_DIVERTED);
     const uint32_t mask = INTERCEPT_MARK_MASK | INTERCEPT_MARK_DIVERTED;
-    policy_route_remove(AF_INET, mark, mask, route_table(site));
-    policy_route_remove(AF_INET6, mark, mask, route_table(site));
+    /* What cannot be removed does nothing, and `netsplit clean` removes it. */
+    (void)policy_route_remove(AF_INET, mark, mask, route_table(site));
+    (void)policy_route_remove(AF_INET6, mark, mask, route_table(site));
 }
 
 const struct intercept_mode intercept_tproxy = {

@@ -192,6 +192,12 @@ const char *proxy_rule_state_name(enum proxy_rule_state state);
 /* How it gets at connections: "listen", "tproxy", "redirect", "netns". */
 const char *proxy_intercept(const struct proxy *proxy);
 
+/* What it has made in the kernel for that, as one line each: "table inet netsplit_0 in
+ * /run/netns/r1". */
+typedef void (*proxy_kernel_fn)(void *context, const char *text);
+void proxy_each_kernel_object(const struct proxy *proxy, proxy_kernel_fn visit,
+                              void *context);
+
 /* Connections that would be intercepted if they were opened now, but were there before,
  * and so pass by. Of those that come through this host only the ones are known that
  * have sent something in the last minute. */
