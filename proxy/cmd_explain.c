@@ -341,7 +341,7 @@ static int match(struct explaining *explaining)
         return complain_of_node(explaining, explaining->to);
     if (explaining->port == 0)
         explaining->port = guess_port(explaining);
-    explaining->paths = paths_create(NULL);
+    explaining->paths = paths_create(NULL, NULL);
     struct path *path = explaining->paths
                             ? paths_find(explaining->paths, explaining->from,
                                          explaining->to, explaining->port)

@@ -93,7 +93,7 @@ static void on_drained(struct timer *timer, uint64_t now_ns)
 static int make_parts(struct proxy *proxy)
 {
     proxy->buffer = malloc(PROXY_READ_BYTES);
-    proxy->paths = paths_create(NULL);
+    proxy->paths = paths_create(NULL, NULL);
     proxy->watches = watch_group_create(proxy->config.loop);
     if (!proxy->buffer || !proxy->paths || !proxy->watches)
         return -ENOMEM;
