@@ -422,7 +422,7 @@ static struct connection *make(struct listener *listener, const char *client_tex
     connection->client.connection = connection->server.connection = connection;
     connection->match = path_open(path, now_ns);
     connection->counts = (struct counters_connection){
-        .number = proxy->next_connection + 1,
+        .number = ++proxy->front->last_connection,
         .ordinal = connection->match.ordinal,
         .listener = listener->name,
         .client = connection->client_text,
@@ -460,7 +460,6 @@ void connection_open(struct listener *listener, int fd,
         budget_release_connection(proxy);
         return;
     }
-    proxy->next_connection++;
     link_to_proxy(connection);
     counters_connection_add(proxy->config.counters, &connection->counts);
     connection->counts.to_server->attempts++;
