@@ -64,7 +64,8 @@ static void teardown(void)
 
 TestSuite(threads, .init = setup, .fini = teardown, .timeout = 120);
 
-/* The rule file: two paths to the server, from c and from d, and what follows. */
+/* The rule file: a path from c to s and one from d to t, which is the same server by its
+ * name, and what follows. */
 static void write_rules(const char *more, ...) __attribute__((format(printf, 1, 2)));
 static void write_rules(const char *more, ...)
 {
@@ -74,10 +75,11 @@ static void write_rules(const char *more, ...)
     cr_assert_not_null(to);
     (void)fprintf(to,
                   "netsplit: 1\nseed: 7\nnodes:\n  c: {}\n  d: {}\n"
-                  "  s: { address: 127.0.0.1, ports: [%u] }\nlisten:\n"
+                  "  s: { address: 127.0.0.1, ports: [%u] }\n"
+                  "  t: { address: localhost, ports: [%u] }\nlisten:\n"
                   "  - { name: one, address: \"127.0.0.1:0\", from: c, to: s }\n"
-                  "  - { name: two, address: \"127.0.0.1:0\", from: d, to: s }\n",
-                  traffic.port);
+                  "  - { name: two, address: \"127.0.0.1:0\", from: d, to: t }\n",
+                  traffic.port, traffic.port);
     va_start(args, more);
     (void)vfprintf(to, more, args);
     va_end(args);
@@ -459,6 +461,98 @@ Test(threads, their_number_changes_no_decision)
     draw("1", alone, CONNECTIONS);
     draw("4", together, CONNECTIONS);
     cr_assert_arr_eq(alone, together, sizeof alone);
+}
+
+/* Opens connections, says something, and closes them, one after the other. Whether they
+ * get through is for the rules to say. */
+struct storm {
+    pthread_t thread;
+    uint16_t port;
+    _Atomic uint64_t opened;
+    _Atomic bool over;
+};
+
+static void *storm(void *arg)
+{
+    struct storm *own = arg;
+    const struct timeval patience = {.tv_usec = 20000};
+    while (!own->over) {
+        char bytes[2000] = {0};
+        int fd = traffic_connect(own->port);
+        if (fd < 0)
+            continue;
+        own->opened++;
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        (void)send(fd, bytes, sizeof bytes, MSG_NOSIGNAL);
+        (void)recv(fd, bytes, sizeof bytes, MSG_WAITALL);
+        (void)close(fd);
+    }
+    return NULL;
+}
+
+static uint64_t budget_used(const char *name)
+{
+    json_t *status = ask("status"), *budget;
+    uint64_t used = 0;
+    size_t i;
+    json_array_foreach(
+        json_object_get(status, "budgets"), i,
+        budget) if (strcmp(json_string_value(json_object_get(budget, "name")), name) ==
+                    0) used = number(budget, "used");
+    json_decref(status);
+    return used;
+}
+
+static const char storm_rules[] =
+    "rules:\n"
+    "  - { name: now-and-then, inject: { delay: 3ms },\n"
+    "      when: { after: 10ms, for: 15ms, every: 40ms } }\n"
+    "  - { name: cut-at-times, cut: { from: c, to: s },\n"
+    "      when: { after: 100ms, for: 30ms, every: 150ms } }\n"
+    "  - { name: ends, match: { from: d }, probability: 20%,\n"
+    "      inject: { reset: { after: 1kB } } }\n";
+
+Test(threads, connections_that_come_and_go_while_rules_change_leave_nothing_behind)
+{
+    static const char *const overlays[] = {
+        "add x c s delay=1ms jitter=1ms",
+        "add x any any discard=true --for 50ms",
+        "add x d t half_open=to_server",
+        "add x c s slice.size=100B",
+        "add x c s refuse=true",
+        "add x c s rate=1MB/s scope=link",
+        "partition 'c / s' --how reset --as x",
+    };
+    enum { OVERLAYS = sizeof overlays / sizeof *overlays, STORMS = 6 };
+    struct storm storms[STORMS] = {0};
+    uint64_t opened = 0;
+    write_rules("%s", storm_rules);
+    start_proxy("4");
+    for (int i = 0; i < STORMS; i++) {
+        storms[i].port = port_of(i % 2 ? "one" : "two");
+        cr_assert_eq(pthread_create(&storms[i].thread, NULL, storm, &storms[i]), 0);
+    }
+    for (int i = 0; i < 3 * OVERLAYS; i++) {
+        ctl("%s", overlays[i % OVERLAYS]);
+        ctl("connections");
+        (void)poll(NULL, 0, 50);
+    }
+    ctl("clear");
+    for (int i = 0; i < STORMS; i++) {
+        storms[i].over = true;
+        cr_assert_eq(pthread_join(storms[i].thread, NULL), 0);
+        opened += storms[i].opened;
+    }
+    while (total("connections_open") > 0)
+        (void)poll(NULL, 0, 10);
+    cr_assert_leq(total("connections"), opened);
+    cr_assert_gt(total("connections"), 0);
+    cr_assert_eq(total("attempts_held_now"), 0);
+    cr_assert_eq(total("held_bytes"), 0);
+    cr_assert_eq(budget_used("held_bytes"), 0);
+    cr_assert_eq(budget_used("connections"), 0);
+    cr_assert_eq(budget_used("descriptors"), 0);
+    end_proxy();
 }
 
 Test(threads, a_number_out_of_range_is_bad_usage)
