@@ -48,6 +48,7 @@
  *   RULE: { "name": "split", "origin": "base" | overlay,
  *     "state": "waiting"|"active"|"inactive"|"off"|"removed",
  *     "how": "stall" | ... | null   (of a link rule: what is really done),
+ *     "fallback": "needs CAP_NET_ADMIN" | null   (why it does its fallback instead),
  *     "touched": true,              (did anything at all: felt)
  *     "touched_bytes", "held_bytes" (now), "released_bytes", "discarded_bytes",
  *     "connections", "connections_reset", "attempts_held", "attempts_held_now",
@@ -58,8 +59,8 @@
  *     Rules of the plan in its order, then those that are gone but touched something.
  *     Counts are of (origin, name), over reloads; give each fault an overlay name of
  *     its own, or take differences.
- *   LINK: { "from", "to", "passed_bytes", "held_bytes" (now), "discarded_bytes",
- *     "connections", "connections_open", "attempts", "attempts_held_now",
+ *   LINK: { "from", "to", "passed_bytes", "spliced_bytes" (read without being
+ *     copied), "held_bytes" (now), "discarded_bytes", "connections", "connections_open", "attempts", "attempts_held_now",
  *     "attempts_failed" }
  *
  * GET /v1/connections

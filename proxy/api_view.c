@@ -108,7 +108,7 @@ static void set_numbers(json_t *object, const struct number *numbers, size_t n)
 
 static json_t *rule_row(const struct counters *counters,
                         const struct counters_rule *rule, const char *state,
-                        const char *how)
+                        const char *how, const char *fallback)
 {
     const struct number numbers[] = {
         {"touched_bytes", rule->touched_bytes},
@@ -123,12 +123,12 @@ static json_t *rule_row(const struct counters *counters,
         {"attempts_reset", rule->attempts_reset},
         {"packets_dropped", rule->packets_dropped},
     };
-    json_t *row = json_pack("{s:s, s:s, s:s, s:s?, s:b, s:o, s:o, s:o}", "name",
-                            rule->name, "origin", rule->origin, "state", state, "how",
-                            how, "touched", (int)counters_rule_was_touched(rule),
-                            "first_touched_ns", moment(rule->first_touched_ns),
-                            "last_touched_ns", moment(rule->last_touched_ns), "links",
-                            links_of_rule(counters, rule));
+    json_t *row = json_pack(
+        "{s:s, s:s, s:s, s:s?, s:s?, s:b, s:o, s:o, s:o}", "name", rule->name, "origin",
+        rule->origin, "state", state, "how", how, "fallback", fallback, "touched",
+        (int)counters_rule_was_touched(rule), "first_touched_ns",
+        moment(rule->first_touched_ns), "last_touched_ns",
+        moment(rule->last_touched_ns), "links", links_of_rule(counters, rule));
     if (row)
         set_numbers(row, numbers, sizeof numbers / sizeof *numbers);
     return row;
@@ -145,9 +145,10 @@ static void add_rule(void *context, const struct proxy_rule_view *view)
     const struct counters_rule *rule =
         counters_rule(rules->counters, view->origin, view->name);
     if (rule)
-        (void)json_array_append_new(
-            rules->rows, rule_row(rules->counters, rule,
-                                  proxy_rule_state_name(view->state), view->how));
+        (void)json_array_append_new(rules->rows,
+                                    rule_row(rules->counters, rule,
+                                             proxy_rule_state_name(view->state),
+                                             view->how, view->fallback));
 }
 
 static bool is_listed(const json_t *rows, size_t n, const struct counters_rule *rule)
@@ -172,7 +173,7 @@ static json_t *list_rules(const struct proxy *proxy, struct counters *counters)
          rule = rule->next)
         if (counters_rule_was_touched(rule) && !is_listed(rules.rows, n, rule))
             (void)json_array_append_new(
-                rules.rows, rule_row(rules.counters, rule, "removed", NULL));
+                rules.rows, rule_row(rules.counters, rule, "removed", NULL, NULL));
     return rules.rows;
 }
 
@@ -180,6 +181,7 @@ static json_t *link_row(const struct counters_link *link)
 {
     const struct number numbers[] = {
         {"passed_bytes", link->passed_bytes},
+        {"spliced_bytes", link->spliced_bytes},
         {"held_bytes", link->held_bytes_now},
         {"discarded_bytes", link->discarded_bytes},
         {"connections", link->connections},
@@ -199,6 +201,7 @@ static json_t *sum_links(const struct counters *counters)
     struct counters_link sum = {.from = "", .to = ""};
     for (const struct counters_link *link = counters->links; link; link = link->next) {
         sum.passed_bytes += link->passed_bytes;
+        sum.spliced_bytes += link->spliced_bytes;
         sum.held_bytes_now += link->held_bytes_now;
         sum.discarded_bytes += link->discarded_bytes;
         sum.connections += link->connections;

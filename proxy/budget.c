@@ -19,6 +19,7 @@
 enum {
     BUDGET_LEAST_BYTES = 4096,
     DESCRIPTORS_EACH = 2, /* of a connection */
+    DESCRIPTORS_OF_PIPE = 2,
     /* For the loop, the journal, lookups, and above all the control socket: who has run
      * out of descriptors must still be able to say `ctl clear`. */
     DESCRIPTORS_KEPT = 24,
@@ -68,10 +69,8 @@ size_t budget_room(struct proxy *proxy, size_t held_bytes)
 {
     const struct counters_budget *budget = budget_of(proxy, BUDGET_HELD_BYTES);
     uint64_t used = budget->used_now;
-    if (used < budget->limit) {
-        uint64_t room = budget->limit - used;
-        return room < PROXY_READ_BYTES ? (size_t)room : PROXY_READ_BYTES;
-    }
+    if (used < budget->limit)
+        return budget->limit - used;
     return held_bytes == 0 ? BUDGET_LEAST_BYTES : 0;
 }
 
@@ -110,6 +109,18 @@ bool budget_take_connection(struct proxy *proxy, enum counters_budget_kind *lack
         return true;
     (void)counters_budget_release(connections, 1);
     return false;
+}
+
+bool budget_take_pipe(struct proxy *proxy)
+{
+    struct counters_budget *budget = budget_of(proxy, BUDGET_DESCRIPTORS);
+    return budget->used_now + DESCRIPTORS_OF_PIPE <= budget->limit &&
+           counters_budget_take(budget, DESCRIPTORS_OF_PIPE);
+}
+
+void budget_release_pipe(struct proxy *proxy)
+{
+    counters_budget_release(budget_of(proxy, BUDGET_DESCRIPTORS), DESCRIPTORS_OF_PIPE);
 }
 
 void budget_release_connection(struct proxy *proxy)

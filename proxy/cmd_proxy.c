@@ -312,7 +312,7 @@ static int run_instance(struct run *run, char **operands, size_t n)
         result = EXIT_ENVIRONMENT;
     if (result != EXIT_DONE)
         proxy_stop(run->proxy, 0);
-    (void)uv_run(&run->loop, UV_RUN_DEFAULT);
+    proxy_run(run->proxy);
     proxy_destroy(run->proxy);
     journal_file_close(run->journal_file);
     (void)uv_run(&run->loop, UV_RUN_DEFAULT); /* what these two have closed */

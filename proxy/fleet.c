@@ -12,8 +12,8 @@
  * thing, the first touch of a rule on a link, is told once.
  *
  * The end: each shard stops by itself and says so; when the last has, the front's
- * on_stopped is called. The threads still answer until fleet_destroy, which joins them
- * and closes their loops from the front's thread.
+ * on_stopped is called. The threads still answer until fleet_destroy, at which each
+ * closes what is left of its shard and ends when its loop is empty.
  *
  * Starting can fail, and then what was started is ended again. Nothing else can: an
  * event that finds its queue full is counted, and the journal tells how many were. */
@@ -194,6 +194,16 @@ static void on_shard_stopped(void *context)
     on_event(fleet);
 }
 
+/* Closes all that is on the member's loop. */
+static void close_shard(struct member *member)
+{
+    proxy_destroy(member->shard);
+    member->shard = NULL;
+    if (member->has_call)
+        uv_close((uv_handle_t *)&member->call, NULL);
+    member->has_call = false;
+}
+
 /* In the member's thread: waits while the front holds it. */
 static void on_call(uv_async_t *call)
 {
@@ -210,7 +220,7 @@ static void on_call(uv_async_t *call)
     bool leaves = fleet->leaving;
     uv_mutex_unlock(&fleet->mutex);
     if (leaves)
-        uv_stop(&member->loop);
+        close_shard(member);
 }
 
 static void call_all(struct fleet *fleet)
@@ -264,7 +274,7 @@ struct counters *fleet_counters(struct fleet *fleet)
 static void run_loop(void *arg)
 {
     struct member *member = arg;
-    (void)uv_run(&member->loop, UV_RUN_DEFAULT); /* until uv_stop */
+    proxy_run(member->shard); /* until close_shard */
 }
 
 /* Signals are for the front's loop: the thread is born with all of them blocked. */
@@ -374,12 +384,11 @@ int fleet_create(struct fleet **out, struct proxy *front)
     return 0;
 }
 
-/* Its thread has ended: what is left on its loop is closed from here. */
+/* Its thread has ended, or never began. */
 static void close_member(struct member *member)
 {
-    proxy_destroy(member->shard);
-    if (member->has_call)
-        uv_close((uv_handle_t *)&member->call, NULL);
+    if (!member->runs)
+        close_shard(member);
     if (member->has_loop) {
         (void)uv_run(&member->loop, UV_RUN_DEFAULT);
         int status = uv_loop_close(&member->loop);

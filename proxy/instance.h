@@ -20,7 +20,10 @@ enum {
 
 struct connection;
 struct counters_rule;
+struct interceptor;
 struct listener;
+struct pipes;
+struct packet;
 
 struct proxy_rule_note {
     struct counters_rule *counts; /* NULL = not looked up yet; else counters.h's */
@@ -41,10 +44,13 @@ struct proxy {
     struct layers layers;       /* what the plan was compiled from */
     struct listener *listeners; /* owned, in file order */
     struct listener *retired;   /* owned: closed, but connections still name them */
+    struct interceptor *interceptor;    /* owned; NULL: there are listeners only */
     struct connection *oldest, *newest; /* owned, by age */
     struct proxy_rule_note *notes;      /* owned; by slot of a rule */
     size_t n_notes;
+    struct packet *packet; /* owned; NULL = no rule needed it yet */
     unsigned char *buffer; /* owned: PROXY_READ_BYTES */
+    struct pipes *pipes;   /* owned */
     struct timer edge;     /* a window of some rule opens or closes */
     struct timer lease;    /* an overlay ends */
     struct timer sample;   /* looks at what waits unread behind partitions */

@@ -16,8 +16,11 @@
 #include "proxy/connection.h"
 #include "proxy/fleet.h"
 #include "proxy/instance.h"
+#include "proxy/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
+#include "proxy/pipes.h"
+#include "proxy/packet.h"
 #include "rules/diag.h"
 #include "rules/shared.h"
 
@@ -60,14 +63,17 @@ static void on_lease(struct timer *timer, uint64_t now_ns)
     timer_set(proxy->timers, timer, next_ns <= now_ns ? now_ns + NS_PER_S : next_ns);
 }
 
-/* While something is behind a partition, what waits there grows unseen by poll. */
+/* While something is behind a partition, what waits there grows unseen by poll, and so
+ * does what the kernel drops. */
 static void on_sample(struct timer *timer, uint64_t now_ns)
 {
     struct proxy *proxy = timer->owner;
-    bool gated = false;
+    bool again = false;
     for (struct connection *each = proxy->oldest; each; each = each->newer)
-        gated |= connection_sample_unread(each);
-    if (gated)
+        again |= connection_sample_unread(each);
+    for (struct listener *each = proxy->listeners; each; each = each->next)
+        again |= unanswered_sample(each);
+    if (again)
         timer_set(proxy->timers, timer, now_ns + SAMPLE_NS);
 }
 
@@ -81,8 +87,12 @@ static void on_resume(struct timer *timer, uint64_t now_ns)
 static void on_watches_empty(void *context)
 {
     struct proxy *proxy = context;
+    intercept_destroy(proxy->interceptor);
+    proxy->interceptor = NULL;
     timers_close(proxy->timers, NULL, NULL);
     proxy->timers = NULL;
+    watch_group_destroy(proxy->watches);
+    proxy->watches = NULL;
     proxy->config.on_stopped(proxy->config.context);
 }
 
@@ -91,20 +101,20 @@ static void on_drained(struct timer *timer, uint64_t now_ns)
     (void)now_ns;
     struct proxy *proxy = timer->owner;
     while (proxy->oldest)
-        connection_stop(proxy->oldest);
-    if (watch_group_count(proxy->watches) == 0)
-        on_watches_empty(proxy);
+        connection_stop(proxy->oldest); /* the last brings on_watches_empty */
 }
 
 static int make_parts(struct proxy *proxy)
 {
     proxy->buffer = malloc(PROXY_READ_BYTES);
+    proxy->pipes = pipes_create(proxy);
     proxy->paths =
         proxy->front->shared ? paths_create(NULL, proxy->front->shared) : NULL;
-    proxy->watches = watch_group_create(proxy->config.loop);
-    if (!proxy->buffer || !proxy->paths || !proxy->watches)
+    if (!proxy->buffer || !proxy->pipes || !proxy->paths)
         return -ENOMEM;
-    int status = timers_create(&proxy->timers, proxy->config.loop);
+    int status = watch_group_create(&proxy->watches, proxy->config.loop);
+    if (status == 0)
+        status = timers_create(&proxy->timers, proxy->config.loop);
     if (status != 0)
         return status;
     return timers_reserve(proxy->timers, TIMERS_OF_INSTANCE);
@@ -176,7 +186,9 @@ void proxy_destroy(struct proxy *proxy)
     watch_group_destroy(proxy->watches);
     paths_destroy(proxy->paths);
     shared_destroy(proxy->shared);
+    packet_destroy(proxy->packet);
     free(proxy->notes);
+    pipes_destroy(proxy->pipes);
     free(proxy->buffer);
     free(proxy);
 }
@@ -364,6 +376,7 @@ static void end_listening(struct proxy *proxy)
 {
     proxy->stopping = true;
     close_listeners(proxy);
+    intercept_stop(proxy->interceptor);
     timer_clear(proxy->timers, &proxy->resume);
     watch_group_when_empty(proxy->watches, on_watches_empty, proxy);
 }
@@ -399,4 +412,9 @@ void proxy_stop(struct proxy *proxy, uint64_t drain_ns)
     for (size_t i = 0; i < fleet_size(proxy); i++)
         set_patience(fleet_shard(proxy, i), drain_ns, now);
     fleet_let_go(proxy->fleet);
+}
+
+void proxy_run(struct proxy *proxy)
+{
+    watch_group_run(proxy->watches);
 }

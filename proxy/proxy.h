@@ -122,6 +122,10 @@ int proxy_heal(struct proxy *proxy, struct proxy_commit *commit);
  * A host name that is still being looked up may keep the loop alive past on_stopped. */
 void proxy_stop(struct proxy *proxy, uint64_t drain_ns);
 
+/* Runs the instance's loop as uv_run with UV_RUN_DEFAULT would, with less between an
+ * event and its connection. Any uv_run does as well. */
+void proxy_run(struct proxy *proxy);
+
 /* What there is, for status pages. The texts and pointers of a view are borrowed until
  * the visitor returns; visitors change nothing.
  *
@@ -186,7 +190,8 @@ struct proxy_rule_view {
     const char *name;
     const char *origin; /* "base", or the overlay's name: as in counters.h */
     enum proxy_rule_state state;
-    const char *how; /* of a link rule, what is really done: "stall"; else NULL */
+    const char *how;      /* of a link rule, what is really done: "stall"; else NULL */
+    const char *fallback; /* why it does its fallback instead; else NULL */
 };
 typedef void (*proxy_rule_fn)(void *context, const struct proxy_rule_view *view);
 /* Those of the plan that runs, in its order. */

@@ -91,6 +91,14 @@ bool chain_is_transparent(const struct chain *chain)
            !chain->is_broken && chain_is_empty(chain);
 }
 
+bool chain_changes_bytes(const struct chain *chain)
+{
+    for (size_t i = 0; i < chain->n_stages; i++)
+        if (chain->stages[i].fault->changes)
+            return true;
+    return false;
+}
+
 void chain_bypass(struct chain *chain, size_t n)
 {
     assert(chain_is_transparent(chain));
