@@ -266,9 +266,9 @@ static json_t *show_status(const struct api *api)
 enum MHD_Result api_get_status(struct api_request *request)
 {
     struct proxy *proxy = request->api->proxy;
-    proxy_hold(proxy);
+    proxy_freeze(proxy);
     json_t *object = show_status(request->api);
-    proxy_let_go(proxy);
+    proxy_thaw(proxy);
     return api_answer(request, MHD_HTTP_OK, object);
 }
 

@@ -5,7 +5,7 @@
  * others retire; the plan is swapped; what became of each rule is journalled; every
  * listener and every connection is looked at again. All of it happens between two turns
  * of the loop, so that no connection sees half a plan: with several threads, while all
- * of them are held (fleet.h), from before the moment that the commit bears.
+ * of them are frozen (fleet.h), from before the moment that the commit bears.
  *
  * Live connections are matched one after the other: O(connections). A path's match is
  * computed once for all of its connections (rules/match.h). */
@@ -351,9 +351,9 @@ static int change_intercept(struct proxy *proxy, const struct change *change,
     return intercept_change(proxy, plan, err);
 }
 
-static int commit_held(struct proxy *proxy, struct change *change,
-                       struct proxy_commit *commit, struct diag *diag,
-                       struct errmsg *err)
+static int commit_frozen(struct proxy *proxy, struct change *change,
+                         struct proxy_commit *commit, struct diag *diag,
+                         struct errmsg *err)
 {
     struct plan *plan = NULL;
     struct prepared *prepared = NULL;
@@ -386,8 +386,8 @@ static int commit_held(struct proxy *proxy, struct change *change,
 int change_commit(struct proxy *proxy, struct change *change,
                   struct proxy_commit *commit, struct diag *diag, struct errmsg *err)
 {
-    fleet_hold(proxy->fleet);
-    int status = commit_held(proxy, change, commit, diag, err);
-    fleet_let_go(proxy->fleet);
+    fleet_freeze(proxy->fleet);
+    int status = commit_frozen(proxy, change, commit, diag, err);
+    fleet_thaw(proxy->fleet);
     return status;
 }

@@ -380,7 +380,8 @@ int cmd_proxy(int argc, char **argv)
          "files and sockets, two a connection (default: the hard limit)",
          LEAST_DESCRIPTORS, INT32_MAX},
         {"threads", 0, OPTION_NUMBER, &run.threads, "N",
-         "loops, each in a thread of its own (default 1)", 1, PROXY_THREADS_MAX},
+         "loops, each in a thread of its own (default 1); the first one intercepts", 1,
+         PROXY_THREADS_MAX},
         {0},
     };
     const struct option_command command = {

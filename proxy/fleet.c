@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads, and how they are held: a uv_async wakes each loop, whose callback waits until
- * the front has done with it. So the data path pays nothing for being changed from
- * outside, and needs no lock: while a shard runs nobody else touches it, and while it is
- * held its thread does not.
+/* Threads, and how they are frozen: a uv_async wakes each loop, whose callback waits
+ * until the front has done. So the data path pays nothing for being changed from outside,
+ * and needs no lock: while a shard runs nobody else touches it, and while it is frozen
+ * its thread does not.
  *
  * Events go the other way. Every shard, the front too, writes to a branch of the journal
  * (proxy/event_queue.h), and wakes the front, which takes them to the journal in the
- * order of their times; within one shard they keep their order in any case. After a hold
+ * order of their times; within one shard they keep their order in any case. At a thaw
  * they are taken at once: so a change, and all that came before it, is in the journal
  * when the change is answered. What several shards tell separately though it is one
  * thing, the first touch of a rule on a link, is told once.
@@ -16,7 +16,10 @@
  * closes what is left of its shard and ends when its loop is empty.
  *
  * Starting can fail, and then what was started is ended again. Nothing else can: an
- * event that finds its queue full is counted, and the journal tells how many were. */
+ * event that finds its queue full is counted, and the journal tells how many were.
+ *
+ * A connection stays with the shard that accepted it, which the kernel chose by a hash:
+ * none is moved for balance. What is intercepted is the front's alone. */
 #include "proxy/fleet.h"
 #include "proxy/counters.h"
 #include "proxy/event_queue.h"
@@ -38,7 +41,7 @@ struct member {
     struct event_queue *queue; /* owned; the front's too */
     struct journal *branch;    /* owned, likewise */
     uv_loop_t loop;            /* in its thread */
-    uv_async_t call;           /* to be held, or to leave */
+    uv_async_t call;           /* to freeze, or to leave */
     uv_thread_t thread;
     struct counters counters;
     bool has_loop, has_counters, has_call, runs;
@@ -54,13 +57,13 @@ struct fleet {
     _Atomic size_t n_stopped;
     struct counters told; /* touches that the journal knows */
     struct counters sums; /* of fleet_counters */
-    unsigned depth;       /* of holds */
+    unsigned depth;       /* of freezes */
     bool closing_news, has_news, orphan;
 
     uv_mutex_t mutex; /* of what follows */
     uv_cond_t arrived, released;
-    size_t n_held; /* threads that wait */
-    bool holding, leaving;
+    size_t n_frozen; /* threads that wait */
+    bool freezing, leaving;
 };
 
 size_t fleet_size(const struct proxy *front)
@@ -204,18 +207,18 @@ static void close_shard(struct member *member)
     member->has_call = false;
 }
 
-/* In the member's thread: waits while the front holds it. */
+/* In the member's thread: waits until the front lets it go on. */
 static void on_call(uv_async_t *call)
 {
     struct member *member = call->data;
     struct fleet *fleet = member->fleet;
     uv_mutex_lock(&fleet->mutex);
-    if (fleet->holding) {
-        fleet->n_held++;
+    if (fleet->freezing) {
+        fleet->n_frozen++;
         uv_cond_signal(&fleet->arrived);
-        while (fleet->holding)
+        while (fleet->freezing)
             uv_cond_wait(&fleet->released, &fleet->mutex);
-        fleet->n_held--;
+        fleet->n_frozen--;
     }
     bool leaves = fleet->leaving;
     uv_mutex_unlock(&fleet->mutex);
@@ -230,27 +233,27 @@ static void call_all(struct fleet *fleet)
             (void)uv_async_send(&fleet->members[i].call); /* cannot fail */
 }
 
-void fleet_hold(struct fleet *fleet)
+void fleet_freeze(struct fleet *fleet)
 {
     if (!fleet || fleet->depth++ > 0)
         return;
     uv_mutex_lock(&fleet->mutex);
-    fleet->holding = true;
+    fleet->freezing = true;
     uv_mutex_unlock(&fleet->mutex);
     call_all(fleet);
     uv_mutex_lock(&fleet->mutex);
-    while (fleet->n_held < fleet->n - 1)
+    while (fleet->n_frozen < fleet->n - 1)
         uv_cond_wait(&fleet->arrived, &fleet->mutex);
     uv_mutex_unlock(&fleet->mutex);
 }
 
-void fleet_let_go(struct fleet *fleet)
+void fleet_thaw(struct fleet *fleet)
 {
     if (!fleet || --fleet->depth > 0)
         return;
     gather(fleet);
     uv_mutex_lock(&fleet->mutex);
-    fleet->holding = false;
+    fleet->freezing = false;
     uv_cond_broadcast(&fleet->released);
     uv_mutex_unlock(&fleet->mutex);
 }
@@ -264,10 +267,10 @@ struct counters *fleet_counters(struct fleet *fleet)
 {
     counters_close(&fleet->sums);
     int status = counters_init(&fleet->sums);
-    fleet_hold(fleet);
+    fleet_freeze(fleet);
     for (size_t i = 0; i < fleet->n && status == 0; i++)
         status = counters_add(&fleet->sums, fleet->members[i].shard->config.counters);
-    fleet_let_go(fleet);
+    fleet_thaw(fleet);
     return status == 0 ? &fleet->sums : NULL;
 }
 

@@ -2,7 +2,7 @@
 /* The threads of one proxy. Each runs a loop with a shard: an instance of its own, with
  * its own listening sockets and connections, that shares nothing on the data path. The
  * first shard, the front, runs on the caller's loop; it has the rules, and whoever asks
- * or changes anything asks the front, which holds the others meanwhile.
+ * or changes anything asks the front, which freezes the others meanwhile.
  *
  * A proxy with one thread has no fleet: what takes one takes NULL for that. */
 #ifndef NETSPLIT_PROXY_FLEET_H
@@ -29,11 +29,11 @@ void fleet_destroy(struct fleet *fleet);
 size_t fleet_size(const struct proxy *front);
 struct proxy *fleet_shard(const struct proxy *front, size_t i);
 
-/* Called by the front's thread. From hold to let_go every other thread stands between
+/* Called by the front's thread. From freeze to thaw every other thread stands between
  * two turns of its loop: all shards may be read and changed as if they were on this
  * loop. May be nested. */
-void fleet_hold(struct fleet *fleet);
-void fleet_let_go(struct fleet *fleet);
+void fleet_freeze(struct fleet *fleet);
+void fleet_thaw(struct fleet *fleet);
 
 /* The one that the config named. */
 struct journal *fleet_journal(const struct fleet *fleet);

@@ -44,9 +44,9 @@ static uint64_t or_default(uint64_t value, uint64_t standard)
 static void on_edge(struct timer *timer, uint64_t now_ns)
 {
     struct proxy *proxy = timer->owner;
-    fleet_hold(proxy->fleet);
+    fleet_freeze(proxy->fleet);
     change_pass_edges(proxy, now_ns);
-    fleet_let_go(proxy->fleet);
+    fleet_thaw(proxy->fleet);
 }
 
 /* Ends the overlays whose lease is over. One that cannot be ended for want of memory is
@@ -406,12 +406,12 @@ static void set_patience(struct proxy *proxy, uint64_t drain_ns, uint64_t now_ns
 void proxy_stop(struct proxy *proxy, uint64_t drain_ns)
 {
     uint64_t now = now_ns();
-    fleet_hold(proxy->fleet);
+    fleet_freeze(proxy->fleet);
     if (proxy->timers && !proxy->stopping)
         begin_stop(proxy);
     for (size_t i = 0; i < fleet_size(proxy); i++)
         set_patience(fleet_shard(proxy, i), drain_ns, now);
-    fleet_let_go(proxy->fleet);
+    fleet_thaw(proxy->fleet);
 }
 
 void proxy_run(struct proxy *proxy)

@@ -129,11 +129,11 @@ void proxy_run(struct proxy *proxy);
 /* What there is, for status pages. The texts and pointers of a view are borrowed until
  * the visitor returns; visitors change nothing.
  *
- * From proxy_hold to proxy_let_go nothing moves in any thread, so that what is read
+ * From proxy_freeze to proxy_thaw nothing moves in any thread, so that what is read
  * belongs together; what else is here does it for itself. May be nested; with one thread
  * it does nothing. */
-void proxy_hold(struct proxy *proxy);
-void proxy_let_go(struct proxy *proxy);
+void proxy_freeze(struct proxy *proxy);
+void proxy_thaw(struct proxy *proxy);
 
 struct proxy_status {
     uint64_t seed;

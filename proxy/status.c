@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What an instance shows of itself. Reads only; nothing here is on the data path. With
  * several threads the front speaks for all: the rules are its own, and what is counted is
- * added up while the others are held. */
+ * added up while the others are frozen. */
 #include "proxy/base/now.h"
 #include "proxy/counters.h"
 #include "proxy/fleet.h"
@@ -13,14 +13,14 @@
 
 #include <string.h>
 
-void proxy_hold(struct proxy *proxy)
+void proxy_freeze(struct proxy *proxy)
 {
-    fleet_hold(proxy->fleet);
+    fleet_freeze(proxy->fleet);
 }
 
-void proxy_let_go(struct proxy *proxy)
+void proxy_thaw(struct proxy *proxy)
 {
-    fleet_let_go(proxy->fleet);
+    fleet_thaw(proxy->fleet);
 }
 
 void proxy_status(const struct proxy *proxy, struct proxy_status *out)
@@ -36,13 +36,13 @@ void proxy_status(const struct proxy *proxy, struct proxy_status *out)
         .accepting = proxy->started_ns != 0 && !proxy->stopping,
         .stopping = proxy->stopping,
     };
-    fleet_hold(proxy->fleet);
+    fleet_freeze(proxy->fleet);
     for (size_t i = 0; i < fleet_size(proxy); i++) {
         const struct proxy *shard = fleet_shard(proxy, i);
         out->connections += shard->n_connections;
         out->accepting = out->accepting && !shard->paused;
     }
-    fleet_let_go(proxy->fleet);
+    fleet_thaw(proxy->fleet);
 }
 
 /* Open on the n-th listener of all shards: they have the same ones, in one order. */
@@ -62,7 +62,7 @@ void proxy_each_listener(const struct proxy *proxy, proxy_listener_fn visit,
                          void *context)
 {
     size_t n = 0;
-    fleet_hold(proxy->fleet);
+    fleet_freeze(proxy->fleet);
     for (const struct listener *each = proxy->listeners; each; each = each->next) {
         const struct proxy_listener_view view = {
             .name = each->name,
@@ -76,7 +76,7 @@ void proxy_each_listener(const struct proxy *proxy, proxy_listener_fn visit,
         };
         visit(context, &view);
     }
-    fleet_let_go(proxy->fleet);
+    fleet_thaw(proxy->fleet);
 }
 
 /* The newest of those that are next in each shard's list, taken off; NULL: none is. */
@@ -99,12 +99,12 @@ void proxy_each_connection(const struct proxy *proxy, proxy_connection_fn visit,
 {
     const struct counters_connection *next[PROXY_THREADS_MAX], *connection;
     size_t n = fleet_size(proxy);
-    fleet_hold(proxy->fleet);
+    fleet_freeze(proxy->fleet);
     for (size_t i = 0; i < n; i++)
         next[i] = fleet_shard(proxy, i)->config.counters->connections;
     while ((connection = take_newest(next, n)))
         visit(context, connection);
-    fleet_let_go(proxy->fleet);
+    fleet_thaw(proxy->fleet);
 }
 
 void proxy_each_layer(const struct proxy *proxy, proxy_layer_fn visit, void *context)

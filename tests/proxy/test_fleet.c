@@ -76,13 +76,13 @@ Test(fleet, the_sum_of_all_threads_is_shown_while_they_stand)
         net_say(&net, pairs[i].client, "twelve bytes");
         net_hear(&net, pairs[i].server, "twelve bytes");
     }
-    proxy_hold(net.proxy);
-    proxy_hold(net.proxy);
+    proxy_freeze(net.proxy);
+    proxy_freeze(net.proxy);
     struct proxy_status status;
     proxy_status(net.proxy, &status);
     cr_assert_eq(status.connections, 12);
     cr_assert_eq(status.threads, THREADS);
-    proxy_let_go(net.proxy);
+    proxy_thaw(net.proxy);
     for (size_t i = 0; i < 12; i++) /* those of the front do not run either */
         cr_assert_eq(send(pairs[i].client, "x", 1, 0), 1);
     struct counters *sum = proxy_counters(net.proxy);
@@ -90,7 +90,7 @@ Test(fleet, the_sum_of_all_threads_is_shown_while_they_stand)
     sum = proxy_counters(net.proxy);
     cr_assert_eq(counters_link(sum, "c", "s")->passed_bytes, 144);
     cr_assert_eq(sum->budgets[BUDGET_CONNECTIONS].used_now, 12);
-    proxy_let_go(net.proxy);
+    proxy_thaw(net.proxy);
     for (size_t i = 0; i < 12; i++)
         net_hear(&net, pairs[i].server, "x");
     part_all(12);
@@ -129,8 +129,8 @@ Test(fleet, events_that_find_no_room_are_counted)
         net_skim(&net, pairs[i].server, BYTES);
     uint64_t decisions = 0, lost = 0, missed;
     struct journal_event event;
-    proxy_hold(net.proxy);
-    proxy_let_go(net.proxy);
+    proxy_freeze(net.proxy);
+    proxy_thaw(net.proxy);
     while (journal_read(net.journal, &cursor, &event, &missed)) {
         decisions += event.type == JOURNAL_DECISION;
         lost += event.type == JOURNAL_MISSED ? event.count : 0;
