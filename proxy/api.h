@@ -31,6 +31,7 @@
  *   { "pid": 4711, "version": "0.1", "seed": 42, "generation": 3, "now_ns": N,
  *     "started_ns": N, "halted": false, "accepting": true, "stopping": false,
  *     "intercept": "listen" | "tproxy" | ..., "bypassing": N  (connections there before),
+ *     "threads": 1,
  *     "base": { "file": "rules.yaml", "committed_ns": N, "off": OFF },
  *     "overlays": [ { "name": "cut", "file": "cut.yaml", "committed_ns": N,
  *                     "remaining_ms": 29000 | null,   (null: for ever)

@@ -435,7 +435,7 @@ static struct connection *make(struct proxy *proxy,
     connection->client.connection = connection->server.connection = connection;
     connection->match = path_open(path, now_ns);
     connection->counts = (struct counters_connection){
-        .number = proxy->next_connection + 1,
+        .number = ++proxy->front->last_connection,
         .ordinal = connection->match.ordinal,
         .listener = target->through,
         .client = connection->client_text,
@@ -474,7 +474,6 @@ bool connection_open(struct proxy *proxy, const struct connection_target *target
         return false;
     }
     connection->intercepted = target->intercepted;
-    proxy->next_connection++;
     link_to_proxy(connection);
     counters_connection_add(proxy->config.counters, &connection->counts);
     connection->counts.to_server->attempts++;

@@ -26,12 +26,8 @@ void chain_init(struct chain *chain, const struct chain_config *config)
 
 void chain_close(struct chain *chain)
 {
-    for (size_t i = 0; i < chain->n_stages; i++) {
-        struct chain_stage *stage = &chain->stages[i];
-        chain_queue_close(chain, &stage->queue);
-        if (stage->bucket)
-            path_give_bucket(chain->config.connection.path, stage->bucket);
-    }
+    for (size_t i = 0; i < chain->n_stages; i++)
+        chain_queue_close(chain, &chain->stages[i].queue);
     chain_queue_close(chain, &chain->ready);
     allocator_give(chain->config.allocator, chain->stages);
     plan_put(chain->plan);
