@@ -37,6 +37,10 @@ static const struct part {
     {"bulk", part_bulk, "throughput of 1 and 8 connections, CPU of the proxy"},
     {"latency", part_latency, "round trips of 64 bytes"},
     {"connections", part_connections, "connections a second, 1 and 32 at a time"},
+    {"held", part_held, "throughput under delays, with enough room to hold it"},
+    {"delay", part_delay, "how exact delays are, idle and with traffic beside them"},
+    {"rate", part_rate, "how exact and how even rate limits are"},
+    {"size", part_size, "the program in bytes"},
 };
 
 enum { PARTS = sizeof parts / sizeof *parts };
@@ -127,8 +131,7 @@ static bool run_part(struct bench *bench, const struct part *part, json_t *figur
     double others =
         bench->n_busy ? sample_spread(bench->busy, bench->n_busy).median : 0;
     if (!why_not && others > BUSY_LIMIT) {
-        (void)snprintf(busy, sizeof busy,
-                       "busy machine, others take %.0f %% of the CPUs", 100 * others);
+        (void)snprintf(busy, sizeof busy, "busy (others take %.0f %%)", 100 * others);
         why_not = busy;
     }
     putchar('\n');

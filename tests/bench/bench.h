@@ -51,5 +51,9 @@ void bench_leave_out(struct bench *bench, const char *part, const char *why);
 void part_bulk(struct bench *bench);
 void part_latency(struct bench *bench);
 void part_connections(struct bench *bench);
+void part_held(struct bench *bench);
+void part_delay(struct bench *bench);
+void part_rate(struct bench *bench);
+void part_size(struct bench *bench);
 
 #endif

@@ -34,6 +34,12 @@ void figure_keep(struct figure *figure, unsigned series, double value)
         figure->values[series][figure->n[series]++] = value;
 }
 
+/* Is it judged by its own values? */
+static bool is_own(const struct figure_spec *spec, unsigned series)
+{
+    return spec->absolute || series == spec->subject;
+}
+
 /* The subject's values over the other's, of the same repeats. Returns how many. */
 static size_t ratios_to(const struct figure *figure, unsigned other, double *ratios)
 {
@@ -63,7 +69,7 @@ static struct outcome judge(const struct figure *figure, unsigned series,
     double ratios[VALUES_MAX];
     const double *values = ratios;
     size_t n;
-    if (series == spec->subject) {
+    if (is_own(spec, series)) {
         values = figure->values[series];
         n = figure->n[series];
     } else {
@@ -123,7 +129,7 @@ static void print_series(const struct figure *figure, unsigned series,
     struct spread spread = spread_of(figure->values[series], figure->n[series]);
     char values[64], ratio[64] = "";
     format_spread(&spread, values, sizeof values);
-    if (series != spec->subject && figure->n[spec->subject] > 0)
+    if (!is_own(spec, series) && figure->n[spec->subject] > 0)
         format_spread(&outcome.spread, ratio, sizeof ratio);
     bool gated = spec->gates[series].set;
     printf("  %-16s%27s%*s", spec->series[series], values, ratio[0] || gated ? 25 : 0,
@@ -143,7 +149,7 @@ static bool has_values(const struct figure *figure)
 static bool has_others(const struct figure *figure)
 {
     for (unsigned i = 0; i < SERIES_MAX; i++)
-        if (i != figure->spec->subject && figure->n[i] > 0)
+        if (!is_own(figure->spec, i) && figure->n[i] > 0)
             return true;
     return false;
 }
@@ -153,11 +159,12 @@ void figure_print(const struct figure *figure, const char *why_not)
     const struct figure_spec *spec = figure->spec;
     if (!has_values(figure))
         return;
-    char title[128], ratio[32] = "";
+    char title[128];
     (void)snprintf(title, sizeof title, "%s, %s", spec->name, spec->unit);
     if (has_others(figure))
-        (void)snprintf(ratio, sizeof ratio, "%s / it", spec->series[spec->subject]);
-    printf("%-55s%15s\n", title, ratio);
+        printf("%-55s%12s / it\n", title, spec->series[spec->subject]);
+    else
+        puts(title);
     for (unsigned i = 0; i < SERIES_MAX; i++)
         if (figure->n[i] > 0)
             print_series(figure, i, why_not);
@@ -185,7 +192,7 @@ static json_t *series_to_json(const struct figure *figure, unsigned series,
     for (size_t i = 0; i < figure->n[series]; i++)
         (void)json_array_append_new(values, must(json_real(figure->values[series][i])));
     (void)json_object_set_new(json, "values", values);
-    if (series != spec->subject && figure->n[spec->subject] > 0)
+    if (!is_own(spec, series) && figure->n[spec->subject] > 0)
         (void)json_object_set_new(json, "ratio", spread_to_json(&outcome.spread));
     if (!outcome.gated)
         return json;

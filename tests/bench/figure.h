@@ -31,6 +31,7 @@ struct figure_spec {
     bool low_is_good;
     bool exact;       /* gates without tolerance */
     bool worst;       /* judge the worst value instead of the median */
+    bool absolute;    /* each series is judged by its own values: there is no subject */
     bool any_machine; /* a busy one measures the same */
     /* By series: of the subject its value; of another the ratio subject / other. */
     struct gate gates[SERIES_MAX];

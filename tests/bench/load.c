@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define GIB 1073741824.0
+
 enum { SAMPLES_MAX = 200000, CLIENTS_MAX = 64 };
 
 static const uint64_t bulk_span_ns = 600 * NS_PER_MS, latency_span_ns = 250 * NS_PER_MS,
@@ -36,6 +38,11 @@ struct load_bulk load_bulk(const struct sut *sut, unsigned connections,
     free(senders);
     server_await_quiet();
     return bulk;
+}
+
+double load_bulk_cpu_s_per_gib(const struct load_bulk *bulk)
+{
+    return (double)bulk->cpu_ns / (double)NS_PER_S * GIB / (double)bulk->bytes;
 }
 
 struct quantiles load_latency(const struct sut *sut)

@@ -18,6 +18,9 @@ struct load_bulk {
 struct load_bulk load_bulk(const struct sut *sut, unsigned connections,
                            uint64_t warmup_ns);
 
+/* CPU seconds for a GiB; of bytes > 0. */
+double load_bulk_cpu_s_per_gib(const struct load_bulk *bulk);
+
 /* Round trips of 64 bytes on one connection, us. */
 struct quantiles load_latency(const struct sut *sut);
 

@@ -47,9 +47,7 @@ static void measure_with(const struct sut *sut, unsigned connections,
     struct load_bulk bulk = load_bulk(sut, connections, warmup_ns);
     figure_keep(rate, sut->kind, (double)bulk.bytes / (double)bulk.span_ns);
     if (sut->kind != SUT_DIRECT && bulk.bytes > 0)
-        figure_keep(cpu, sut->kind,
-                    (double)bulk.cpu_ns / (double)NS_PER_S * 1073741824.0 /
-                        (double)bulk.bytes);
+        figure_keep(cpu, sut->kind, load_bulk_cpu_s_per_gib(&bulk));
 }
 
 static void measure(void *context, const struct sut *sut)

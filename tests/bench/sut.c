@@ -95,6 +95,19 @@ struct sut sut_start_rules(const char *netsplit, const char *directory,
     return start_netsplit(argv);
 }
 
+struct sut sut_start_fault(const char *netsplit, const char *directory,
+                           uint16_t server_port, const char *inject)
+{
+    char rules[TEXT_BYTES];
+    (void)snprintf(rules, sizeof rules,
+                   "netsplit: 1\n"
+                   "nodes: { server: { address: 127.0.0.1, ports: [%u] } }\n"
+                   "listen: [{ name: path, address: \"127.0.0.1:0\", to: server }]\n"
+                   "rules: [{ name: fault, match: { to: server }, inject: { %s } }]\n",
+                   server_port, inject);
+    return sut_start_rules(netsplit, directory, rules);
+}
+
 static struct sut start_plain(const char *netsplit, const char *directory,
                               uint16_t server_port)
 {

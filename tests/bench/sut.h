@@ -41,9 +41,12 @@ bool sut_is_installed(enum sut_kind kind);
 void sut_start_all(struct sut *suts, unsigned kinds, const char *netsplit,
                    const char *directory, uint16_t server_port);
 
-/* A netsplit with a rule file of its own. */
+/* A netsplit with a rule file of its own; or with one rule for what goes to the server,
+ * whose `inject` is given: "delay: 1ms". */
 struct sut sut_start_rules(const char *netsplit, const char *directory,
                            const char *rules);
+struct sut sut_start_fault(const char *netsplit, const char *directory,
+                           uint16_t server_port, const char *inject);
 
 /* Its processes are pid and the children of that. For sut.c. */
 void sut_find_processes(struct sut *sut, pid_t pid);
