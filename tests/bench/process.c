@@ -19,7 +19,7 @@ bool process_finds(const char *program)
     return system(command) == 0;
 }
 
-pid_t process_start(const char *const *argv, int output)
+pid_t process_start(const char *const *argv, int output, int errors)
 {
     pid_t parent = getpid(), pid = fork();
     if (pid < 0)
@@ -31,6 +31,8 @@ pid_t process_start(const char *const *argv, int output)
         _exit(127);
     if (output >= 0)
         (void)dup2(output, STDOUT_FILENO);
+    if (errors >= 0)
+        (void)dup2(errors, STDERR_FILENO);
     execvp(argv[0], (char *const *)argv); /* it only reads them */
     _exit(127);
 }
@@ -42,7 +44,7 @@ bool process_capture(const char *const *argv, char *text, size_t text_bytes)
     char rest[512];
     if (pipe2(output, O_CLOEXEC) != 0)
         err(1, "pipe");
-    pid_t pid = process_start(argv, output[1]);
+    pid_t pid = process_start(argv, output[1], output[1]);
     (void)close(output[1]);
     for (;;) {
         bool full = length + 1 >= text_bytes;

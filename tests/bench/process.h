@@ -10,12 +10,12 @@
 /* Is there such a program on PATH? */
 bool process_finds(const char *program);
 
-/* Starts argv, found on PATH. output: what it writes to goes there; -1 = where ours goes.
- * Exits with a message when there can be no more processes. */
-pid_t process_start(const char *const *argv, int output);
+/* Starts argv, found on PATH. output, errors: descriptors for its standard output and
+ * error; -1 = ours. Exits with a message when there can be no more processes. */
+pid_t process_start(const char *const *argv, int output, int errors);
 
-/* Runs it to its end and keeps the beginning of what it prints, as a string; what it
- * says of errors goes where ours goes. Returns whether it ended well. */
+/* Runs it to its end and keeps the beginning of what it prints, errors too, as a string.
+ * Returns whether it ended well. */
 bool process_capture(const char *const *argv, char *text, size_t text_bytes);
 
 /* Ends it and waits for that. */

@@ -71,7 +71,7 @@ static struct sut start_netsplit(const char *const *argv)
     struct sut sut = {.kind = SUT_NETSPLIT, .name = "netsplit", .present = true};
     if (pipe2(output, O_CLOEXEC) != 0)
         err(1, "pipe");
-    sut.pids[0] = process_start(argv, output[1]);
+    sut.pids[0] = process_start(argv, output[1], -1);
     (void)close(output[1]);
     FILE *from = fdopen(output[0], "r");
     const char *address =
@@ -122,7 +122,7 @@ static struct sut start_plain(const char *netsplit, const char *directory,
 static struct sut await_peer(enum sut_kind kind, const char *const *argv, uint16_t port)
 {
     struct sut sut = {.kind = kind, .name = sut_names[kind], .port = port};
-    pid_t pid = process_start(argv, -1);
+    pid_t pid = process_start(argv, -1, -1);
     for (int i = 0; i < READY_TRIES && !sut.present; i++) {
         client_pause_ns(ready_pause_ns);
         sut.present = client_finds(port);
