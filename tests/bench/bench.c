@@ -6,8 +6,8 @@
  * when it is done; all go into a JSON file.
  *
  * A gate is information: the status is 0 unless something could not run (3), or with
- * --strict a gate does not hold (1). On a busy machine, or without a network of its own,
- * nothing is judged, and each line says why. */
+ * --strict a gate does not hold (1). On a busy machine, or without a network of its
+ * own, nothing is judged, and each line says why. */
 #include "tests/bench/bench.h"
 #include "proxy/base/exits.h"
 #include "proxy/base/now.h"

@@ -34,7 +34,8 @@ typedef void (*bench_measure_fn)(void *context, const struct sut *sut);
 /* One that has no values yet. It stays where it is. */
 struct figure *bench_figure(struct bench *bench, const struct figure_spec *spec);
 
-/* Lets all present systems take turns: each repeat visits them in a new random order. */
+/* Lets all present systems take turns: each repeat visits them in a new random order.
+ */
 void bench_take_turns(struct bench *bench, const struct sut *suts,
                       bench_measure_fn measure, void *context);
 

@@ -38,7 +38,8 @@ struct sender {
 void sender_start(struct sender *sender, uint16_t port, char kind,
                   uint64_t bytes_per_ms);
 
-/* Resets the connection, so that what is on its way does not disturb what comes next. */
+/* Resets the connection, so that what is on its way does not disturb what comes next.
+ */
 void sender_stop(struct sender *sender);
 
 #endif

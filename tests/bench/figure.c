@@ -41,9 +41,9 @@ static bool is_own(const struct figure_spec *spec, unsigned series)
     return spec->absolute || series == spec->subject;
 }
 
-/* The subject's values over the other's, of the same repeats; one in which the other has
- * nothing to compare with (a busy machine may carry no byte) counts for neither. Returns
- * how many. */
+/* The subject's values over the other's, of the same repeats; one in which the other
+ * has nothing to compare with (a busy machine may carry no byte) counts for neither.
+ * Returns how many. */
 static size_t ratios_to(const struct figure *figure, unsigned other, double *ratios)
 {
     unsigned subject = figure->spec->subject;

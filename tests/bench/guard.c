@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The child leads a process group, and what it starts stays in it, or dies with its
- * parent (PR_SET_PDEATHSIG); what daemons fork and forget is inherited by us, because we
- * are a subreaper. So when the child is gone its group is killed, and once there are no
- * children left nobody writes into the directory any more.
+ * parent (PR_SET_PDEATHSIG); what daemons fork and forget is inherited by us, because
+ * we are a subreaper. So when the child is gone its group is killed, and once there are
+ * no children left nobody writes into the directory any more.
  *
  * Only kill -9 of this very process leaves something: the directory. */
 #include "tests/bench/guard.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How much later than asked for delayed messages arrive: 64 bytes every 2 ms, alone and
  * with 200 Mbit/s on another connection under the same rule. A message may be late,
- * because machines are; early it must never be, and so the least error is judged, too. */
+ * because machines are; early it must never be, so the least error is judged, too. */
 #include "proxy/base/now.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/client.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Throughput of one connection under a delay: all that arrives within the delay must be
- * kept, and kept cheaply. The rule may hold 1 GiB, so that its limit does not decide. */
+ * kept, and kept cheaply. The rule may hold 1 GiB: its limit must not decide. */
 #include "proxy/base/now.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/load.h"
@@ -48,7 +48,7 @@ static void measure(const struct sut *sut, struct figure *rate, struct figure *c
         figure_keep(cpu, sut->kind, load_bulk_cpu_s_per_gib(&bulk));
 }
 
-/* Direct connections are measured once a repeat, and stand in the figure of each delay. */
+/* Direct ones are measured once a repeat, and stand in the figure of each delay. */
 static void measure_direct(const struct sut *direct, struct figure **figures)
 {
     struct load_bulk bulk = load_bulk(direct, 1, warmup_ns);

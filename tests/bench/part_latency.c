@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* 64 bytes there and back on one connection. With everything on one CPU the result is
- * the cost of the path and nothing else. Where the scheduler is free, waking a thread on
- * another CPU can cost more than the whole path, and whether it does is luck: that
+ * the cost of the path and nothing else. Where the scheduler is free, waking a thread
+ * on another CPU can cost more than the whole path, and whether it does is luck: that
  * figure is printed, and not judged. */
 #include "tests/bench/bench.h"
 #include "tests/bench/load.h"

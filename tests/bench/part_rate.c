@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A rate limit should give what it says, and evenly: not in lumps with pauses between. */
+/* A rate limit should give what it says, and evenly: no lumps with pauses between. */
 #include "tests/bench/bench.h"
 #include "tests/bench/load.h"
 

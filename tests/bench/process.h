@@ -14,8 +14,8 @@ bool process_finds(const char *program);
  * error; -1 = ours. Exits with a message when there can be no more processes. */
 pid_t process_start(const char *const *argv, int output, int errors);
 
-/* Runs it to its end and keeps the beginning of what it prints, errors too, as a string.
- * Returns whether it ended well. */
+/* Runs it to its end and keeps the beginning of what it prints, errors too, as a
+ * string. Returns whether it ended well. */
 bool process_capture(const char *const *argv, char *text, size_t text_bytes);
 
 /* Ends it and waits for that. */

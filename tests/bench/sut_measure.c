@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the kernel knows of a system's processes, from /proc. nginx forks its workers,
- * which must be counted and pinned, too: so a system is a list of processes, made when it
- * has become ready. What has ended meanwhile counts nothing. */
+ * which must be counted and pinned, too: so a system is a list of processes, made when
+ * it has become ready. What has ended meanwhile counts nothing. */
 #include "tests/bench/sut.h"
 
 #include <dirent.h>
