@@ -4,7 +4,7 @@
  * other's count move also sees what was done before it (release and acquire), and so
  * never meets a slot that is being written or read. The counts lie a cache line apart.
  *
- * When it is full new events are lost and old ones kept: the reader has begun to look at
+ * When it is full new events are lost and old ones kept: the reader may be looking at
  * those. How many were lost is known to the reader, but not in which place. */
 #include "proxy/event_queue.h"
 #include "proxy/journal.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the parts of one proxy share. A proxy with several threads has one of these for
- * each (proxy/fleet.h): the front, which the user of proxy.h knows, and others that look
- * the same to the data path. Only the files that make up the data path include
+ * each (proxy/fleet.h): the front, which the user of proxy.h knows, and others that
+ * look the same to the data path. Only the files that make up the data path include
  * this; everyone else sees proxy.h. */
 #ifndef NETSPLIT_PROXY_INSTANCE_H
 #define NETSPLIT_PROXY_INSTANCE_H

@@ -73,10 +73,10 @@ struct journal;
 enum { JOURNAL_DEFAULT_EVENTS = 16384 };
 struct journal *journal_create(size_t events);
 
-/* A branch keeps no events: journal_add passes them to the queue, which is borrowed, and
- * calls on_added; somebody else takes them to the journal. All that is written works
- * alike, except that journal_add returns 0; nothing can be read from it. Names interned
- * in a branch live as long as the branch. NULL when out of memory. */
+/* A branch keeps no events: journal_add passes them to the queue, which is borrowed,
+ * and calls on_added; somebody else takes them to the journal. All that is written
+ * works alike, except that journal_add returns 0; nothing can be read from it. Names
+ * interned in a branch live as long as the branch. NULL when out of memory. */
 typedef void (*journal_added_fn)(void *arg);
 struct event_queue;
 struct journal *journal_create_branch(struct event_queue *queue,

@@ -130,8 +130,8 @@ void proxy_run(struct proxy *proxy);
  * the visitor returns; visitors change nothing.
  *
  * From proxy_freeze to proxy_thaw nothing moves in any thread, so that what is read
- * belongs together; what else is here does it for itself. May be nested; with one thread
- * it does nothing. */
+ * belongs together; what else is here does it for itself. May be nested; with one
+ * thread it does nothing. */
 void proxy_freeze(struct proxy *proxy);
 void proxy_thaw(struct proxy *proxy);
 
