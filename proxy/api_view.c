@@ -250,12 +250,15 @@ static json_t *show_status(const struct api *api)
     json_t *listeners = json_array();
     proxy_each_listener(proxy, add_listener, listeners);
     json_t *object = json_pack(
-        "{s:i, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:i, s:o, s:o, s:o, s:o, s:o}",
+        "{s:i, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:i, s:s, s:I, s:o, s:o, s:o, "
+        "s:o, s:o}",
         "pid", (int)getpid(), "version", netsplit_version, "seed",
         (json_int_t)status.seed, "generation", (json_int_t)status.generation, "now_ns",
         (json_int_t)now_ns(), "started_ns", (json_int_t)status.started_ns, "halted",
         (int)api->halted, "accepting", (int)status.accepting, "stopping",
-        (int)status.stopping, "threads", (int)status.threads, "listeners", listeners,
+        (int)status.stopping, "threads", (int)status.threads, "intercept",
+        proxy_intercept(proxy), "bypassing",
+        (json_int_t)proxy_each_bypassing(proxy, NULL, NULL), "listeners", listeners,
         "rules", list_rules(proxy, counters), "links", list_links(counters), "totals",
         sum_links(counters), "budgets", list_budgets(counters));
     if (object)
@@ -300,6 +303,13 @@ static json_t *connection_row(const struct counters_connection *connection)
     return row;
 }
 
+static void add_bypassing(void *context, const struct proxy_bypassing_view *view)
+{
+    (void)json_array_append_new(
+        context, json_pack("{s:s, s:s, s:s, s:s}", "from", view->from, "to", view->to,
+                           "client", view->client, "server", view->server));
+}
+
 static void add_connection(void *context, const struct counters_connection *connection)
 {
     (void)json_array_append_new(context, connection_row(connection));
@@ -307,7 +317,11 @@ static void add_connection(void *context, const struct counters_connection *conn
 
 enum MHD_Result api_get_connections(struct api_request *request)
 {
-    json_t *rows = json_array();
-    proxy_each_connection(request->api->proxy, add_connection, rows);
-    return api_answer(request, MHD_HTTP_OK, json_pack("{s:o}", "connections", rows));
+    const struct proxy *proxy = request->api->proxy;
+    json_t *rows = json_array(), *bypassing = json_array();
+    (void)proxy_each_bypassing(proxy, add_bypassing, bypassing);
+    proxy_each_connection(proxy, add_connection, rows);
+    return api_answer(
+        request, MHD_HTTP_OK,
+        json_pack("{s:o, s:o}", "connections", rows, "bypassing", bypassing));
 }

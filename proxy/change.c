@@ -19,7 +19,9 @@
 #include "proxy/journal.h"
 #include "proxy/listener.h"
 #include "proxy/packet.h"
+#include "proxy/packet_tables.h"
 #include "proxy/touch.h"
+#include "rules/buffer.h"
 #include "rules/diag.h"
 
 #include <errno.h>
@@ -227,6 +229,22 @@ static void journal_rule(struct proxy *proxy, const struct plan_rule *rule, bool
     (void)journal_add(proxy->config.journal, &event);
 }
 
+/* What a shape was drawn as: two nodes in no part together are cut. */
+static void journal_drawn(struct proxy *proxy, const struct plan_rule *rule)
+{
+    const struct counters_rule *names = touch_rule(proxy, rule);
+    struct buffer parts = {0};
+    plan_rule_describe(proxy->plan, rule, &parts);
+    const struct journal_event event = {
+        .type = JOURNAL_DRAWN,
+        .rule = names ? names->name : NULL,
+        .origin = names ? names->origin : NULL,
+        .text = journal_intern(proxy->config.journal, buffer_text(&parts)),
+    };
+    (void)journal_add(proxy->config.journal, &event);
+    buffer_close(&parts);
+}
+
 /* Journals what rules of the plan became active or inactive. */
 static void note_activity(struct proxy *proxy, uint64_t now_ns)
 {
@@ -236,6 +254,8 @@ static void note_activity(struct proxy *proxy, uint64_t now_ns)
         bool active = plan_rule_is_active(rule, now_ns);
         if (active != note->active)
             journal_rule(proxy, rule, active, "time");
+        if (active && !note->active && rule->kind == RULE_SHAPE)
+            journal_drawn(proxy, rule);
         note->active = active;
     }
 }
@@ -287,6 +307,7 @@ void change_pass_edges(struct proxy *proxy, uint64_t now_ns)
     note_activity(proxy, now_ns);
     for (size_t i = fleet_size(proxy); i-- > 0;) /* the front last: see listener.c */
         look_again(fleet_shard(proxy, i), now_ns);
+    packet_tables_follow(proxy, now_ns);
     timer_set(proxy->timers, &proxy->edge, plan_next_edge(proxy->plan, now_ns));
 }
 
@@ -294,6 +315,7 @@ static void swap(struct proxy *proxy, struct change *change, struct plan *plan,
                  const struct prepared *prepared, uint64_t now_ns)
 {
     note_departures(proxy, plan);
+    packet_tables_read(proxy, now_ns); /* what is there is of the old plan */
     struct plan *old_plan = plan_get(proxy->plan);
     struct layers old_layers = proxy->layers;
     proxy->layers = change->next;

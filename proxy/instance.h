@@ -48,15 +48,16 @@ struct proxy {
     struct connection *oldest, *newest; /* owned, by age */
     struct proxy_rule_note *notes;      /* owned; by slot of a rule */
     size_t n_notes;
-    struct packet *packet; /* owned; NULL = no rule needed it yet */
-    unsigned char *buffer; /* owned: PROXY_READ_BYTES */
-    struct pipes *pipes;   /* owned */
-    struct timer edge;     /* a window of some rule opens or closes */
-    struct timer lease;    /* an overlay ends */
-    struct timer sample;   /* looks at what waits unread behind partitions */
-    struct timer resume;   /* tries to accept again */
-    struct timer drain;    /* patience with connections ends */
-    uint64_t started_ns;   /* 0 = not started */
+    struct packet *packet;   /* owned; NULL = no rule needed it yet */
+    unsigned char *buffer;   /* owned: PROXY_READ_BYTES */
+    struct pipes *pipes;     /* owned */
+    struct timer edge;       /* a window of some rule opens or closes */
+    struct timer lease;      /* an overlay ends */
+    struct timer sample;     /* looks at what waits unread behind partitions */
+    struct timer resume;     /* tries to accept again */
+    struct timer drain;      /* patience with connections ends */
+    uint64_t tables_read_ns; /* packet_tables.c's; 0 = never */
+    uint64_t started_ns;     /* 0 = not started */
     uint64_t generation;
     uint64_t seed;
     _Atomic uint64_t last_connection; /* the front's: a number, from 1 */

@@ -21,6 +21,7 @@
 #include "proxy/listener.h"
 #include "proxy/pipes.h"
 #include "proxy/packet.h"
+#include "proxy/packet_tables.h"
 #include "rules/diag.h"
 #include "rules/shared.h"
 
@@ -73,6 +74,7 @@ static void on_sample(struct timer *timer, uint64_t now_ns)
         again |= connection_sample_unread(each);
     for (struct listener *each = proxy->listeners; each; each = each->next)
         again |= unanswered_sample(each);
+    again |= packet_tables_sample(proxy, now_ns);
     if (again)
         timer_set(proxy->timers, timer, now_ns + SAMPLE_NS);
 }

@@ -105,6 +105,11 @@ const struct plan_rule *match_half_open(const struct match *match,
 enum admit_verb match_admits_all(const struct match *match, uint64_t now_ns,
                                  const struct plan_rule **rule);
 
+/* The same of one rule, of attempts whose link of the direction (to server, or back) it
+ * is about; any verb. */
+enum admit_verb match_rule_admits_all(const struct plan_rule *rule,
+                                      enum direction direction, uint64_t now_ns);
+
 /* For chains: what the streams of the rule share on the link that carries the
  * direction; as long as the paths live. NULL: no memory. */
 struct bucket *path_bucket(struct path *path, const struct plan_rule *rule,
