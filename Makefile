@@ -62,7 +62,7 @@ help:
 	'make all                              build build/netsplit' \
 	'make check                            format, warnings, layers, static analysis' \
 	'make asan | ubsan | tsan              the tests under a sanitizer' \
-	'make bench [BENCH=NAME]               speed, beside direct connections and HAProxy' \
+	'make bench [BENCH=NAME,...]           speed, beside direct, HAProxy and nginx' \
 	'make golden                           rewrite the expected diagnostics; review the diff' \
 	'make deps                             install what all of these need' \
 	'make install | uninstall              PREFIX=/usr/local, DESTDIR=' \
@@ -76,7 +76,8 @@ DEPS_build := gcc libc6-dev pkg-config libuv1-dev libyaml-dev libjansson-dev \
               libnftables-dev libhiredis-dev libpq-dev libssl-dev
 DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15 iproute2 nftables
 DEPS_check := git clang clang-format clang-tidy cppcheck
-DEPS_bench := haproxy redis-tools redis-server
+DEPS_bench := haproxy nginx-light libnginx-mod-stream redis-tools redis-server \
+              postgresql-15
 DEPS_postgres := postgresql-15
 DEPS_store := redis-tools
 
@@ -269,14 +270,17 @@ check: build/deps/build build/deps/test build/deps/check layers
 	    2>/dev/null' tidy
 	@echo 'check: passed'
 
-# BENCH=bulk|latency|connections|delay runs one part.
-$B/tests/bench: $(patsubst %.c,$O/%.o,$(wildcard tests/bench/*.c)) $O/proxy/base/now.o
+# BENCH=NAME,... runs some parts; BENCH_FLAGS=--strict makes a missed gate an error.
+# $B/tests/bench --help lists both.
+BENCH_BASE := now tempdir errmsg
+$B/tests/bench: $(patsubst %.c,$O/%.o,$(wildcard tests/bench/*.c)) \
+                $O/tests/lib/server_process.o $(BENCH_BASE:%=$O/proxy/base/%.o)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 .PHONY: bench
 bench: build/deps/bench all $B/tests/bench
-	@$B/tests/bench $(NETSPLIT) "$(BENCH)" $B/bench.json
+	@$B/tests/bench $(BENCH_FLAGS) --parts '$(BENCH)' --json $B/bench.json $(NETSPLIT)
 
 PLAYBOOK ?= playbooks/primary-cut-off.md
 .PHONY: drill

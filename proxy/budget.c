@@ -43,6 +43,7 @@ void budget_init(struct proxy *proxy)
     budget_of(proxy, BUDGET_HELD_BYTES)->limit = proxy->config.max_bytes;
     budget_of(proxy, BUDGET_CONNECTIONS)->limit = proxy->config.max_connections;
     budget_of(proxy, BUDGET_DESCRIPTORS)->limit = most;
+    budget_of(proxy, BUDGET_STREAM_BYTES)->limit = proxy->config.max_hold_bytes;
 }
 
 void budget_say_reached(struct proxy *proxy, enum counters_budget_kind kind)
@@ -61,8 +62,20 @@ void budget_say_reached(struct proxy *proxy, enum counters_budget_kind kind)
         return;
     log_line(LOG_WARN, "proxy budget=%s limit=%llu reached: %s (said once)",
              budget->name, (unsigned long long)budget->limit,
-             kind == BUDGET_HELD_BYTES ? "reading slows down"
-                                       : "accepting waits for connections to end");
+             kind == BUDGET_HELD_BYTES     ? "reading slows down"
+             : kind == BUDGET_STREAM_BYTES ? "a sender waits for its bytes to leave"
+                                           : "accepting waits for connections to end");
+}
+
+void budget_note_full_stream(struct proxy *proxy, size_t held_bytes)
+{
+    struct counters_budget *budget = budget_of(proxy, BUDGET_STREAM_BYTES);
+    uint64_t peak = budget->peak;
+    while (held_bytes > peak &&
+           !atomic_compare_exchange_weak(&budget->peak, &peak, held_bytes))
+        ; /* another thread's stream was full too */
+    budget->reached++;
+    budget_say_reached(proxy, BUDGET_STREAM_BYTES);
 }
 
 size_t budget_room(struct proxy *proxy, size_t held_bytes)

@@ -98,6 +98,7 @@ int counters_init(struct counters *counters)
         [BUDGET_HELD_BYTES] = "held_bytes",
         [BUDGET_CONNECTIONS] = "connections",
         [BUDGET_DESCRIPTORS] = "descriptors",
+        [BUDGET_STREAM_BYTES] = "hold",
     };
     struct counters_index *index = calloc(1, sizeof *index);
     struct entry *entries = calloc(FIRST_CAPACITY, sizeof *entries);

@@ -81,12 +81,14 @@ enum counters_budget_kind {
     BUDGET_HELD_BYTES = 0, /* all streams together */
     BUDGET_CONNECTIONS,
     BUDGET_DESCRIPTORS,
+    BUDGET_STREAM_BYTES, /* of one stream: its default; nothing is summed up, peak is the
+                            most that one held when it was full */
     BUDGET_KINDS,
 };
 
 /* The threads of a proxy share their budgets: everything else here belongs to one. */
 struct counters_budget {
-    const char *name; /* "held_bytes" "connections" "descriptors" */
+    const char *name; /* "held_bytes" "connections" "descriptors" "hold" */
     uint64_t limit;   /* 0 = not set */
     _Atomic uint64_t used_now;
     _Atomic uint64_t peak;

@@ -6,6 +6,7 @@
 #ifndef NETSPLIT_PROXY_INSTANCE_H
 #define NETSPLIT_PROXY_INSTANCE_H
 
+#include "proxy/counters.h"
 #include "proxy/layers.h"
 #include "proxy/proxy.h"
 #include "proxy/timers.h"
@@ -66,8 +67,9 @@ struct proxy {
     bool stopping;
     struct match unruled; /* the plan's answer for nobody: no rule */
     /* The front's. */
-    _Atomic bool over_budget;    /* of held bytes: said, and not yet below again */
-    _Atomic uint64_t said_ns[3]; /* by enum counters_budget_kind: journalled last; 0 =
+    _Atomic bool over_budget; /* of held bytes: said, and not yet below again */
+    _Atomic uint64_t
+        said_ns[BUDGET_KINDS]; /* by enum counters_budget_kind: journalled last; 0 =
                                     never */
 };
 

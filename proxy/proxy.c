@@ -205,7 +205,8 @@ const struct match *proxy_match(struct proxy *proxy, struct path *path)
 
 void proxy_on_connection_gone(struct proxy *proxy)
 {
-    proxy->n_connections--;
+    if (--proxy->n_connections == 0)
+        pipes_trim(proxy->pipes);
     budget_release_connection(proxy);
     listener_resume_all(proxy);
 }

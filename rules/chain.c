@@ -52,6 +52,16 @@ size_t chain_room(const struct chain *chain)
     return used_bytes < chain->hold_bytes ? chain->hold_bytes - used_bytes : 0;
 }
 
+bool chain_is_full(const struct chain *chain)
+{
+    if (chain->gate || chain->cut || chain_room(chain) > 0)
+        return false;
+    for (size_t i = 0; i < chain->n_stages; i++)
+        if (chain->stages[i].fault->keeps)
+            return true;
+    return false;
+}
+
 static void enter(struct chain *chain, struct chain_mark mark)
 {
     struct chain_queue *first =

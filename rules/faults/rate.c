@@ -44,7 +44,7 @@ static uint64_t crossing_ns(const struct rate_params *params, uint64_t n)
 }
 
 /* What is let in at once: 1 ms of the rate, or a segment where that is more, but then
- * no more than 5 ms of the rate: a slow link is slow all the time. */
+ * no more than 5 ms of the rate, so that 10 ms never pass without a byte. */
 static uint64_t quantum_bytes(const struct rate_params *params)
 {
     uint64_t segment = params->bytes_per_s / 200;
