@@ -32,10 +32,10 @@ struct intercept_mode {
     /* Its chains, emptied if they are there, and their rules. */
     void (*write_chains)(const struct intercept_site *site, struct buffer *out);
 
-    /* Where an accepted socket's client was going. 0 or a negative errno: nowhere but
-     * here. */
+    /* Fills in where an accepted socket's client was going, and whether it is from here.
+     * 0 or a negative errno: it was going nowhere but here. */
     int (*find_server)(const struct intercept_door *door, int fd,
-                       struct sockaddr_storage *out);
+                       struct intercepted *out);
 
     /* What the socket to the server is bound to. */
     void (*fill_source)(const struct intercepted *intercepted, struct dial_source *out);
@@ -57,6 +57,7 @@ struct intercept_door {
     bool has_uid;       /* with an opener: */
     uint32_t uid;       /* theirs */
     const char *cgroup; /* interned: theirs; NULL: any */
+    const char *cgroup_root; /* a literal: what comes before it below /sys/fs/cgroup */
     uint16_t port;
     struct watch *watch; /* owned */
     bool wanted;         /* scratch: of the plan that is coming */

@@ -75,15 +75,15 @@ static void write_chains(const struct intercept_site *site, struct buffer *out)
 }
 
 static int find_server(const struct intercept_door *door, int fd,
-                       struct sockaddr_storage *out)
+                       struct intercepted *out)
 {
     struct sockaddr_storage own;
-    socklen_t length = sizeof *out;
-    if (getsockname(fd, (struct sockaddr *)out, &length) != 0)
+    socklen_t length = sizeof out->server;
+    if (getsockname(fd, (struct sockaddr *)&out->server, &length) != 0)
         return -errno;
     door_address(door->family, &own);
     sockaddress_set_port(&own, door->port);
-    return sockaddress_equal(&own, out) ? -ENOENT : 0;
+    return sockaddress_equal(&own, &out->server) ? -ENOENT : 0;
 }
 
 static void fill_source(const struct intercepted *intercepted, struct dial_source *out)
