@@ -67,6 +67,8 @@ struct proxy {
     bool stopping;
     struct match unruled; /* the plan's answer for nobody: no rule */
     /* The front's. */
+    _Atomic uint32_t
+        own_mark;             /* of its connections that are not intercepted; 0: none */
     _Atomic bool over_budget; /* of held bytes: said, and not yet below again */
     _Atomic uint64_t
         said_ns[BUDGET_KINDS]; /* by enum counters_budget_kind: journalled last; 0 =

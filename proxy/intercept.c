@@ -255,6 +255,16 @@ static int prepare(struct interceptor *interceptor, const struct plan *plan,
     return status == 0 ? install(interceptor, endpoints, err) : status;
 }
 
+/* Of what listeners dial, which would be intercepted again in our own namespace. */
+static uint32_t find_own_mark(const struct interceptor *interceptor)
+{
+    for (const struct intercept_site *each = interceptor->sites; each;
+         each = each->next)
+        if (netns_is_same(each->netns, NULL))
+            return intercept_mark(each->number, INTERCEPT_MARK_OWN);
+    return 0;
+}
+
 static int follow(struct interceptor *interceptor, const struct plan *plan,
                   struct errmsg *err)
 {
@@ -267,6 +277,7 @@ static int follow(struct interceptor *interceptor, const struct plan *plan,
     }
     for (struct intercept_site *each = interceptor->sites; each; each = each->next)
         site_drop_doors(each);
+    interceptor->proxy->own_mark = find_own_mark(interceptor);
     endpoints_close(&interceptor->endpoints);
     interceptor->endpoints = endpoints;
     return 0;
@@ -393,6 +404,7 @@ void intercept_destroy(struct interceptor *interceptor)
 {
     if (!interceptor)
         return;
+    interceptor->proxy->own_mark = 0;
     while (interceptor->sites) {
         struct intercept_site *site = interceptor->sites;
         interceptor->sites = site->next;

@@ -168,7 +168,7 @@ Test(netns, a_node_to_itself_is_not_intercepted)
 {
     netlab_open_bridged(&lab, 2);
     int listener = netlab_listen(&lab, 1, AF_INET, PORT);
-    start();
+    net_start(&net, RULES "  all: 10.77.0.0/24\n", lab.nodes[1], lab.nodes[2]);
     int client = netlab_connect(&lab, &net, 1, AF_INET, "10.77.0.1", PORT);
     close(net_accept(&net, listener));
     struct journal_event event;
