@@ -9,7 +9,7 @@
  * late, and may go. Its namespace lives while we hold it, so that what counts is
  * whether its path or process still leads there.
  *
- * A node that went away is said and does not disturb the others. One that comes back in
+ * A node that went away is said, and journalled, and does not disturb the others. One that comes back in
  * another namespace is taken up again, as is one that was not there at a reload. */
 #include "proxy/intercept.h"
 #include "proxy/base/errmsg.h"
@@ -54,6 +54,18 @@ void intercepted_source(const struct intercepted *intercepted, struct dial_sourc
         .mark = intercept_mark(site->number, INTERCEPT_MARK_OWN),
     };
     site->mode->fill_source(intercepted, out);
+}
+
+static void journal_node(const struct interceptor *interceptor,
+                         const struct intercept_site *site, enum journal_type type)
+{
+    struct journal *journal = interceptor->proxy->config.journal;
+    struct journal_event event = {
+        .type = type,
+        .from = site->node,
+        .text = journal_text(journal, netns_text(site->netns)),
+    };
+    (void)journal_add(journal, &event);
 }
 
 static void link_site(struct interceptor *interceptor, struct intercept_site *site)
@@ -124,9 +136,12 @@ static int want_site_of(struct interceptor *interceptor, const struct plan_node 
     }
     status = site_create(&site, interceptor, journal_intern(journal, node->name), netns,
                          err);
-    if (status == 0)
-        link_site(interceptor, site);
-    return status;
+    if (status != 0)
+        return status;
+    link_site(interceptor, site);
+    if (interceptor->looking)
+        journal_node(interceptor, site, JOURNAL_NODE_FOUND);
+    return 0;
 }
 
 /* Is there no such place (any more)? */
@@ -289,9 +304,11 @@ static bool nodes_have_moved(struct interceptor *interceptor)
     bool moved = false;
     for (struct intercept_site *each = interceptor->sites; each; each = each->next) {
         bool is_there = netns_is_current(each->netns);
-        if (!is_there && !each->missed)
+        if (!is_there && !each->missed) {
             log_line(LOG_WARN, "proxy netns: node %s is gone: %s leads elsewhere",
                      each->node, netns_text(each->netns));
+            journal_node(interceptor, each, JOURNAL_NODE_GONE);
+        }
         moved |= is_there != !each->missed;
         each->missed = !is_there;
         moved |= site_learn(each) > 0;
