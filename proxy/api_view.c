@@ -241,6 +241,7 @@ enum MHD_Result api_get_status(struct api_request *request)
     const struct proxy *proxy = request->api->proxy;
     const struct counters *counters = proxy_counters(proxy);
     struct proxy_status status;
+    proxy_sample(request->api->proxy);
     proxy_status(proxy, &status);
     json_t *listeners = json_array();
     proxy_each_listener(proxy, add_listener, listeners);
