@@ -322,3 +322,20 @@ Test(packet_tables, who_is_told_by_user_is_refused_by_user)
     close(listener);
     net_close(&net);
 }
+
+Test(packet_tables, what_is_caught_counts_for_the_rule_that_is_there)
+{
+    start("tproxy");
+    const struct counters_rule *other = counters_rule(&net.counters, "gone", "other");
+    net_apply(&net, "gone", "  - { name: gone, partition: [[n1], [n2]], how: drop }");
+    cr_expect_eq(outcome(1, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);
+    net_apply(&net, "gone", "  - { name: other, partition: [[n1], [n2]], how: drop }");
+    cr_expect_eq(counts()->packets_dropped, 1);
+    cr_expect_eq(other->packets_dropped, 0);
+    cr_expect_eq(outcome(1, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);
+    net_apply(&net, "gone",
+              "  - { name: other, partition: [[n1], [n2, n3]], how: drop }");
+    cr_expect_eq(counts()->packets_dropped, 1);
+    cr_expect_eq(other->packets_dropped, 1);
+    net_close(&net);
+}
