@@ -21,10 +21,17 @@ size_t budget_room(struct proxy *proxy, size_t held_bytes);
 void budget_hold(struct proxy *proxy, size_t bytes);
 void budget_release(struct proxy *proxy, size_t bytes);
 
+/* A stream holds all it may for a fault that keeps bytes; its sender has to wait. */
+void budget_note_full_stream(struct proxy *proxy, size_t held_bytes);
+
 /* A place and descriptors for one more connection; or false, and what is lacking. Some
  * descriptors are kept back, so that the proxy can be controlled when it is full. */
 bool budget_take_connection(struct proxy *proxy, enum counters_budget_kind *lacking);
 void budget_release_connection(struct proxy *proxy);
+
+/* Descriptors for a pipe; they go back with it. */
+bool budget_take_pipe(struct proxy *proxy);
+void budget_release_pipe(struct proxy *proxy);
 
 /* The system had no descriptor, though the budget had. */
 void budget_note_exhausted(struct proxy *proxy);

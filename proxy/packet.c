@@ -166,5 +166,5 @@ void packet_settle(struct proxy *proxy)
 uint32_t packet_mark(const struct connection *connection)
 {
     return connection->intercepted ? intercepted_drop_mark(connection->intercepted)
-                                   : connection->proxy->packet->mark;
+                                   : connection->proxy->front->packet->mark;
 }

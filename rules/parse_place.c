@@ -13,7 +13,7 @@ enum { PID_MOST = 4194304 }; /* Linux' PID_MAX_LIMIT */
 static bool check_mode(struct parser *parser, const struct yaml_node *map,
                        const char *key, enum rule_intercept mode)
 {
-    if (parser->intercept == mode)
+    if (parser->intercept == mode || parser->mode_is_lost)
         return true;
     diag_error(parser->diag, &yaml_find_pair(map, key)->key->at,
                "\"%s\" is for intercept: %s; here it is %s", key,

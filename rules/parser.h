@@ -29,6 +29,7 @@ struct parser {
     bool known_is_whole;       /* no syntax error came before the last of the names */
     const char *const *shared; /* two nodes with one address; NULL = none */
     enum rule_intercept intercept; /* of the file, or of the base of an overlay */
+    bool mode_is_lost; /* `intercept` is wrong, which is told: it may be any mode */
 };
 
 /* Zeroed memory of the rules' arena. NULL when there is none; the diag then knows. */
