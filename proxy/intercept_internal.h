@@ -7,6 +7,7 @@
 
 #include "proxy/endpoints.h"
 #include "proxy/intercept.h"
+#include "proxy/packet_rules.h"
 #include "proxy/sockaddress.h"
 #include "proxy/timers.h"
 
@@ -75,7 +76,8 @@ struct intercept_site {
     bool begun;                  /* the mode's begin has succeeded */
     char *text;                  /* owned: the transaction that holds; NULL: none yet */
     char *packet_text; /* owned: what packet_tables.c put there; NULL: nothing */
-    char *undo;        /* owned, scratch: the one before, of a change under way */
+    struct packet_counters packet_counters; /* of it */
+    char *undo; /* owned, scratch: the one before, of a change under way */
     struct intercept_door *doors; /* owned */
     struct endpoints own;         /* where its node is, as the namespace says */
     uint32_t n_connections;       /* that name it */

@@ -111,10 +111,11 @@ static void check_attempts(const char *mode)
             attempts[i].outcome == EAGAIN ? 150 * NS_PER_MS : NET_PATIENCE_NS;
         cr_expect_eq(outcome(1, "10.77.2.2", span_ns), attempts[i].outcome, "%s: %s",
                      mode, rule);
-        net_remove(&net, "gone");
+        proxy_sample(net.proxy);
         uint64_t felt = counts()->packets_dropped + counts()->attempts_refused - before;
         cr_expect_eq(felt, attempts[i].outcome ? 1 : 0, "%s: %s: %llu packets", mode,
                      rule, (unsigned long long)felt);
+        net_remove(&net, "gone");
     }
     cr_expect_eq(outcome(1, "10.77.2.2", NET_PATIENCE_NS), 0);
     close(listener);
@@ -319,5 +320,22 @@ Test(packet_tables, who_is_told_by_user_is_refused_by_user)
     net_remove(&net, "gone");
     cr_expect_eq(counts()->attempts_refused, 1);
     close(listener);
+    net_close(&net);
+}
+
+Test(packet_tables, what_is_caught_counts_for_the_rule_that_is_there)
+{
+    start("tproxy");
+    const struct counters_rule *other = counters_rule(&net.counters, "gone", "other");
+    net_apply(&net, "gone", "  - { name: gone, partition: [[n1], [n2]], how: drop }");
+    cr_expect_eq(outcome(1, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);
+    net_apply(&net, "gone", "  - { name: other, partition: [[n1], [n2]], how: drop }");
+    cr_expect_eq(counts()->packets_dropped, 1);
+    cr_expect_eq(other->packets_dropped, 0);
+    cr_expect_eq(outcome(1, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);
+    net_apply(&net, "gone",
+              "  - { name: other, partition: [[n1], [n2, n3]], how: drop }");
+    cr_expect_eq(counts()->packets_dropped, 1);
+    cr_expect_eq(other->packets_dropped, 1);
     net_close(&net);
 }
