@@ -341,3 +341,35 @@ Test(rundir, clean_survives_records_that_make_no_sense)
     cr_assert_eq(clean(), 4, "%s", cleaned);
     cr_assert_eq(count_records(), 0);
 }
+
+static void find_color(void *arg, pid_t pid, const json_t *record)
+{
+    const char *color = json_string_value(json_object_get(record, "color"));
+    if (pid == getpid() && color)
+        (void)snprintf(arg, 16, "%s", color);
+}
+
+Test(rundir, a_live_run_is_found_with_what_it_has_noted)
+{
+    struct rundir_record *record = NULL;
+    char color[16] = "";
+    cr_assert_eq(rundir_record_open(&record, "test", &err), 0, "%s", err.text);
+    cr_assert_eq(rundir_note(record, "color", json_string("red")), 0);
+    cr_expect_eq(rundir_each(find_color, color, &err), 0, "%s", err.text);
+    cr_expect_str_eq(color, "red");
+    rundir_record_close(record);
+    color[0] = '\0';
+    cr_expect_eq(rundir_each(find_color, color, &err), 0, "%s", err.text);
+    cr_expect_str_eq(color, "", "it has ended");
+}
+
+Test(rundir, a_lock_keeps_others_out_until_it_is_closed)
+{
+    int fd = rundir_lock(&err);
+    cr_assert_geq(fd, 0, "%s", err.text);
+    cr_expect_eq(rundir_lock(&err), -EBUSY);
+    cr_assert_eq(close(fd), 0);
+    fd = rundir_lock(&err);
+    cr_expect_geq(fd, 0, "%s", err.text);
+    (void)close(fd); /* only a lock */
+}
