@@ -259,6 +259,16 @@ static void close_place(struct place *place)
         nl_socket_free(place->socket);
 }
 
+int lab_raise_loopback(struct errmsg *err)
+{
+    struct place here = {0};
+    int status = furnish(&here, false, err);
+    if (status == 0)
+        status = set_up(&here, LO_INDEX, err);
+    close_place(&here);
+    return status;
+}
+
 /* --- The lab --- */
 
 static void number_node(struct lab_node *node, unsigned number, bool has_bridge,

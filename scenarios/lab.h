@@ -42,6 +42,9 @@ struct lab {
 int lab_make(struct lab *lab, const char *const *names, size_t n, bool has_bridge,
              struct errmsg *err);
 
+/* Sets up lo where the calling thread is; 0, or a negative errno with err. */
+int lab_raise_loopback(struct errmsg *err);
+
 /* Lets go of the namespaces; a zeroed lab is fine. */
 void lab_close(struct lab *lab);
 
