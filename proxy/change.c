@@ -13,6 +13,7 @@
 #include "proxy/base/now.h"
 #include "proxy/connection.h"
 #include "proxy/instance.h"
+#include "proxy/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
 #include "proxy/touch.h"
@@ -245,6 +246,7 @@ static void swap(struct proxy *proxy, struct change *change, struct plan *plan,
     proxy->layers = change->next;
     proxy->generation++;
     take_listeners(proxy, prepared);
+    intercept_resume(proxy->interceptor);
     journal_commit(proxy, change, now_ns);
     change_pass_edges(proxy, now_ns);
     timer_set(proxy->timers, &proxy->lease, layers_next_end(&proxy->layers));
@@ -271,6 +273,21 @@ static int compile(struct proxy *proxy, const struct layers *layers, uint64_t no
     return status;
 }
 
+/* The last that can fail: what it has done is in force. */
+static int change_intercept(struct proxy *proxy, const struct plan *plan,
+                            struct errmsg *err)
+{
+    if (proxy->plan && proxy->plan->intercept != plan->intercept) {
+        errmsg_set(err,
+                   "intercept: %s cannot become %s while the proxy runs: end it "
+                   "and start it again",
+                   rule_intercept_name(proxy->plan->intercept),
+                   rule_intercept_name(plan->intercept));
+        return -EINVAL;
+    }
+    return intercept_change(proxy, plan, err);
+}
+
 int change_commit(struct proxy *proxy, struct change *change,
                   struct proxy_commit *commit, struct diag *diag, struct errmsg *err)
 {
@@ -282,6 +299,8 @@ int change_commit(struct proxy *proxy, struct change *change,
         status = prepare(proxy, plan, &prepared, err);
     if (status == 0)
         status = grow_notes(proxy, plan->n_identities);
+    if (status == 0)
+        status = change_intercept(proxy, plan, err);
     if (status != 0) {
         if (status == -ENOMEM)
             errmsg_set(err, "out of memory");

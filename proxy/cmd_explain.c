@@ -118,6 +118,8 @@ static const struct {
                    "nothing is read or written; all is delivered on heal"},
     [HOW_RESET] = {"accepted, then reset", "the connection is reset, on both sides"},
     [HOW_REFUSE] = {"refused (ECONNREFUSED)", "the connection is reset, on both sides"},
+    [HOW_DROP] = {"not answered: its packets are dropped",
+                  "packets are dropped; after heal TCP sends what was lost again"},
 };
 
 static void print_cut(const struct explaining *explaining, const struct plan_rule *rule,
@@ -212,6 +214,7 @@ static void print_subject(const struct rule *rule)
         print_words(&rule->parts[0]);
         printf(" and the other named nodes");
         return;
+    case RULE_SHAPE:
     case RULE_PARTITION:
         for (size_t i = 0; i < rule->n_parts; i++) {
             printf("%s", i ? " / " : "");

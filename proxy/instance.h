@@ -18,6 +18,7 @@ enum {
 
 struct connection;
 struct counters_rule;
+struct interceptor;
 struct listener;
 
 struct proxy_rule_note {
@@ -35,6 +36,7 @@ struct proxy {
     struct layers layers;        /* what the plan was compiled from */
     struct listener *listeners;  /* owned, in file order */
     struct listener *retired;    /* owned: closed, but connections still name them */
+    struct interceptor *interceptor;    /* owned; NULL: there are listeners only */
     struct connection *oldest, *newest; /* owned, by age */
     struct proxy_rule_note *notes;      /* owned; by slot of a rule */
     size_t n_notes;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Accepts on one address under uv_poll with accept4, a few at a time so that a flood of
- * new connections does not starve those that are there.
+/* Accepts on one address under uv_poll (see acceptor.c).
  *
  * Where the rules refuse everything a listener serves, it is shut down: then connect()
  * fails with a true ECONNREFUSED, and listen() on the same socket brings it back (tried
@@ -21,41 +20,37 @@
  * When connections or descriptors run out, accepting pauses; the kernel's queue holds
  * newcomers, and accepting goes on when a connection has ended. */
 #include "proxy/listener.h"
+#include "proxy/acceptor.h"
 #include "proxy/base/errmsg.h"
 #include "proxy/base/log.h"
 #include "proxy/base/now.h"
 #include "proxy/budget.h"
 #include "proxy/connection.h"
 #include "proxy/instance.h"
+#include "proxy/intercept.h"
 #include "proxy/journal.h"
+#include "proxy/tcp_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    ACCEPTS_A_TURN = 16,
-    BACKLOG = 4096, /* the kernel cuts it to net.core.somaxconn */
-};
+enum { BACKLOG = 4096 }; /* the kernel cuts it to net.core.somaxconn */
 
 #define RESUME_NS (100 * NS_PER_MS)
 
 static int bind_socket(const struct sockaddr_storage *address)
 {
-    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = tcp_socket_make(NULL, address->ss_family);
     if (fd < 0)
-        return -errno;
+        return fd;
     const int on = 1;
-    /* TCP has all of these. The last two are inherited by what is accepted. */
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); /* TCP has it */
     if (address->ss_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
     if (bind(fd, (const struct sockaddr *)address, sockaddress_length(address)) != 0) {
         int status = -errno;
         (void)close(fd);
@@ -321,6 +316,7 @@ void listener_pause_all(struct proxy *proxy, enum counters_budget_kind kind)
     budget_say_reached(proxy, kind);
     for (struct listener *each = proxy->listeners; each; each = each->next)
         watch_set(each->watch, 0);
+    intercept_pause(proxy->interceptor);
 }
 
 void listener_resume_all(struct proxy *proxy)
@@ -331,6 +327,7 @@ void listener_resume_all(struct proxy *proxy)
     for (struct listener *each = proxy->listeners; each; each = each->next)
         if (each->answer == LISTENER_ACCEPTS)
             watch_set(each->watch, UV_READABLE);
+    intercept_resume(proxy->interceptor);
 }
 
 /* Is it the connection that filled the queue? Then that is over. */
@@ -347,9 +344,19 @@ static bool take_filler(struct listener *listener,
     return true;
 }
 
-static bool is_exhaustion(int error)
+static bool take_client(void *context, int fd, const struct sockaddr_storage *client)
 {
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+    struct listener *listener = context;
+    if (take_filler(listener, client)) {
+        (void)close(fd);
+        return false;
+    }
+    const struct connection_target target = {
+        .listener = listener,
+        .through = listener->name,
+        .path = listener_path(listener, client),
+    };
+    return connection_open(listener->proxy, &target, fd, client);
 }
 
 static void on_acceptable(void *context, int events, bool failed)
@@ -357,33 +364,5 @@ static void on_acceptable(void *context, int events, bool failed)
     (void)events;
     (void)failed; /* a listening socket has no errors of its own */
     struct listener *listener = context;
-    struct proxy *proxy = listener->proxy;
-    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        enum counters_budget_kind lacking;
-        if (!budget_take_connection(proxy, &lacking)) {
-            listener_pause_all(proxy, lacking);
-            return;
-        }
-        struct sockaddr_storage client;
-        socklen_t length = sizeof client;
-        int fd = accept4(watch_fd(listener->watch), (struct sockaddr *)&client, &length,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0 && take_filler(listener, &client)) {
-            (void)close(fd);
-            budget_release_connection(proxy);
-            continue;
-        }
-        if (fd >= 0) {
-            connection_open(listener, fd, &client);
-            continue;
-        }
-        int error = errno;
-        budget_release_connection(proxy);
-        if (is_exhaustion(error)) {
-            budget_note_exhausted(proxy);
-            listener_pause_all(proxy, BUDGET_DESCRIPTORS);
-        }
-        if (error != ECONNABORTED && error != EINTR)
-            return;
-    }
+    acceptor_run(listener->proxy, listener->watch, take_client, listener);
 }

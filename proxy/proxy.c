@@ -14,6 +14,7 @@
 #include "proxy/change.h"
 #include "proxy/connection.h"
 #include "proxy/instance.h"
+#include "proxy/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
 #include "rules/diag.h"
@@ -75,6 +76,8 @@ static void on_resume(struct timer *timer, uint64_t now_ns)
 static void on_watches_empty(void *context)
 {
     struct proxy *proxy = context;
+    intercept_destroy(proxy->interceptor);
+    proxy->interceptor = NULL;
     timers_close(proxy->timers, NULL, NULL);
     proxy->timers = NULL;
     proxy->config.on_stopped(proxy->config.context);
@@ -330,6 +333,7 @@ static void begin_stop(struct proxy *proxy)
         (void)lift_all(proxy, "stopped", NULL); /* out of memory: the faults stay */
     proxy->stopping = true;
     close_listeners(proxy);
+    intercept_stop(proxy->interceptor);
     timer_clear(proxy->timers, &proxy->edge);
     timer_clear(proxy->timers, &proxy->lease);
     timer_clear(proxy->timers, &proxy->resume);

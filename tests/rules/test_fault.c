@@ -42,8 +42,10 @@ Test(fault, rows_are_whole)
         cr_expect_str_eq(fault->fields->name, fault->name, "its first key is its name");
         cr_expect_eq(fault_find(fault->name), fault);
         cr_expect_leq(fault->state_bytes, FAULT_STATE_BYTES);
-        cr_expect(fault->admit || fault->step || fault->due || fault->gone,
-                  "%s does nothing", fault->name);
+        bool acts = fault->admit || fault->step || fault->due || fault->gone;
+        cr_expect_neq(acts, fault->in_kernel, "%s", fault->name);
+        cr_expect_eq(fault->in_kernel, fault->model && fault_find(fault->model));
+        cr_expect_eq(fault->in_kernel, fault->to_model != NULL);
         cr_expect_eq(fault->due != NULL, fault->ends != FAULT_ENDS_NOTHING);
     }
     cr_expect_null(fault_find("latency"));

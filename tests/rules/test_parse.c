@@ -98,8 +98,9 @@ Test(parse, link_rules_hold_their_parts_and_how)
     cr_expect_eq(text->how, HOW_STALL);
     const struct rule *cut = find_rule(rules, "one-way");
     cr_expect_eq(cut->kind, RULE_CUT);
+    cr_expect_eq(cut->how, HOW_DROP);
     cr_expect(cut->has_fallback);
-    cr_expect_eq(cut->how, HOW_STALL);
+    cr_expect_eq(cut->fallback, HOW_STALL);
     rules_destroy(rules);
 }
 
@@ -300,17 +301,6 @@ Test(parse, words_that_stand_for_nodes_are_resolved_when_written)
     buffer_close(&out);
     diag_close(&diag);
     rules_destroy(rules);
-}
-
-Test(parse, what_is_lacking_is_told_apart_from_what_is_wrong)
-{
-    static const char lacking[] = "netsplit: 1\nintercept: netns\n";
-    struct diag diag = {.n = 0};
-    struct rules *rules = NULL;
-    cr_expect_eq(parse_file("t", lacking, strlen(lacking), NULL, &diag, &rules),
-                 -ENOTSUP);
-    cr_expect_null(rules);
-    diag_close(&diag);
 }
 
 Test(parse, names_are_not_suggested_where_the_file_is_cut_before_them)

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* The accept sockets of nodes that are told by who connects (mode redirect): one for
+ * each such node and family. A user's name is looked up when its socket is made. */
+#include "proxy/base/errmsg.h"
+#include "proxy/instance.h"
+#include "proxy/intercept_internal.h"
+#include "proxy/journal.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The number of a user, by name or as it is. 0 or -EINVAL. */
+static int find_user(const char *name, uint32_t *uid, struct errmsg *err)
+{
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(name, &end, 10);
+    if (*name && *end == 0 && errno == 0 && number < UINT32_MAX) {
+        *uid = (uint32_t)number;
+        return 0;
+    }
+    const struct passwd *user = getpwnam(name);
+    if (!user) {
+        errmsg_set(err, "there is no user \"%s\" on this host", name);
+        return -EINVAL;
+    }
+    *uid = user->pw_uid;
+    return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static struct intercept_door *find_door(struct intercept_site *site, int family,
+                                        const struct intercept_door *like)
+{
+    for (struct intercept_door *each = site->doors; each; each = each->next)
+        if (each->family == family && same_text(each->opener, like->opener) &&
+            each->uid == like->uid && same_text(each->cgroup, like->cgroup))
+            return each;
+    return NULL;
+}
+
+static int want_door(struct intercept_site *site, int family,
+                     const struct intercept_door *like, struct errmsg *err)
+{
+    struct intercept_door *door = find_door(site, family, like);
+    if (!door) {
+        int status = door_create(&door, site, family, err);
+        if (status != 0)
+            return status;
+        door->opener = like->opener;
+        door->uid = like->uid;
+        door->cgroup = like->cgroup;
+        door->next = site->doors;
+        site->doors = door;
+    }
+    door->wanted = true;
+    return 0;
+}
+
+static int want_doors_of(struct intercept_site *site, const struct plan_node *node,
+                         struct errmsg *err)
+{
+    struct journal *journal = site->interceptor->proxy->config.journal;
+    struct intercept_door like = {
+        .opener = journal_intern(journal, node->name),
+        .cgroup = journal_intern(journal, node->owner.cgroup),
+    };
+    int status = like.cgroup ? 0 : find_user(node->owner.uid, &like.uid, err);
+    if (status == 0)
+        status = want_door(site, AF_INET, &like, err);
+    if (status == 0 && site_door(site, AF_INET6))
+        status = want_door(site, AF_INET6, &like, err);
+    if (status != 0)
+        errmsg_wrap(err, "node \"%s\"", node->name);
+    return status;
+}
+
+int site_prepare_doors(struct intercept_site *site, const struct plan *plan,
+                       struct errmsg *err)
+{
+    int status = 0;
+    for (struct intercept_door *each = site->doors; each; each = each->next)
+        each->wanted = !each->opener;
+    for (size_t i = 0; i < plan->n_nodes && status == 0; i++) {
+        const struct owner *owner = &plan->nodes[i].owner;
+        if (owner->uid || owner->cgroup)
+            status = want_doors_of(site, &plan->nodes[i], err);
+    }
+    return status;
+}
+
+void site_drop_doors(struct intercept_site *site)
+{
+    for (struct intercept_door **at = &site->doors; *at;) {
+        struct intercept_door *door = *at;
+        if (door->wanted) {
+            at = &door->next;
+        } else {
+            *at = door->next;
+            door_destroy(door);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* NAT looks at the first packet of what it takes for a connection. One that was there
+ * before conntrack was is first met in its middle; so only SYNs are turned. */
+#include "proxy/intercept_nat.h"
+#include "proxy/dial.h"
+#include "proxy/intercept_internal.h"
+#include "proxy/nft.h"
+#include "rules/buffer.h"
+
+#include <errno.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6/ip6_tables.h>
+#include <netinet/in.h>
+
+void nat_door_address(int family, struct sockaddr_storage *out)
+{
+    *out = (struct sockaddr_storage){.ss_family = (sa_family_t)family}; /* any */
+}
+
+int nat_find_server(const struct intercept_door *door, int fd,
+                    struct sockaddr_storage *out)
+{
+    bool six = door->family == AF_INET6;
+    struct sockaddr_storage own;
+    socklen_t length = sizeof *out, own_length = sizeof own;
+    if (getsockopt(fd, six ? IPPROTO_IPV6 : IPPROTO_IP,
+                   six ? IP6T_SO_ORIGINAL_DST : SO_ORIGINAL_DST, out, &length) != 0 ||
+        getsockname(fd, (struct sockaddr *)&own, &own_length) != 0)
+        return -errno;
+    return sockaddress_equal(out, &own) ? -ENOENT : 0;
+}
+
+/* The client's port is taken: by the client, in this very namespace. */
+void nat_fill_source(const struct intercepted *intercepted, struct dial_source *out)
+{
+    out->address = intercepted->client;
+    sockaddress_set_port(&out->address, 0);
+}
+
+/* The level of a cgroup: how many names its path has. */
+static unsigned cgroup_level(const char *path)
+{
+    unsigned level = 0;
+    for (const char *at = path; *at; at++)
+        level += *at != '/' && (at == path || at[-1] == '/');
+    return level;
+}
+
+static void write_owner(const struct intercept_door *door, struct buffer *out)
+{
+    if (!door->opener)
+        return;
+    if (door->cgroup)
+        buffer_print(out, "socket cgroupv2 level %u \"%s\" ",
+                     cgroup_level(door->cgroup),
+                     door->cgroup + (door->cgroup[0] == '/'));
+    else
+        buffer_print(out, "meta skuid %u ", door->uid);
+}
+
+void nat_write_door(const struct intercept_site *site, const char *chain,
+                    const struct intercept_door *door, struct buffer *out)
+{
+    if (!door)
+        return;
+    bool six = door->family == AF_INET6;
+    buffer_print(out, "add rule inet %s %s ", nft_table(site->nft), chain);
+    write_owner(door, out);
+    buffer_print(out, "%s daddr . tcp dport @servers%d redirect to :%u\n",
+                 six ? "ip6" : "ip", six ? 6 : 4, door->port);
+}
+
+static void write_refusals(const struct intercept_site *site, struct buffer *out)
+{
+    const char *table = nft_table(site->nft);
+    buffer_print(out,
+                 "add chain inet %s input "
+                 "{ type filter hook input priority filter; policy accept; }\n"
+                 "flush chain inet %s input\n",
+                 table, table);
+    for (const struct intercept_door *each = site->doors; each; each = each->next)
+        buffer_print(out,
+                     "add rule inet %s input meta nfproto ipv%d " INTERCEPT_SYN
+                     "tcp dport %u ct status & dnat == 0 reject with tcp reset\n",
+                     table, each->family == AF_INET6 ? 6 : 4, each->port);
+}
+
+void nat_write_output(const struct intercept_site *site, struct buffer *out)
+{
+    const char *table = nft_table(site->nft);
+    buffer_print(out,
+                 "add chain inet %s output "
+                 "{ type nat hook output priority -100; policy accept; }\n"
+                 "flush chain inet %s output\n"
+                 "add rule inet %s output meta mark & 0x%08x == 0x%08x return\n"
+                 "add rule inet %s output " INTERCEPT_NOT_SYN "return\n",
+                 table, table, table, INTERCEPT_MARK_MASK | INTERCEPT_MARK_OWN,
+                 intercept_mark(site->number, INTERCEPT_MARK_OWN), table);
+    for (const struct intercept_door *each = site->doors; each; each = each->next)
+        if (each->opener)
+            nat_write_door(site, "output", each, out);
+    nat_write_door(site, "output", site_door(site, AF_INET), out);
+    nat_write_door(site, "output", site_door(site, AF_INET6), out);
+    write_refusals(site, out);
+}
