@@ -8,7 +8,7 @@
  *
  * A node that ends by itself is told on the progress line; what that means for the
  * clients, the history says. */
-#include "proxy/base/netns.h"
+#include "proxy/base/namespace.h"
 #include "scenarios/drill_inside.h"
 
 #include <arpa/inet.h>
@@ -44,11 +44,11 @@ static int bind_port(struct drill_node *node, const char *text)
 
 static int reserve_port(struct drill_mode *mode, size_t i)
 {
-    int home = netns_visit(lab_netns(mode, i));
+    int home = namespace_visit(lab_netns(mode, i));
     if (home < 0)
         return home;
     int status = bind_port(&mode->nodes[i], lab_address(mode, i, false));
-    netns_return(home);
+    namespace_return(home);
     return status;
 }
 

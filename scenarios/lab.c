@@ -12,7 +12,7 @@
  * Not done here: names in /run/netns, processes, records (lab_home.c); a way out of the
  * lab, which has none. */
 #include "scenarios/lab.h"
-#include "proxy/base/netns.h"
+#include "proxy/base/namespace.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -226,7 +226,7 @@ static bool kernel_has_ipv6(void)
 /* A socket in the place, and what can only be done from within. */
 static int furnish(struct place *place, bool forwards, struct errmsg *err)
 {
-    int home = netns_visit(place->netns_fd), code = 0, status = 0;
+    int home = namespace_visit(place->netns_fd), code = 0, status = 0;
     if (home < 0)
         return home;
     place->has_ipv6 = kernel_has_ipv6();
@@ -234,7 +234,7 @@ static int furnish(struct place *place, bool forwards, struct errmsg *err)
     code = place->socket ? nl_connect(place->socket, NETLINK_ROUTE) : -NLE_NOMEM;
     if (code >= 0 && forwards)
         status = let_forward(place->has_ipv6, err);
-    netns_return(home);
+    namespace_return(home);
     if (code < 0)
         status = told(code, "opening a netlink socket", err);
     return status;
@@ -243,7 +243,7 @@ static int furnish(struct place *place, bool forwards, struct errmsg *err)
 static int open_place(struct place *place, bool forwards, int *out_fd,
                       struct errmsg *err)
 {
-    int fd = netns_make();
+    int fd = namespace_make();
     if (fd < 0) {
         errmsg_set(err, "making a network namespace: %s", strerror(-fd));
         return fd;

@@ -8,7 +8,7 @@
  *
  * Failures: whatever fails before the byte is undone in the same way. If our parent dies
  * first the kernel kills us; what is left then are names, for `netsplit clean`. */
-#include "proxy/base/netns.h"
+#include "proxy/base/namespace.h"
 #include "proxy/base/now.h"
 #include "proxy/base/rundir.h"
 #include "scenarios/lab_home.h"
@@ -96,7 +96,7 @@ static void each_place(struct holder *holder, each_fn fn)
 static void remove_name(struct holder *holder, const char *path, int fd)
 {
     (void)fd;
-    if (netns_remove_name(path) == 0)
+    if (namespace_remove_name(path) == 0)
         rundir_drop_path(holder->record, path);
 }
 
@@ -144,7 +144,7 @@ static void note_name(struct holder *holder, const char *path, int fd)
 /* A convenience: without it the lab is as good. */
 static void add_name(struct holder *holder, const char *path, int fd)
 {
-    int status = netns_add_name(fd, path);
+    int status = namespace_add_name(fd, path);
     if (status < 0) {
         rundir_drop_path(holder->record, path);
         fprintf(stderr, "netsplit lab: no name for ip netns: %s: %s\n", path,

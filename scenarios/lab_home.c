@@ -8,7 +8,7 @@
  * names. */
 #include "scenarios/lab_home.h"
 #include "proxy/base/memory.h"
-#include "proxy/base/netns.h"
+#include "proxy/base/namespace.h"
 #include "proxy/base/rundir.h"
 #include "scenarios/lab_user.h"
 
@@ -97,7 +97,7 @@ void lab_home_path(const struct lab_home *home, const char *name, int fd,
         (void)snprintf(path, LAB_HOME_PATH_BYTES, "/proc/%d/fd/%d", (int)home->holder,
                        fd);
     else
-        (void)snprintf(path, LAB_HOME_PATH_BYTES, NETNS_NAMES "/netsplit-%s-%s",
+        (void)snprintf(path, LAB_HOME_PATH_BYTES, NAMESPACE_NAMES "/netsplit-%s-%s",
                        home->name, name);
 }
 

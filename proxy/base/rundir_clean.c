@@ -6,7 +6,7 @@
  * removed if it is ours and nobody answers at it; a directory if it is ours, lies
  * directly below the temporary directory, and has our name. Whatever fails a check is
  * named and left. Running it twice, or beside live runs, does no harm. */
-#include "proxy/base/netns.h"
+#include "proxy/base/namespace.h"
 #include "proxy/base/rundir.h"
 #include "proxy/base/tempdir.h"
 
@@ -123,7 +123,7 @@ static void remove_directory(struct sweep *sweep, const char *path)
 
 static void remove_name(struct sweep *sweep, const char *path)
 {
-    int status = netns_remove_name(path);
+    int status = namespace_remove_name(path);
     if (status == 0) {
         say(sweep, "removed network namespace %s", path);
         sweep->n_removed++;
@@ -143,7 +143,7 @@ static void remove_path(struct sweep *sweep, const char *path)
         remove_socket(sweep, path);
     else if (S_ISDIR(info.st_mode))
         remove_directory(sweep, path);
-    else if (netns_is_name(path))
+    else if (namespace_is_name(path))
         remove_name(sweep, path);
     else
         say(sweep, "left %s: it is neither a socket nor a directory", path);

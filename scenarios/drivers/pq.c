@@ -18,7 +18,7 @@
 #include "scenarios/drivers/pq.h"
 
 #include "proxy/base/memory.h"
-#include "proxy/base/netns.h"
+#include "proxy/base/namespace.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -111,10 +111,10 @@ static bool go_on(struct pq *pq)
 static void connect_step(struct pq *pq)
 {
     (void)uv_poll_stop(pq->poll); /* cannot fail */
-    int home = netns_visit(pq->netns_fd);
+    int home = namespace_visit(pq->netns_fd);
     PostgresPollingStatusType wanted =
         home < 0 ? PGRES_POLLING_FAILED : PQconnectPoll(pq->conn);
-    netns_return(home < 0 ? 0 : home);
+    namespace_return(home < 0 ? 0 : home);
     if (wanted == PGRES_POLLING_READING || wanted == PGRES_POLLING_WRITING) {
         if (!watch(pq, wanted == PGRES_POLLING_READING ? UV_READABLE : UV_WRITABLE))
             broken(pq, "the socket cannot be watched");
@@ -235,14 +235,14 @@ struct pq *pq_open(uv_loop_t *loop, const struct driver_endpoint *endpoint,
                       .netns_fd = endpoint->netns_fd,
                       .on_event = on_event,
                       .context = context};
-    int home = netns_visit(pq->netns_fd);
+    int home = namespace_visit(pq->netns_fd);
     if (home < 0) {
         errmsg_set(err, "its network namespace cannot be entered: %s", strerror(-home));
         free(pq);
         return NULL;
     }
     pq->conn = PQconnectStartParams(keywords, values, 1);
-    netns_return(home);
+    namespace_return(home);
     if (!pq->conn || PQstatus(pq->conn) == CONNECTION_BAD) {
         errmsg_set(err, "%s", pq->conn ? PQerrorMessage(pq->conn) : "out of memory");
         pq_close(pq);

@@ -22,7 +22,7 @@
  * comes from $REDISCLI_AUTH, as with redis-cli; a server that wants another answers
  * -NOAUTH to the operations, which is definite. */
 #include "proxy/base/memory.h"
-#include "proxy/base/netns.h"
+#include "proxy/base/namespace.h"
 #include "scenarios/drivers/client.h"
 #include "scenarios/drivers/elements.h"
 
@@ -202,13 +202,13 @@ static struct resp_link *attach(struct resp_client *client, redisAsyncContext *c
 static bool connect_link(struct resp_client *client)
 {
     const struct driver_endpoint *endpoint = &client->base.target.endpoint;
-    int home = netns_visit(endpoint->netns_fd);
+    int home = namespace_visit(endpoint->netns_fd);
     if (home < 0) {
         driver_broke(&client->base, "its network namespace cannot be entered");
         return false;
     }
     redisAsyncContext *context = redisAsyncConnect(endpoint->address, endpoint->port);
-    netns_return(home);
+    namespace_return(home);
     if (!context || context->err) {
         driver_broke(&client->base, context ? context->errstr : "out of memory");
         if (context)

@@ -26,19 +26,6 @@ static char lab[32]; /* this test's */
 static char said[SAID_BYTES];
 static const char *as_user = ""; /* what runs the program as somebody else */
 
-/* What stands in for a lab's needs where they are lacking; NULL: all is there. */
-static const char *lacks(void)
-{
-    if (geteuid() != 0)
-        return "needs root";
-    pid_t pid = fork();
-    int status = 1;
-    if (pid == 0)
-        _exit(unshare(CLONE_NEWNET) != 0);
-    cr_assert_eq(waitpid(pid, &status, 0), pid);
-    return status == 0 ? NULL : "needs network namespaces";
-}
-
 static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 static int run(const char *format, ...)
@@ -83,7 +70,7 @@ static int up_after(bool (*prepare)(void))
 
 static void setup(void)
 {
-    const char *why = lacks();
+    const char *why = program_lacks_namespaces(0);
     if (why)
         cr_skip_test("%s", why);
     cr_assert_eq(tempdir_make("test-lab", dir, NULL), 0);
@@ -327,14 +314,9 @@ static bool become_nobody(void)
 /* From now on the program runs as nobody, if that user may make user namespaces. */
 static void go_rootless(void)
 {
-    int status = 1;
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(!become_nobody() || unshare(CLONE_NEWUSER) != 0 ||
-              unshare(CLONE_NEWNET) != 0);
-    cr_assert_eq(waitpid(pid, &status, 0), pid);
-    if (status != 0)
-        cr_skip_test("user namespaces are not allowed here");
+    const char *why = program_lacks_namespaces(NOBODY);
+    if (why)
+        cr_skip_test("%s", why);
     cr_assert_eq(chown(dir, NOBODY, NOBODY), 0);
     as_user = "setpriv --reuid=65534 --regid=65534 --clear-groups";
 }

@@ -3,8 +3,8 @@
  * the namespace that it was made in, so a visit is all that is needed.
  *
  * Failures: without CAP_SYS_ADMIN, over the namespace's owner and over our own user
- * namespace, both calls say EPERM. Not done here: user namespaces (scenarios/lab_user.h). */
-#include "proxy/base/netns.h"
+ * namespace, both calls say EPERM. Not done here: user namespaces. */
+#include "proxy/base/namespace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,46 +16,46 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int netns_here(void)
+int namespace_here(void)
 {
     int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 
-int netns_enter(int fd)
+int namespace_enter(int fd)
 {
     return setns(fd, CLONE_NEWNET) < 0 ? -errno : 0;
 }
 
-int netns_make(void)
+int namespace_make(void)
 {
-    int home = netns_here();
+    int home = namespace_here();
     if (home < 0)
         return home;
-    int made = unshare(CLONE_NEWNET) < 0 ? -errno : netns_here();
-    netns_return(home);
+    int made = unshare(CLONE_NEWNET) < 0 ? -errno : namespace_here();
+    namespace_return(home);
     return made;
 }
 
-int netns_visit(int fd)
+int namespace_visit(int fd)
 {
     if (fd == 0)
         return 0;
-    int home = netns_here();
+    int home = namespace_here();
     if (home < 0)
         return home;
-    int status = netns_enter(fd);
+    int status = namespace_enter(fd);
     if (status == 0)
         return home;
     (void)close(home); /* it was only looked up */
     return status;
 }
 
-void netns_return(int home)
+void namespace_return(int home)
 {
     if (home == 0)
         return;
-    if (netns_enter(home) != 0)
+    if (namespace_enter(home) != 0)
         abort();
     (void)close(home); /* it was only looked up */
 }
@@ -64,18 +64,18 @@ void netns_return(int home)
  * every mount namespace; already so where ip-netns(8) was used before. */
 static int prepare_names(void)
 {
-    if (mkdir(NETNS_NAMES, 0755) < 0 && errno != EEXIST)
+    if (mkdir(NAMESPACE_NAMES, 0755) < 0 && errno != EEXIST)
         return -errno;
-    if (mount("", NETNS_NAMES, "none", MS_SHARED | MS_REC, NULL) == 0)
+    if (mount("", NAMESPACE_NAMES, "none", MS_SHARED | MS_REC, NULL) == 0)
         return 0;
     if (errno != EINVAL ||
-        mount(NETNS_NAMES, NETNS_NAMES, "none", MS_BIND | MS_REC, NULL) < 0 ||
-        mount("", NETNS_NAMES, "none", MS_SHARED | MS_REC, NULL) < 0)
+        mount(NAMESPACE_NAMES, NAMESPACE_NAMES, "none", MS_BIND | MS_REC, NULL) < 0 ||
+        mount("", NAMESPACE_NAMES, "none", MS_SHARED | MS_REC, NULL) < 0)
         return -errno;
     return 0;
 }
 
-int netns_add_name(int fd, const char *path)
+int namespace_add_name(int fd, const char *path)
 {
     char from[64];
     int status = prepare_names();
@@ -93,14 +93,14 @@ int netns_add_name(int fd, const char *path)
     return status;
 }
 
-bool netns_is_name(const char *path)
+bool namespace_is_name(const char *path)
 {
-    static const char ours[] = NETNS_NAMES "/netsplit-";
+    static const char ours[] = NAMESPACE_NAMES "/netsplit-";
     size_t n = sizeof ours - 1;
     return strncmp(path, ours, n) == 0 && !strchr(path + n, '/');
 }
 
-int netns_remove_name(const char *path)
+int namespace_remove_name(const char *path)
 {
     if (umount2(path, MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
         return -errno; /* EINVAL: nothing is mounted there */
