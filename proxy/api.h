@@ -47,6 +47,7 @@
  *   RULE: { "name": "split", "origin": "base" | overlay,
  *     "state": "waiting"|"active"|"inactive"|"off"|"removed",
  *     "how": "stall" | ... | null   (of a link rule: what is really done),
+ *     "fallback": "needs CAP_NET_ADMIN" | null   (why it does its fallback instead),
  *     "touched": true,              (did anything at all: felt)
  *     "touched_bytes", "held_bytes" (now), "released_bytes", "discarded_bytes",
  *     "connections", "connections_reset", "attempts_held", "attempts_held_now",

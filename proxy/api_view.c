@@ -107,7 +107,7 @@ static void set_numbers(json_t *object, const struct number *numbers, size_t n)
 
 static json_t *rule_row(const struct counters *counters,
                         const struct counters_rule *rule, const char *state,
-                        const char *how)
+                        const char *how, const char *fallback)
 {
     const struct number numbers[] = {
         {"touched_bytes", rule->touched_bytes},
@@ -122,12 +122,12 @@ static json_t *rule_row(const struct counters *counters,
         {"attempts_reset", rule->attempts_reset},
         {"packets_dropped", rule->packets_dropped},
     };
-    json_t *row = json_pack("{s:s, s:s, s:s, s:s?, s:b, s:o, s:o, s:o}", "name",
-                            rule->name, "origin", rule->origin, "state", state, "how",
-                            how, "touched", (int)counters_rule_was_touched(rule),
-                            "first_touched_ns", moment(rule->first_touched_ns),
-                            "last_touched_ns", moment(rule->last_touched_ns), "links",
-                            links_of_rule(counters, rule));
+    json_t *row = json_pack(
+        "{s:s, s:s, s:s, s:s?, s:s?, s:b, s:o, s:o, s:o}", "name", rule->name, "origin",
+        rule->origin, "state", state, "how", how, "fallback", fallback, "touched",
+        (int)counters_rule_was_touched(rule), "first_touched_ns",
+        moment(rule->first_touched_ns), "last_touched_ns",
+        moment(rule->last_touched_ns), "links", links_of_rule(counters, rule));
     if (row)
         set_numbers(row, numbers, sizeof numbers / sizeof *numbers);
     return row;
@@ -144,9 +144,10 @@ static void add_rule(void *context, const struct proxy_rule_view *view)
     const struct counters_rule *rule =
         counters_rule(rules->counters, view->origin, view->name);
     if (rule)
-        (void)json_array_append_new(
-            rules->rows, rule_row(rules->counters, rule,
-                                  proxy_rule_state_name(view->state), view->how));
+        (void)json_array_append_new(rules->rows,
+                                    rule_row(rules->counters, rule,
+                                             proxy_rule_state_name(view->state),
+                                             view->how, view->fallback));
 }
 
 static bool is_listed(const json_t *rows, size_t n, const struct counters_rule *rule)
@@ -171,7 +172,7 @@ static json_t *list_rules(const struct proxy *proxy)
          rule = rule->next)
         if (counters_rule_was_touched(rule) && !is_listed(rules.rows, n, rule))
             (void)json_array_append_new(
-                rules.rows, rule_row(rules.counters, rule, "removed", NULL));
+                rules.rows, rule_row(rules.counters, rule, "removed", NULL, NULL));
     return rules.rows;
 }
 

@@ -16,6 +16,7 @@
 #include "proxy/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
+#include "proxy/packet.h"
 #include "proxy/touch.h"
 #include "rules/diag.h"
 
@@ -158,6 +159,17 @@ static size_t count_links(struct proxy *proxy, const struct plan_rule *rule)
     return links;
 }
 
+/* "stall", or "stall (fallback: needs CAP_NET_ADMIN)"; NULL: as the rule says. */
+static const char *what_is_done(struct proxy *proxy, const struct plan_rule *rule)
+{
+    const char *done = rule->kind == RULE_INJECT ? "model" : rule_how_name(rule->how);
+    if (!rule->fell_back)
+        return rule->kind == RULE_INJECT ? NULL : done;
+    char text[JOURNAL_TEXT_BYTES];
+    (void)snprintf(text, sizeof text, "%s (fallback: %s)", done, rule->fell_back);
+    return journal_text(proxy->config.journal, text);
+}
+
 static void journal_rule(struct proxy *proxy, const struct plan_rule *rule, bool active,
                          const char *why)
 {
@@ -169,12 +181,13 @@ static void journal_rule(struct proxy *proxy, const struct plan_rule *rule, bool
         .type = active ? JOURNAL_RULE_ACTIVE : JOURNAL_RULE_INACTIVE,
         .rule = names->name,
         .origin = names->origin,
-        .text = active ? is_link ? rule_how_name(rule->how) : NULL : why,
+        .text = active ? what_is_done(proxy, rule) : why,
     };
     (void)journal_add(proxy->config.journal, &event);
     if (!is_link)
         return;
     event.type = active ? JOURNAL_PARTITIONED : JOURNAL_HEALED;
+    event.text = active ? what_is_done(proxy, rule) : why; /* an event's own copy */
     event.count = count_links(proxy, rule);
     (void)journal_add(proxy->config.journal, &event);
 }
@@ -268,15 +281,19 @@ static int compile(struct proxy *proxy, const struct layers *layers, uint64_t no
         .now_ns = now_ns,
         .seed = proxy->seed,
     };
+    packet_probe(proxy, layers, &input.kernel);
     int status = plan_compile(&input, diag, out);
     free(items);
     return status;
 }
 
-/* The last that can fail: what it has done is in force. */
-static int change_intercept(struct proxy *proxy, const struct plan *plan,
-                            struct errmsg *err)
+/* The last that can fail: what it has done is in force. Overlays have neither nodes nor
+ * ports, so that nothing is to be done for them. */
+static int change_intercept(struct proxy *proxy, const struct change *change,
+                            const struct plan *plan, struct errmsg *err)
 {
+    if (proxy->plan && change->next.items[0].rules == proxy->layers.items[0].rules)
+        return 0;
     if (proxy->plan && proxy->plan->intercept != plan->intercept) {
         errmsg_set(err,
                    "intercept: %s cannot become %s while the proxy runs: end it "
@@ -300,7 +317,9 @@ int change_commit(struct proxy *proxy, struct change *change,
     if (status == 0)
         status = grow_notes(proxy, plan->n_identities);
     if (status == 0)
-        status = change_intercept(proxy, plan, err);
+        status = packet_prepare(proxy, plan, err);
+    if (status == 0)
+        status = change_intercept(proxy, change, plan, err);
     if (status != 0) {
         if (status == -ENOMEM)
             errmsg_set(err, "out of memory");
@@ -310,6 +329,7 @@ int change_commit(struct proxy *proxy, struct change *change,
         return status;
     }
     swap(proxy, change, plan, &prepared, now);
+    packet_settle(proxy);
     unprepare(&prepared, false);
     if (commit)
         *commit = (struct proxy_commit){now, proxy->generation};

@@ -30,6 +30,7 @@
 #include "proxy/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
+#include "proxy/packet.h"
 #include "proxy/touch.h"
 
 #include <assert.h>
@@ -118,6 +119,7 @@ void connection_finish(struct connection *connection, enum connection_end end,
     bool was_open = connection->state >= CONNECTION_OPEN;
     stream_sample_unread(&connection->to_server);
     stream_sample_unread(&connection->to_client);
+    packet_sample(connection);
     attempt_let_go(connection);
     dial_cancel(connection->dial);
     connection->dial = NULL;
@@ -223,9 +225,11 @@ static int update_streams(struct connection *connection, uint64_t now_ns)
     bool ruled = match->link[TO_SERVER].n > 0 || match->link[TO_CLIENT].n > 0;
     if (ruled && !connection->chains && make_chains(connection, now_ns) != 0)
         return -ENOMEM;
+    packet_sample(connection);
     int status = stream_update(&connection->to_server, match, now_ns);
     if (status == 0)
         status = stream_update(&connection->to_client, match, now_ns);
+    packet_update(connection, match, now_ns);
     touch_update(connection, match, now_ns);
     return status;
 }
@@ -497,6 +501,8 @@ bool connection_sample_unread(struct connection *connection)
         return false;
     stream_sample_unread(&connection->to_server);
     stream_sample_unread(&connection->to_client);
+    packet_sample(connection);
     return chain_gate(&connection->chains[TO_SERVER]) ||
-           chain_gate(&connection->chains[TO_CLIENT]);
+           chain_gate(&connection->chains[TO_CLIENT]) ||
+           connection->droppers[TO_SERVER] || connection->droppers[TO_CLIENT];
 }

@@ -58,6 +58,8 @@ struct connection {
     struct chain *chains; /* owned: two, by direction; NULL = no rule ever matched */
     struct connection_touch *touches; /* owned: the n_touches rules that touched it */
     size_t n_touches;
+    struct counters_rule *droppers[2]; /* by direction: whom the stream's packets vanish
+                                          for; the counters', or NULL: for nobody */
     struct dial *dial;    /* owned; while CONNECTING, or NULL: waits for a descriptor */
     struct timer alarm;   /* the end of a hold, of a dial, of finishing */
     uint64_t deadline_ns; /* of the dial */
@@ -87,7 +89,8 @@ void connection_rematch(struct connection *connection, uint64_t now_ns);
 /* Resets both sides and frees it. */
 void connection_stop(struct connection *connection);
 
-/* Counts what waits unread behind a partition; true if there is one. */
+/* Counts what waits unread behind a partition and what packets vanished; true if a rule
+ * for either is in force. */
 bool connection_sample_unread(struct connection *connection);
 
 /* For attempt.c, and whoever else calls back into a connection: stores what was learned

@@ -274,6 +274,16 @@ bool counters_touch_attempt(struct counters_touch *touch, enum counters_attempt 
     return note_touch(touch, now_ns);
 }
 
+bool counters_touch_packets(struct counters_touch *touch, uint64_t packets,
+                            uint64_t now_ns)
+{
+    if (packets == 0)
+        return false;
+    touch->packets_dropped += packets;
+    touch->rule->packets_dropped += packets;
+    return note_touch(touch, now_ns);
+}
+
 bool counters_budget_take(struct counters_budget *budget, uint64_t amount)
 {
     if (budget->limit != 0 && (budget->used_now > budget->limit ||

@@ -122,7 +122,7 @@ void counters_connection_remove(struct counters *counters,
 
 /* The rule touched, on the link: so many bytes; one more connection (once for each
  * connection and rule: the caller remembers); one attempt, which also goes into the
- * rule's field of that outcome. True the first time it touched anything there: then
+ * rule's field of that outcome; so many packets, which vanished. True the first time it touched anything there: then
  * journal it. */
 enum counters_attempt {
     ATTEMPT_HELD = 0, /* attempts_held; attempts_held_now is the caller's */
@@ -133,6 +133,8 @@ bool counters_touch_bytes(struct counters_touch *touch, uint64_t bytes,
                           uint64_t now_ns);
 bool counters_touch_connection(struct counters_touch *touch, uint64_t now_ns);
 bool counters_touch_attempt(struct counters_touch *touch, enum counters_attempt outcome,
+                            uint64_t now_ns);
+bool counters_touch_packets(struct counters_touch *touch, uint64_t packets,
                             uint64_t now_ns);
 
 /* Takes amount from the budget if it fits: true. Else false, and `reached` counts; a

@@ -118,11 +118,22 @@ static uint64_t attempts_of(const json_t *rule)
            number(rule, "attempts_reset");
 }
 
+/* "drop", or "stall (fallback: needs CAP_NET_ADMIN)". */
+static void add_how(struct table *table, const json_t *rule)
+{
+    const char *why = json_string_value(json_object_get(rule, "fallback"));
+    const char *how = json_string_value(json_object_get(rule, "how"));
+    if (why)
+        table_add(table, "%s (fallback: %s)", how ? how : "model", why);
+    else
+        table_add(table, "%s", how ? how : "-");
+}
+
 static void show_status_rules(const json_t *status, bool colour)
 {
     static const char *const heads[] = {
-        "RULE",  "ORIGIN",     "STATE",        "HOW",       "FELT", ">BYTES",
-        ">HELD", ">DISCARDED", ">CONNECTIONS", ">ATTEMPTS", NULL};
+        "RULE",  "ORIGIN",     "STATE",        "HOW",       "FELT",     ">BYTES",
+        ">HELD", ">DISCARDED", ">CONNECTIONS", ">ATTEMPTS", ">PACKETS", NULL};
     const json_t *rows = json_object_get(status, "rules");
     struct table table;
     table_init(&table, heads);
@@ -131,13 +142,14 @@ static void show_status_rules(const json_t *status, bool colour)
         table_add(&table, "%s", text(row, "name"));
         table_add(&table, "%s", text(row, "origin"));
         table_add(&table, "%s", text(row, "state"));
-        table_add(&table, "%s", text(row, "how"));
+        add_how(&table, row);
         table_add(&table, "%s", flag(row, "touched") ? "yes" : "no");
         add_bytes(&table, row, "touched_bytes");
         add_bytes(&table, row, "held_bytes");
         add_bytes(&table, row, "discarded_bytes");
         add_count(&table, row, "connections");
         table_add(&table, "%" PRIu64, attempts_of(row));
+        add_count(&table, row, "packets_dropped");
     }
     table_print(&table, stdout, colour);
 }

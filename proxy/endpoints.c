@@ -32,7 +32,7 @@ int endpoints_add_address(struct endpoints *endpoints, const char *node,
 }
 
 static int add_server(struct endpoints *endpoints, const struct endpoint_address *at,
-                      uint16_t port)
+                      uint16_t port, bool named)
 {
     struct endpoint_server *items =
         grow(endpoints->servers, endpoints->n_servers, sizeof *items);
@@ -40,7 +40,7 @@ static int add_server(struct endpoints *endpoints, const struct endpoint_address
         return -ENOMEM;
     endpoints->servers = items;
     items[endpoints->n_servers++] =
-        (struct endpoint_server){at->node, at->address, port};
+        (struct endpoint_server){at->node, at->address, port, named};
     return 0;
 }
 
@@ -50,11 +50,10 @@ int endpoints_add_servers(struct endpoints *endpoints, const struct plan *plan)
     for (size_t i = 0; i < endpoints->n_addresses; i++) {
         const struct endpoint_address *at = &endpoints->addresses[i];
         plan_node_id id = plan_find_node(plan, at->node);
-        const struct ports *ports = id == PLAN_ANY || plan->nodes[id - 1].ports.n == 0
-                                        ? &plan->ports
-                                        : &plan->nodes[id - 1].ports;
+        bool named = id != PLAN_ANY && plan->nodes[id - 1].ports.n > 0;
+        const struct ports *ports = named ? &plan->nodes[id - 1].ports : &plan->ports;
         for (size_t k = 0; k < ports->n && status == 0; k++)
-            status = add_server(endpoints, at, ports->items[k]);
+            status = add_server(endpoints, at, ports->items[k], named);
     }
     return status;
 }
@@ -70,6 +69,14 @@ bool endpoints_contains(const struct address *network, const struct address *add
     return differ >> (8 - rest) == 0;
 }
 
+static bool is_better(const struct endpoint_server *one,
+                      const struct endpoint_server *than)
+{
+    if (!than || one->address.prefix != than->address.prefix)
+        return !than || one->address.prefix > than->address.prefix;
+    return one->named && !than->named;
+}
+
 const char *endpoints_server(const struct endpoints *endpoints,
                              const struct sockaddr_storage *address)
 {
@@ -78,8 +85,7 @@ const char *endpoints_server(const struct endpoints *endpoints,
     for (size_t i = 0; i < endpoints->n_servers; i++) {
         const struct endpoint_server *each = &endpoints->servers[i];
         if (each->port == sockaddress_port(address) &&
-            endpoints_contains(&each->address, &wanted) &&
-            (!best || each->address.prefix > best->address.prefix))
+            endpoints_contains(&each->address, &wanted) && is_better(each, best))
             best = each;
     }
     return best ? best->node : NULL;

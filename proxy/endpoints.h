@@ -26,6 +26,7 @@ struct endpoint_server {
     const char *node;
     struct address address;
     uint16_t port;
+    bool named; /* by the node itself, not by the file for all */
 };
 
 /* Zeroes: none. */
@@ -44,8 +45,9 @@ int endpoints_add_address(struct endpoints *endpoints, const char *node,
  * says none. A node without an address has none. 0 or -ENOMEM. */
 int endpoints_add_servers(struct endpoints *endpoints, const struct plan *plan);
 
-/* The node that is connected to at address and port: that of the longest prefix among
- * those intercepted there. NULL: none. Borrowed. */
+/* The node that is connected to at address and port: of those intercepted there the one
+ * with the longest prefix, of those alike the one that names the port, then the first.
+ * NULL: none. Borrowed. */
 const char *endpoints_server(const struct endpoints *endpoints,
                              const struct sockaddr_storage *address);
 

@@ -20,6 +20,7 @@ struct connection;
 struct counters_rule;
 struct interceptor;
 struct listener;
+struct packet;
 
 struct proxy_rule_note {
     struct counters_rule *counts; /* NULL = not looked up yet; else counters.h's */
@@ -40,6 +41,7 @@ struct proxy {
     struct connection *oldest, *newest; /* owned, by age */
     struct proxy_rule_note *notes;      /* owned; by slot of a rule */
     size_t n_notes;
+    struct packet *packet; /* owned; NULL = no rule needed it yet */
     unsigned char *buffer; /* owned: PROXY_READ_BYTES */
     struct timer edge;     /* a window of some rule opens or closes */
     struct timer lease;    /* an overlay ends */

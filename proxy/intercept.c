@@ -4,10 +4,9 @@
  * is to be taken, namespace by namespace, each in one transaction. Only then do those
  * that are not wanted go. What fails before the last transaction is undone.
  *
- * Nodes are where the plan says. A host name is looked up once, when it first appears;
- * a change waits for the resolver then. With netns a node without an address is where
- * its namespace says, and that is looked at each second: a container may get its
- * network late, and may go. Its namespace lives while we hold it, so that what counts is
+ * Nodes are where the plan says. With netns a node without an address is where its
+ * namespace says, and that is looked at each second: a container may get its network
+ * late, and may go. Its namespace lives while we hold it, so that what counts is
  * whether its path or process still leads there.
  *
  * A node that went away is said and does not disturb the others. One that comes back in
@@ -23,7 +22,6 @@
 #include "proxy/netns.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,6 +121,23 @@ static bool is_absence(int status)
     return status == -ENOENT || status == -ESRCH;
 }
 
+/* Once it runs, one node more or less is no reason to refuse a reload. */
+static int want_site_if_there(struct interceptor *interceptor,
+                              const struct plan_node *node, struct errmsg *err)
+{
+    struct errmsg why = {0};
+    int status = want_site_of(interceptor, node, &why);
+    if (status == 0)
+        return 0;
+    if (is_absence(status) && interceptor->proxy->started_ns != 0) {
+        log_line(LOG_WARN, "proxy netns: node %s is not there: %s", node->name,
+                 why.text);
+        return 0;
+    }
+    errmsg_set(err, "node \"%s\": %s", node->name, why.text);
+    return status;
+}
+
 static int want_sites(struct interceptor *interceptor, const struct plan *plan,
                       struct errmsg *err)
 {
@@ -131,78 +146,9 @@ static int want_sites(struct interceptor *interceptor, const struct plan *plan,
     if (interceptor->mode != &intercept_netns)
         return want_own_site(interceptor, err);
     int status = 0;
-    for (size_t i = 0; i < plan->n_nodes && status == 0; i++) {
-        if (plan->nodes[i].place.kind == PLACE_NONE)
-            continue;
-        status = want_site_of(interceptor, &plan->nodes[i], err);
-        if (status == 0)
-            continue;
-        errmsg_wrap(err, "node \"%s\"", plan->nodes[i].name);
-        /* Once it runs, one node more or less is no reason to refuse a reload. */
-        if (is_absence(status) && interceptor->proxy->started_ns != 0) {
-            log_line(LOG_WARN, "proxy %s: %s", interceptor->mode->name, err->text);
-            status = 0;
-        }
-    }
-    return status;
-}
-
-static int keep_name(struct interceptor *interceptor, const char *text,
-                     const struct addrinfo *found, struct intercept_name **out)
-{
-    size_t n = 0, bytes = strlen(text) + 1;
-    for (const struct addrinfo *each = found; each; each = each->ai_next)
-        n++;
-    struct intercept_name *name = calloc(1, sizeof *name + bytes);
-    struct address *addresses = calloc(n + 1, sizeof *addresses);
-    if (!name || !addresses) {
-        free(name);
-        free(addresses);
-        return -ENOMEM;
-    }
-    memcpy(name->text, text, bytes);
-    name->addresses = addresses;
-    for (const struct addrinfo *each = found; each; each = each->ai_next) {
-        struct sockaddr_storage address = {0};
-        memcpy(&address, each->ai_addr, each->ai_addrlen);
-        addresses[name->n++] = sockaddress_address(&address);
-    }
-    name->next = interceptor->names;
-    interceptor->names = name;
-    *out = name;
-    return 0;
-}
-
-static int look_up(struct interceptor *interceptor, const char *text,
-                   struct intercept_name **out, struct errmsg *err)
-{
-    static const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    for (struct intercept_name *each = interceptor->names; each; each = each->next)
-        if (strcmp(each->text, text) == 0) {
-            *out = each;
-            return 0;
-        }
-    int failure = getaddrinfo(text, NULL, &hints, &found);
-    if (failure != 0) {
-        errmsg_set(err, "looking up %s: %s", text, gai_strerror(failure));
-        return -EHOSTUNREACH;
-    }
-    int status = keep_name(interceptor, text, found, out);
-    freeaddrinfo(found);
-    return status;
-}
-
-static int add_host(struct interceptor *interceptor, struct endpoints *endpoints,
-                    const char *node, const struct plan_node *of, bool owned,
-                    struct errmsg *err)
-{
-    struct intercept_name *name;
-    int status = look_up(interceptor, of->address.text, &name, err);
-    if (status != 0)
-        errmsg_wrap(err, "node \"%s\"", of->name);
-    for (size_t i = 0; status == 0 && i < name->n; i++)
-        status = endpoints_add_address(endpoints, node, &name->addresses[i], owned);
+    for (size_t i = 0; i < plan->n_nodes && status == 0; i++)
+        if (plan->nodes[i].place.kind != PLACE_NONE)
+            status = want_site_if_there(interceptor, &plan->nodes[i], err);
     return status;
 }
 
@@ -221,29 +167,23 @@ static int add_learned(const struct interceptor *interceptor,
     return 0;
 }
 
-static int add_node(struct interceptor *interceptor, struct endpoints *endpoints,
-                    const struct plan_node *node, struct errmsg *err)
+/* Parsing has seen to it that addresses are numeric in modes of the kernel. */
+static int add_node(const struct interceptor *interceptor, struct endpoints *endpoints,
+                    const struct plan_node *node)
 {
     const char *name = journal_intern(interceptor->proxy->config.journal, node->name);
     bool owned = node->owner.uid || node->owner.cgroup;
-    switch (node->address.kind) {
-    case ADDRESS_IPV4:
-    case ADDRESS_IPV6:
-        return endpoints_add_address(endpoints, name, &node->address, owned);
-    case ADDRESS_HOST:
-        return add_host(interceptor, endpoints, name, node, owned, err);
-    case ADDRESS_NONE:
-        break;
-    }
-    return add_learned(interceptor, endpoints, name);
+    if (node->address.kind == ADDRESS_NONE)
+        return add_learned(interceptor, endpoints, name);
+    return endpoints_add_address(endpoints, name, &node->address, owned);
 }
 
-static int find_endpoints(struct interceptor *interceptor, const struct plan *plan,
-                          struct endpoints *out, struct errmsg *err)
+static int find_endpoints(const struct interceptor *interceptor,
+                          const struct plan *plan, struct endpoints *out)
 {
     int status = 0;
     for (size_t i = 0; i < plan->n_nodes && status == 0; i++)
-        status = add_node(interceptor, out, &plan->nodes[i], err);
+        status = add_node(interceptor, out, &plan->nodes[i]);
     return status == 0 ? endpoints_add_servers(out, plan) : status;
 }
 
@@ -296,7 +236,7 @@ static int prepare(struct interceptor *interceptor, const struct plan *plan,
             status = site_prepare_doors(each, plan, err);
     }
     if (status == 0)
-        status = find_endpoints(interceptor, plan, endpoints, err);
+        status = find_endpoints(interceptor, plan, endpoints);
     return status == 0 ? install(interceptor, endpoints, err) : status;
 }
 
@@ -431,12 +371,6 @@ void intercept_destroy(struct interceptor *interceptor)
         struct intercept_site *site = interceptor->sites;
         interceptor->sites = site->next;
         site_give_up(site);
-    }
-    while (interceptor->names) {
-        struct intercept_name *name = interceptor->names;
-        interceptor->names = name->next;
-        free(name->addresses);
-        free(name);
     }
     timer_clear(interceptor->proxy->timers, &interceptor->look);
     timers_give_back(interceptor->proxy->timers, 1);

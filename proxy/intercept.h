@@ -44,6 +44,9 @@ struct intercepted {
  * it is borrowed from the site. */
 void intercepted_source(const struct intercepted *intercepted, struct dial_source *out);
 
+/* The mark of packets that its table drops on their way out of either socket. */
+uint32_t intercepted_drop_mark(const struct intercepted *intercepted);
+
 /* The connection is over; frees it. NULL is fine. */
 void intercepted_release(struct intercepted *intercepted);
 
@@ -52,7 +55,7 @@ void intercepted_release(struct intercepted *intercepted);
  * transaction: 0; or -EPERM (a capability is lacking, named), -EADDRINUSE (another
  * instance intercepts some of it, named), -EINVAL (what the plan asks for cannot be,
  * said), -ENOMEM, or what the kernel says, with a sentence in err. Accepts nothing new
- * before intercept_resume. Host names are looked up here, each once in its life. */
+ * before intercept_resume. */
 int intercept_change(struct proxy *proxy, const struct plan *plan, struct errmsg *err);
 
 /* The functions below accept NULL for no interceptor. */

@@ -40,7 +40,8 @@ static struct intercept_door *find_door(struct intercept_site *site, int family,
 {
     for (struct intercept_door *each = site->doors; each; each = each->next)
         if (each->family == family && same_text(each->opener, like->opener) &&
-            each->uid == like->uid && same_text(each->cgroup, like->cgroup))
+            each->has_uid == like->has_uid && each->uid == like->uid &&
+            same_text(each->cgroup, like->cgroup))
             return each;
     return NULL;
 }
@@ -54,6 +55,7 @@ static int want_door(struct intercept_site *site, int family,
         if (status != 0)
             return status;
         door->opener = like->opener;
+        door->has_uid = like->has_uid;
         door->uid = like->uid;
         door->cgroup = like->cgroup;
         door->next = site->doors;
@@ -69,9 +71,10 @@ static int want_doors_of(struct intercept_site *site, const struct plan_node *no
     struct journal *journal = site->interceptor->proxy->config.journal;
     struct intercept_door like = {
         .opener = journal_intern(journal, node->name),
+        .has_uid = node->owner.uid,
         .cgroup = journal_intern(journal, node->owner.cgroup),
     };
-    int status = like.cgroup ? 0 : find_user(node->owner.uid, &like.uid, err);
+    int status = like.has_uid ? find_user(node->owner.uid, &like.uid, err) : 0;
     if (status == 0)
         status = want_door(site, AF_INET, &like, err);
     if (status == 0 && site_door(site, AF_INET6))

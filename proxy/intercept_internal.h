@@ -50,8 +50,9 @@ struct intercept_door {
     struct intercept_door *next; /* in the site's list */
     int family;
     const char *opener; /* interned: the node of all who come here; NULL: by address */
-    uint32_t uid;       /* with an opener: theirs, unless cgroup is set */
-    const char *cgroup; /* interned: theirs; NULL: the uid counts */
+    bool has_uid;       /* with an opener: */
+    uint32_t uid;       /* theirs */
+    const char *cgroup; /* interned: theirs; NULL: any */
     uint16_t port;
     struct watch *watch; /* owned */
     bool wanted;         /* scratch: of the plan that is coming */
@@ -76,19 +77,10 @@ struct intercept_site {
     bool missed;                  /* said that its node is gone */
 };
 
-/* A host name and what it was looked up to. */
-struct intercept_name {
-    struct intercept_name *next;
-    struct address *addresses; /* owned */
-    size_t n;
-    char text[]; /* the name */
-};
-
 struct interceptor {
     struct proxy *proxy; /* borrowed */
     const struct intercept_mode *mode;
     struct intercept_site *sites; /* owned */
-    struct intercept_name *names; /* owned */
     struct endpoints endpoints;   /* of the plan that runs */
     struct timer look;            /* looks again at the nodes' namespaces */
     bool stopping;

@@ -48,14 +48,11 @@ static unsigned cgroup_level(const char *path)
 
 static void write_owner(const struct intercept_door *door, struct buffer *out)
 {
-    if (!door->opener)
-        return;
+    if (door->has_uid)
+        buffer_print(out, "meta skuid %u ", door->uid);
     if (door->cgroup)
         buffer_print(out, "socket cgroupv2 level %u \"%s\" ",
-                     cgroup_level(door->cgroup),
-                     door->cgroup + (door->cgroup[0] == '/'));
-    else
-        buffer_print(out, "meta skuid %u ", door->uid);
+                     cgroup_level(door->cgroup), door->cgroup);
 }
 
 void nat_write_door(const struct intercept_site *site, const char *chain,
@@ -85,6 +82,7 @@ static void write_refusals(const struct intercept_site *site, struct buffer *out
                      table, each->family == AF_INET6 ? 6 : 4, each->port);
 }
 
+/* Who asks for more comes first. */
 void nat_write_output(const struct intercept_site *site, struct buffer *out)
 {
     const char *table = nft_table(site->nft);
@@ -96,10 +94,9 @@ void nat_write_output(const struct intercept_site *site, struct buffer *out)
                  "add rule inet %s output " INTERCEPT_NOT_SYN "return\n",
                  table, table, table, INTERCEPT_MARK_MASK | INTERCEPT_MARK_OWN,
                  intercept_mark(site->number, INTERCEPT_MARK_OWN), table);
-    for (const struct intercept_door *each = site->doors; each; each = each->next)
-        if (each->opener)
-            nat_write_door(site, "output", each, out);
-    nat_write_door(site, "output", site_door(site, AF_INET), out);
-    nat_write_door(site, "output", site_door(site, AF_INET6), out);
+    for (int conditions = 2; conditions >= 0; conditions--)
+        for (const struct intercept_door *each = site->doors; each; each = each->next)
+            if (each->has_uid + (each->cgroup != NULL) == conditions)
+                nat_write_door(site, "output", each, out);
     write_refusals(site, out);
 }

@@ -161,12 +161,27 @@ static void write_set(const struct intercept_site *site,
         buffer_cut(out, start);
 }
 
+/* What sockets of ours are to send in vain is marked (packet.h). */
+static void write_drops(const struct intercept_site *site, struct buffer *out)
+{
+    const char *table = nft_table(site->nft);
+    buffer_print(out,
+                 "add chain inet %s drop-marked "
+                 "{ type filter hook output priority raw; policy accept; }\n"
+                 "flush chain inet %s drop-marked\n"
+                 "add rule inet %s drop-marked meta mark & 0x%08x == 0x%08x "
+                 "counter drop\n",
+                 table, table, table, INTERCEPT_MARK_MASK | INTERCEPT_MARK_DROPPED,
+                 intercept_mark(site->number, INTERCEPT_MARK_DROPPED));
+}
+
 static int write_text(const struct intercept_site *site,
                       const struct endpoints *endpoints, char **out)
 {
     struct buffer text = {0};
     write_set(site, endpoints, ADDRESS_IPV4, &text);
     write_set(site, endpoints, ADDRESS_IPV6, &text);
+    write_drops(site, &text);
     site->mode->write_chains(site, &text);
     *out = text.out_of_memory ? NULL : strdup(buffer_text(&text));
     buffer_close(&text);
@@ -245,6 +260,11 @@ void site_give_up(struct intercept_site *site)
     site->interceptor = NULL;
     if (site->n_connections == 0)
         destroy(site);
+}
+
+uint32_t intercepted_drop_mark(const struct intercepted *intercepted)
+{
+    return intercept_mark(intercepted->site->number, INTERCEPT_MARK_DROPPED);
 }
 
 void intercepted_release(struct intercepted *intercepted)

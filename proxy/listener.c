@@ -176,12 +176,13 @@ void listener_adopt(struct listener *listener, const struct plan_listener *plan)
                                 listener->to_port);
 }
 
-/* What the rules say of all that it serves. Out of memory: nothing. */
-static enum listener_answer wanted_answer(struct listener *listener, uint64_t now_ns)
+/* What the rules say of all that it serves, and which one. Out of memory: nothing. */
+static enum listener_answer wanted_answer(struct listener *listener, uint64_t now_ns,
+                                          const struct plan_rule **rule)
 {
     const struct match *match =
         listener->path ? proxy_match(listener->proxy, listener->path) : NULL;
-    enum admit_verb verb = match ? match_admits_all(match, now_ns) : ADMIT_ACCEPT;
+    enum admit_verb verb = match ? match_admits_all(match, now_ns, rule) : ADMIT_ACCEPT;
     return verb == ADMIT_REFUSE   ? LISTENER_REFUSES
            : verb == ADMIT_IGNORE ? LISTENER_IGNORES
                                   : LISTENER_ACCEPTS;
@@ -240,7 +241,11 @@ static void set_answer(struct listener *listener, enum listener_answer answer)
 
 void listener_update(struct listener *listener, uint64_t now_ns)
 {
-    set_answer(listener, wanted_answer(listener, now_ns));
+    const struct plan_rule *rule = NULL;
+    unanswered_end(listener);
+    set_answer(listener, wanted_answer(listener, now_ns, &rule));
+    if (listener->answer == LISTENER_IGNORES && rule)
+        unanswered_begin(listener, rule);
     if (listener->answer == LISTENER_ACCEPTS && !listener->proxy->paused)
         watch_set(listener->watch, UV_READABLE);
 }
@@ -255,6 +260,7 @@ void listener_retire(struct listener *listener)
         .text = journal_text(journal, listener->text),
     };
     (void)journal_add(journal, &event);
+    unanswered_end(listener);
     watch_close(listener->watch);
     listener->watch = NULL;
     drop_filler(listener);

@@ -5,6 +5,7 @@
 
 #include "proxy/counters.h"
 #include "proxy/sockaddress.h"
+#include "proxy/unanswered.h"
 #include "rules/match.h"
 
 #include <stdbool.h>
@@ -37,6 +38,7 @@ struct listener {
     struct path *path;      /* of all it serves: from (or nobody's) to the server */
     uint32_t n_connections; /* that name it */
     enum listener_answer answer;
+    struct unanswered unanswered;
     int filler; /* owned: the connection to itself that fills its queue, or did and is
                    not accepted yet; -1: none */
 };

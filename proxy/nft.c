@@ -11,12 +11,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <nftables/libnftables.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { NAME_BYTES = 64 };
+
+#define NOT_PERMITTED "nftables: not permitted (needs CAP_NET_ADMIN)"
 
 struct nft {
     struct nft_ctx *context; /* owned */
@@ -60,7 +64,7 @@ static int complain(struct nft *nft, struct errmsg *err)
     const char *text = nft_ctx_get_error_buffer(nft->context);
     int error = error_of(text);
     if (error == -EPERM)
-        errmsg_set(err, "nftables: not permitted (needs CAP_NET_ADMIN)");
+        errmsg_set(err, NOT_PERMITTED);
     else
         errmsg_set(err, "nftables: %.*s", text ? (int)strcspn(text, "\n") : 0,
                    text ? text : "");
@@ -106,8 +110,33 @@ static int make_context(struct nft *nft)
                : -ENOMEM;
 }
 
+/* Asked of a socket: libnftables would print a complaint of its own. */
+bool nft_is_permitted(void)
+{
+    const int bytes = 4096;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return true; /* then the kernel says what it is */
+    int status = setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
+    (void)close(fd);
+    return status == 0; /* socket(7): needs CAP_NET_ADMIN, and nothing else */
+}
+
+/* The kernel says "not permitted" of a table that another process owns as it does of
+ * all to those without the privilege; but such a table can be seen. */
+static bool is_owned(struct nft *nft)
+{
+    char command[2 * NAME_BYTES];
+    (void)snprintf(command, sizeof command, "list table inet %s", nft->name);
+    return nft_run(nft, command, NULL) == 0;
+}
+
 int nft_create(struct nft **out, const char *name, struct errmsg *err)
 {
+    if (!nft_is_permitted()) {
+        errmsg_set(err, NOT_PERMITTED);
+        return -EPERM;
+    }
     struct nft *nft = calloc(1, sizeof *nft);
     char command[2 * NAME_BYTES];
     int status = -ENOMEM;
@@ -123,6 +152,8 @@ int nft_create(struct nft **out, const char *name, struct errmsg *err)
     (void)snprintf(command, sizeof command, "create table inet %s { flags owner; }",
                    nft->name);
     status = nft_run(nft, command, err);
+    if (status == -EPERM && is_owned(nft))
+        status = -EEXIST;
     if (status != 0) {
         nft_destroy(nft);
         return status;

@@ -4,11 +4,15 @@
 #ifndef NETSPLIT_PROXY_NFT_H
 #define NETSPLIT_PROXY_NFT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct errmsg;
 struct nft;
+
+/* Whether this process may do anything here (CAP_NET_ADMIN). */
+bool nft_is_permitted(void);
 
 /* Makes the table `inet NAME` in the network namespace that the calling thread is in;
  * later calls act there, from wherever they are made. The descriptor it holds is

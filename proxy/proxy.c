@@ -17,6 +17,7 @@
 #include "proxy/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
+#include "proxy/packet.h"
 #include "rules/diag.h"
 
 #include <assert.h>
@@ -55,14 +56,17 @@ static void on_lease(struct timer *timer, uint64_t now_ns)
     timer_set(proxy->timers, timer, next_ns <= now_ns ? now_ns + NS_PER_S : next_ns);
 }
 
-/* While something is behind a partition, what waits there grows unseen by poll. */
+/* While something is behind a partition, what waits there grows unseen by poll, and so
+ * does what the kernel drops. */
 static void on_sample(struct timer *timer, uint64_t now_ns)
 {
     struct proxy *proxy = timer->owner;
-    bool gated = false;
+    bool again = false;
     for (struct connection *each = proxy->oldest; each; each = each->newer)
-        gated |= connection_sample_unread(each);
-    if (gated)
+        again |= connection_sample_unread(each);
+    for (struct listener *each = proxy->listeners; each; each = each->next)
+        again |= unanswered_sample(each);
+    if (again)
         timer_set(proxy->timers, timer, now_ns + SAMPLE_NS);
 }
 
@@ -144,6 +148,7 @@ void proxy_destroy(struct proxy *proxy)
     plan_put(proxy->plan);
     watch_group_destroy(proxy->watches);
     paths_destroy(proxy->paths);
+    packet_destroy(proxy->packet);
     free(proxy->notes);
     free(proxy->buffer);
     free(proxy);

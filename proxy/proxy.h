@@ -175,7 +175,8 @@ struct proxy_rule_view {
     const char *name;
     const char *origin; /* "base", or the overlay's name: as in counters.h */
     enum proxy_rule_state state;
-    const char *how; /* of a link rule, what is really done: "stall"; else NULL */
+    const char *how;      /* of a link rule, what is really done: "stall"; else NULL */
+    const char *fallback; /* why it does its fallback instead; else NULL */
 };
 typedef void (*proxy_rule_fn)(void *context, const struct proxy_rule_view *view);
 /* Those of the plan that runs, in its order. */

@@ -5,6 +5,7 @@
 #include "proxy/instance.h"
 #include "proxy/listener.h"
 #include "proxy/proxy.h"
+#include "rules/fallback.h"
 #include "rules/rule.h"
 
 #include <string.h>
@@ -80,6 +81,15 @@ static enum proxy_rule_state state_of(const struct plan_rule *rule, uint64_t now
     return PROXY_RULE_INACTIVE;
 }
 
+/* rule: as it runs, or NULL if it is off. */
+static const char *how_of(const struct proxy *proxy, const struct rule *written,
+                          const struct plan_rule *rule)
+{
+    if (written->kind == RULE_INJECT)
+        return NULL;
+    return rule_how_name(rule ? rule->how : fallback_wanted_how(proxy->plan, written));
+}
+
 /* Rules of the plan are in the order of the layers and their files, with those that are
  * off left out: so one pass over both finds each. */
 void proxy_each_rule(const struct proxy *proxy, proxy_rule_fn visit, void *context)
@@ -99,8 +109,8 @@ void proxy_each_rule(const struct proxy *proxy, proxy_rule_fn visit, void *conte
                 .name = written->name.text,
                 .origin = layer->name,
                 .state = found ? state_of(rule, now) : PROXY_RULE_OFF,
-                .how =
-                    written->kind == RULE_INJECT ? NULL : rule_how_name(written->how),
+                .how = how_of(proxy, written, found ? rule : NULL),
+                .fallback = found ? rule->fell_back : NULL,
             };
             visit(context, &view);
         }

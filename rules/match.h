@@ -96,10 +96,11 @@ const struct plan_rule *match_half_open(const struct match *match,
                                         uint64_t now_ns, enum direction *gone);
 
 /* What becomes of every attempt on the path now, whatever is drawn: ADMIT_REFUSE or
- * ADMIT_IGNORE, and then a listener that serves only this path had better not answer;
- * else ADMIT_ACCEPT, which says nothing. For one without `from` ask with the path whose
- * opener is NULL. */
-enum admit_verb match_admits_all(const struct match *match, uint64_t now_ns);
+ * ADMIT_IGNORE, and then a listener that serves only this path had better not answer,
+ * and *rule is the first that says so; else ADMIT_ACCEPT, which says nothing. For one
+ * without `from` ask with the path whose opener is NULL. */
+enum admit_verb match_admits_all(const struct match *match, uint64_t now_ns,
+                                 const struct plan_rule **rule);
 
 /* For chains: what the streams of the rule share on the link that carries the
  * direction. Taken once a stage, and freed when the last stage gives it back. NULL: no

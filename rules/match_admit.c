@@ -82,7 +82,8 @@ static enum admit_verb verb_for_all(const struct plan_rule *rule,
     return verdict_of_faults(rule, now_ns, now_ns).verb;
 }
 
-enum admit_verb match_admits_all(const struct match *match, uint64_t now_ns)
+enum admit_verb match_admits_all(const struct match *match, uint64_t now_ns,
+                                 const struct plan_rule **rule)
 {
     enum admit_verb strongest = ADMIT_ACCEPT;
     for (int direction = 0; direction < 2; direction++) {
@@ -90,8 +91,10 @@ enum admit_verb match_admits_all(const struct match *match, uint64_t now_ns)
         for (size_t i = 0; i < link->n; i++) {
             enum admit_verb verb =
                 verb_for_all(link->rules[i], (enum direction)direction, now_ns);
-            if ((verb == ADMIT_REFUSE || verb == ADMIT_IGNORE) && verb > strongest)
-                strongest = verb;
+            if ((verb != ADMIT_REFUSE && verb != ADMIT_IGNORE) || verb <= strongest)
+                continue;
+            strongest = verb;
+            *rule = link->rules[i];
         }
     }
     return strongest;

@@ -59,7 +59,7 @@ static int dial_in_tiny_network(void)
     const struct address server = {.kind = ADDRESS_IPV4, .bytes = {127, 0, 0, 1}};
     struct dial *dial;
     int status = 1;
-    if (dial_start(&dial, group, &server, PORT, on_done, &status) != 0)
+    if (dial_start(&dial, group, &server, PORT, NULL, on_done, &status) != 0)
         return 1;
     uv_run(&loop, UV_RUN_DEFAULT);
     watch_group_destroy(group);

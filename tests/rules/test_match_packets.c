@@ -94,5 +94,7 @@ Test(match_packets, an_attempt_under_a_drop_is_ignored_until_heal)
     struct match_verdict verdict = match_admit(match, &connection, 0);
     cr_expect_eq(verdict.verb, ADMIT_IGNORE, "its answer would not arrive");
     cr_expect_eq(verdict.until_ns, FAULT_NEVER);
-    cr_expect_eq(match_admits_all(match, 0), ADMIT_IGNORE);
+    const struct plan_rule *rule = NULL;
+    cr_expect_eq(match_admits_all(match, 0, &rule), ADMIT_IGNORE);
+    cr_expect_eq(rule, verdict.rule);
 }
