@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -110,16 +112,19 @@ static int make_context(struct nft *nft)
                : -ENOMEM;
 }
 
-/* Asked of a socket: libnftables would print a complaint of its own. */
+/* Asked of a socket: libnftables would print a complaint of its own. TCP_REPAIR wants
+ * CAP_NET_ADMIN and nothing else, and wants it over this network's owner, so that it is
+ * granted in a user namespace too (SO_RCVBUFFORCE would want it over the machine). */
 bool nft_is_permitted(void)
 {
-    const int bytes = 4096;
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return true; /* then the kernel says what it is */
-    int status = setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
-    (void)close(fd);
-    return status == 0; /* socket(7): needs CAP_NET_ADMIN, and nothing else */
+    int status = setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof on);
+    bool is_refused = status < 0 && errno == EPERM;
+    (void)close(fd); /* it was never connected */
+    return !is_refused;
 }
 
 /* The kernel says "not permitted" of a table that another process owns as it does of

@@ -66,6 +66,10 @@ void drill_open(struct drill_fixture *fixture, const char *front, const char *st
         (void)snprintf(path, sizeof path, "%s/%s", fixture->dir, folders[i]);
         cr_assert_eq(mkdir(path, 0700), 0);
     }
+    /* Servers that run as another user pass through. */
+    (void)snprintf(path, sizeof path, "%s/tmp", fixture->dir);
+    cr_assert_eq(chmod(path, 0711), 0);
+    cr_assert_eq(chmod(fixture->dir, 0711), 0);
     (void)snprintf(text, sizeof text,
                    "---\nplaybook: A test\nowner: tests\nassumptions: [none]\n"
                    "risk: { worst: nothing }\n%s---\n%s%s",
