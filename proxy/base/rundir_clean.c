@@ -32,6 +32,7 @@ struct sweep {
     rundir_removed_fn on_removed;
     void *arg;
     int n_removed;
+    bool has_killed;  /* somebody, in this pass */
     const char *what; /* of the record at hand: "drill" */
     int pid;
 };
@@ -70,6 +71,7 @@ static void kill_child(struct sweep *sweep, const json_t *child)
             say(sweep, "killed process %d, left by %s %d", (int)pid, sweep->what,
                 sweep->pid);
             sweep->n_removed++;
+            sweep->has_killed = true;
         } else {
             say(sweep, "left process %d: %s", (int)pid, strerror(errno));
         }
@@ -233,18 +235,33 @@ int rundir_each(rundir_run_fn on_run, void *arg, struct errmsg *err)
     return 0;
 }
 
+/* Who is killed may have a record too, which was passed over while it lived: then there
+ * is another pass. It ends, because nobody is killed twice. */
+static int sweep_all(struct sweep *sweep, char directory[static RUNDIR_PATH_BYTES],
+                     struct errmsg *err)
+{
+    do {
+        int status;
+        DIR *entries = open_directory(directory, &status, err);
+        if (!entries)
+            return status;
+        sweep->has_killed = false;
+        for (const struct dirent *entry = readdir(entries); entry;
+             entry = readdir(entries))
+            sweep_file(sweep, directory, entry->d_name);
+        (void)closedir(entries); /* it was only read */
+    } while (sweep->has_killed);
+    return 0;
+}
+
 int rundir_clean(rundir_removed_fn on_removed, void *arg, struct errmsg *err)
 {
     char directory[RUNDIR_PATH_BYTES], control[RUNDIR_PATH_BYTES + 16];
     struct sweep sweep = {.on_removed = on_removed, .arg = arg};
     struct stat info;
-    int status;
-    DIR *entries = open_directory(directory, &status, err);
-    if (!entries)
+    int status = sweep_all(&sweep, directory, err);
+    if (status < 0)
         return status;
-    for (const struct dirent *entry = readdir(entries); entry; entry = readdir(entries))
-        sweep_file(&sweep, directory, entry->d_name);
-    (void)closedir(entries);
     (void)snprintf(control, sizeof control, "%s/control", directory);
     pid_t pid;
     if (lstat(control, &info) == 0 && S_ISSOCK(info.st_mode) &&

@@ -373,3 +373,44 @@ Test(rundir, a_lock_keeps_others_out_until_it_is_closed)
     cr_expect_geq(fd, 0, "%s", err.text);
     (void)close(fd); /* only a lock */
 }
+
+/* In a child: it, and several children that it notes, have records each. */
+static void be_a_family(int report)
+{
+    enum { CHILDREN = 6 };
+    struct rundir_record *record;
+    int bad = rundir_record_open(&record, "drill", &err) < 0;
+    for (int i = 0; i < CHILDREN; i++) {
+        int ready[2];
+        char byte;
+        bad |= pipe(ready) < 0;
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct rundir_record *own;
+            (void)setpgid(0, 0);
+            if (rundir_record_open(&own, "proxy", &err) == 0)
+                (void)!write(ready[1], "", 1);
+            for (;;)
+                (void)pause();
+        }
+        bad |= read(ready[0], &byte, 1) != 1 || rundir_add_child(record, pid) < 0;
+    }
+    (void)!write(report, &bad, sizeof bad);
+    for (;;)
+        (void)pause();
+}
+
+Test(rundir, clean_removes_the_records_of_those_it_kills_too)
+{
+    int report[2], bad = 1;
+    cr_assert_eq(pipe(report), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        be_a_family(report[1]);
+    cr_assert_eq(read(report[0], &bad, sizeof bad), (ssize_t)sizeof bad);
+    cr_assert_eq(bad, 0);
+    cr_assert_eq(kill(pid, SIGKILL), 0);
+    cr_assert_eq(waitpid(pid, NULL, 0), pid);
+    cr_expect_gt(clean(), 0);
+    cr_expect_eq(count_records(), 0, "%s", cleaned);
+}
