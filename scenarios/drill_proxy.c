@@ -286,13 +286,17 @@ static void count_rule(struct drill_mode *mode, const json_t *rule)
     window->attempts = number(rule, "attempts_held") +
                        number(rule, "attempts_refused") +
                        number(rule, "attempts_reset");
+    window->packets = number(rule, "packets_dropped");
     if (text(rule, "how")[0])
         window->how = drill_keep(mode->drill, text(rule, "how"));
     felt->bytes += window->bytes;
     felt->connections += window->connections + window->attempts;
+    felt->packets += window->packets;
     for (size_t i = 0; i < json_array_size(links); i++) {
         const json_t *link = json_array_get(links, i);
-        felt->links += number(link, "touched_bytes") + number(link, "attempts") > 0;
+        felt->links += number(link, "touched_bytes") + number(link, "attempts") +
+                           number(link, "packets_dropped") >
+                       0;
         count_held(mode, link);
     }
 }

@@ -19,7 +19,6 @@ static const char steps[] =
     "# Fault\n"
     "```yaml fault\n"
     "partition: [[primary, clients.primary], [standbys, clients.standbys]]\n"
-    "how: stall\n"
     "```\n"
     "```yaml run\nfor: 700ms\n```\n"
     "# Promote\n"
@@ -67,6 +66,7 @@ Test(drill_lab, all_see_each_others_own_addresses, .timeout = 120)
     open_lab_drill("store-lab", 0);
     int status = drill_run_whole(&drill, NULL);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
+    cr_expect(strstr(drill.told, "packets dropped"), "%s", drill.told);
     cr_expect(results_hold("events.jsonl", "\"10.77.2.2:"), "n2's");
     cr_expect(results_hold("events.jsonl", "\"10.77.4.2:"), "of clients.n1");
     cr_expect_not(results_hold("events.jsonl", "\"127.0.0.1:"));
