@@ -67,7 +67,7 @@ void nat_write_door(const struct intercept_site *site, const char *chain,
                  six ? "ip6" : "ip", six ? 6 : 4, door->port);
 }
 
-static void write_refusals(const struct intercept_site *site, struct buffer *out)
+static void write_input(const struct intercept_site *site, struct buffer *out)
 {
     const char *table = nft_table(site->nft);
     buffer_print(out,
@@ -75,10 +75,13 @@ static void write_refusals(const struct intercept_site *site, struct buffer *out
                  "{ type filter hook input priority filter; policy accept; }\n"
                  "flush chain inet %s input\n",
                  table, table);
+    /* Conntrack is on for as long as a rule asks for it, and NAT with it: this one does
+     * when no connection is taken any more and some are still carried on. */
+    buffer_print(out, "add rule inet %s input ct status dnat accept\n", table);
     for (const struct intercept_door *each = site->doors; each; each = each->next)
         buffer_print(out,
                      "add rule inet %s input meta nfproto ipv%d " INTERCEPT_SYN
-                     "tcp dport %u ct status & dnat == 0 reject with tcp reset\n",
+                     "tcp dport %u reject with tcp reset\n",
                      table, each->family == AF_INET6 ? 6 : 4, each->port);
 }
 
@@ -98,5 +101,5 @@ void nat_write_output(const struct intercept_site *site, struct buffer *out)
         for (const struct intercept_door *each = site->doors; each; each = each->next)
             if (each->has_uid + (each->cgroup != NULL) == conditions)
                 nat_write_door(site, "output", each, out);
-    write_refusals(site, out);
+    write_input(site, out);
 }
