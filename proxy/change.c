@@ -18,6 +18,7 @@
 #include "proxy/listener.h"
 #include "proxy/packet.h"
 #include "proxy/touch.h"
+#include "rules/buffer.h"
 #include "rules/diag.h"
 
 #include <errno.h>
@@ -192,6 +193,22 @@ static void journal_rule(struct proxy *proxy, const struct plan_rule *rule, bool
     (void)journal_add(proxy->config.journal, &event);
 }
 
+/* What a shape was drawn as: two nodes in no part together are cut. */
+static void journal_drawn(struct proxy *proxy, const struct plan_rule *rule)
+{
+    const struct counters_rule *names = touch_rule(proxy, rule);
+    struct buffer parts = {0};
+    plan_rule_describe(proxy->plan, rule, &parts);
+    const struct journal_event event = {
+        .type = JOURNAL_DRAWN,
+        .rule = names ? names->name : NULL,
+        .origin = names ? names->origin : NULL,
+        .text = journal_intern(proxy->config.journal, buffer_text(&parts)),
+    };
+    (void)journal_add(proxy->config.journal, &event);
+    buffer_close(&parts);
+}
+
 /* Journals what rules of the plan became active or inactive. */
 static void note_activity(struct proxy *proxy, uint64_t now_ns)
 {
@@ -201,6 +218,8 @@ static void note_activity(struct proxy *proxy, uint64_t now_ns)
         bool active = plan_rule_is_active(rule, now_ns);
         if (active != note->active)
             journal_rule(proxy, rule, active, "time");
+        if (active && !note->active && rule->kind == RULE_SHAPE)
+            journal_drawn(proxy, rule);
         note->active = active;
     }
 }

@@ -325,6 +325,8 @@ static void step_open(struct connection *connection, uint64_t now_ns)
         return;
     bool lost = to_server->output == STREAM_OUTPUT_BROKEN ||
                 to_client->output == STREAM_OUTPUT_BROKEN;
+    if (!lost && packet_keeps(connection))
+        return; /* a closed socket would be cut off for good */
     connection_finish(connection, lost ? END_BOTH_LOST : END_FINISHED, NULL);
 }
 

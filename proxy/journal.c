@@ -55,6 +55,7 @@ static const struct {
     [JOURNAL_RULE_ACTIVE] = {"rule-active", 0},
     [JOURNAL_RULE_INACTIVE] = {"rule-inactive", 0},
     [JOURNAL_PARTITIONED] = {"partitioned", FIELD_COUNT},
+    [JOURNAL_DRAWN] = {"drawn", 0},
     [JOURNAL_HEALED] = {"healed", FIELD_COUNT},
     [JOURNAL_TOUCHED] = {"touched", 0},
     [JOURNAL_BUDGET_REACHED] = {"budget-reached", FIELD_COUNT},

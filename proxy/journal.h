@@ -31,6 +31,7 @@ enum journal_type {
     JOURNAL_RULE_ACTIVE,       /* rule origin text ("how" of a link rule, or NULL) */
     JOURNAL_RULE_INACTIVE,     /* rule origin text (why: time, removed, off) */
     JOURNAL_PARTITIONED,       /* rule origin text (how) count (links cut) */
+    JOURNAL_DRAWN,             /* rule origin text (the parts of its shape) */
     JOURNAL_HEALED,            /* rule origin text (why) count (links) */
     JOURNAL_TOUCHED,           /* rule origin link: the first touch of it there */
     JOURNAL_BUDGET_REACHED,    /* text (the budget's name) count (its limit) */

@@ -5,6 +5,7 @@
 #ifndef NETSPLIT_PROXY_PACKET_H
 #define NETSPLIT_PROXY_PACKET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct connection;
@@ -41,6 +42,10 @@ void packet_update(struct connection *connection, const struct match *match,
 /* Counts the packets of an open connection that vanished since the last time; call it
  * before the rules of its streams change, and before its sockets close. */
 void packet_sample(struct connection *connection);
+
+/* The connection has done its part, but what the kernel still has to send for it is cut
+ * off: it is to be kept until the rules have changed. */
+bool packet_keeps(const struct connection *connection);
 
 /* Removes what was made. NULL is fine. */
 void packet_destroy(struct packet *packet);

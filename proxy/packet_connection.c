@@ -93,3 +93,10 @@ void packet_sample(struct connection *connection)
     count_for(connection, TO_SERVER, at_client.incoming + at_server.outgoing);
     count_for(connection, TO_CLIENT, at_server.incoming + at_client.outgoing);
 }
+
+bool packet_keeps(const struct connection *connection)
+{
+    const struct side *client = &connection->client, *server = &connection->server;
+    return packet_socket_is_stuck(&client->packets, watch_fd(client->watch)) ||
+           packet_socket_is_stuck(&server->packets, watch_fd(server->watch));
+}

@@ -16,9 +16,11 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define MARK_BITS UINT32_C(0xff) /* of a mark; the rest says whose it is */
@@ -116,6 +118,19 @@ int packet_socket_unmute(struct packet_socket *packets, int fd)
     if (status == 0)
         packets->is_muted = false;
     return status;
+}
+
+void packet_socket_release(struct packet_socket *packets, int fd)
+{
+    (void)packet_socket_lose(packets, fd, PACKETS_NONE); /* taking off cannot fail */
+    (void)packet_socket_unmute(packets, fd);             /* it was allowed to mark it */
+}
+
+bool packet_socket_is_stuck(const struct packet_socket *packets, int fd)
+{
+    int unacknowledged = 0;
+    return (packets->lost == PACKETS_ALL || packets->is_muted) &&
+           ioctl(fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0;
 }
 
 struct packet_count packet_socket_count(struct packet_socket *packets, int fd)

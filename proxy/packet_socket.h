@@ -32,6 +32,13 @@ int packet_socket_lose(struct packet_socket *packets, int fd, uint32_t lost);
 int packet_socket_mute(struct packet_socket *packets, int fd, uint32_t mark);
 int packet_socket_unmute(struct packet_socket *packets, int fd);
 
+/* Neither any more: for one that is about to be closed, which the kernel does in its own
+ * time, with whatever is on it then. */
+void packet_socket_release(struct packet_socket *packets, int fd);
+
+/* Is it cut off, with bytes or a FIN that the peer has not acknowledged? */
+bool packet_socket_is_stuck(const struct packet_socket *packets, int fd);
+
 /* How many of its packets vanished since this was asked last, each retransmission for
  * itself. Ask before a change: what vanished before it and was not asked for then is
  * counted no more. */

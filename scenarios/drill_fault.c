@@ -86,6 +86,8 @@ static const char *summarise(const struct drill_mode *mode, const struct rule *r
         buffer_print(&text, rule->both_ways ? " and back from " : " to ");
         add_words(&text, &names, &rule->to);
     }
+    if (rule->kind == RULE_SHAPE)
+        buffer_print(&text, "%s of ", rule_shape_name(rule->shape));
     for (size_t i = 0; i < rule->n_parts; i++) {
         buffer_print(&text, "%s", i ? (rule->kind == RULE_CUT ? " to " : " / ") : "");
         add_words(&text, &names, &rule->parts[i]);

@@ -188,6 +188,26 @@ Test(packet, a_heal_delivers_every_byte_of_what_was_under_way)
     net_part(pair);
 }
 
+Test(packet, a_drop_at_the_end_keeps_nothing_back_for_ever)
+{
+    enum { BYTES = 200 << 10 }; /* more than the client's kernel takes unread */
+    static char bytes[BYTES];
+    net_start(&net, NET_ONE_PATH, server);
+    struct net_pair pair = net_join(&net, listener);
+    cr_assert_eq(shutdown(pair.client, SHUT_WR), 0);
+    net_hear_fin(&net, pair.server);
+    net_send(&net, pair.server, bytes, sizeof bytes);
+    net_idle(&net, 50 * NS_PER_MS);
+    net_apply(&net, "gone", CUT_ASK);
+    cr_assert_eq(shutdown(pair.server, SHUT_WR), 0);
+    net_idle(&net, 50 * NS_PER_MS); /* both streams have passed all, FIN included */
+    net_remove(&net, "gone");
+    net_skim(&net, pair.client, sizeof bytes);
+    net_hear_fin(&net, pair.client);
+    net_closed_because(&net, &cursor, "finished");
+    net_part(pair);
+}
+
 Test(packet, a_reset_that_is_dropped_leaves_the_server_half_open)
 {
     net_start(&net, NET_ONE_PATH, server);

@@ -146,6 +146,7 @@ Test(fallback, without_one_the_plan_is_refused_with_a_reason_for_each_fault)
                   diag.items[i]->text);
     diag_close(&diag);
     world_inject(&world, "base", "lost", "nobody", "b", "delay=1ms");
+    world_inject(&world, "base", "last", "a", "b", "packet_rate=1MB/s");
     cr_expect_eq(try(&none, INTERCEPT_LISTEN, 0, &diag), -EINVAL,
                  "a wrong name is worse than a lack");
     diag_close(&diag);
