@@ -21,9 +21,11 @@ int cmd_clean(int argc, char **argv)
     static const struct option_command command = {
         .name = "clean",
         .usage = "",
-        .help = "Ends processes and removes sockets and temporary directories that\n"
-                "netsplit's own runs left because they were killed. Live runs are not\n"
-                "touched. Running it again does no harm.",
+        .help =
+            "Ends processes and removes sockets, temporary directories and names of\n"
+            "network namespaces that netsplit's own runs left because they were\n"
+            "killed. Live runs are not\n"
+            "touched. Running it again does no harm.",
         .rows = rows,
     };
     struct errmsg err = {0};

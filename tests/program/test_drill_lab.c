@@ -7,6 +7,7 @@
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -70,6 +71,21 @@ Test(drill_lab, all_see_each_others_own_addresses, .timeout = 120)
     cr_expect(results_hold("events.jsonl", "\"10.77.2.2:"), "n2's");
     cr_expect(results_hold("events.jsonl", "\"10.77.4.2:"), "of clients.n1");
     cr_expect_not(results_hold("events.jsonl", "\"127.0.0.1:"));
+    close_lab_drill();
+}
+
+Test(drill_lab, a_bridge_is_cut_in_the_nodes_own_namespaces, .timeout = 120)
+{
+    open_lab_drill("store-lab", 0);
+    char command[600];
+    (void)snprintf(command, sizeof command,
+                   "sed -i 's/^lab: true$/lab: { bridge: true }/' '%s/cluster.yaml'",
+                   drill.dir);
+    cr_assert_eq(system(command), 0);
+    int status = drill_run_whole(&drill, NULL);
+    cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
+    cr_expect(strstr(drill.told, "packets dropped"), "%s", drill.told);
+    cr_expect(results_hold("events.jsonl", "\"10.77.0.4:"), "of clients.n1");
     close_lab_drill();
 }
 

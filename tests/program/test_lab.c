@@ -222,17 +222,35 @@ Test(lab, what_cannot_be_is_said_before_anything_is_made)
     cr_expect_eq(run("lab exec n1 -- true"), 2, "there is none");
 }
 
-Test(lab, the_rule_file_to_begin_with_names_the_nodes)
+static const char *read_rules(void)
 {
-    char path[TEMPDIR_PATH_MAX + 32], text[2048] = "";
-    bring_up("--nodes n1,n2 --rules lab.yaml");
+    static char text[2048];
+    char path[TEMPDIR_PATH_MAX + 32];
     (void)snprintf(path, sizeof path, "%s/lab.yaml", dir);
     FILE *from = fopen(path, "r");
     cr_assert_not_null(from);
     text[fread(text, 1, sizeof text - 1, from)] = '\0';
     (void)fclose(from); /* it was only read */
+    return text;
+}
+
+Test(lab, the_rule_file_to_begin_with_is_right_for_a_router)
+{
+    bring_up("--nodes n1,n2 --rules lab.yaml");
+    const char *text = read_rules();
     cr_expect(strstr(text, "intercept: tproxy\n"), "%s", text);
     cr_expect(strstr(text, "  n2: 10.77.2.2\n"), "%s", text);
+    cr_expect_eq(run("check lab.yaml"), 0, "%s", said);
+}
+
+Test(lab, the_rule_file_to_begin_with_is_right_for_a_bridge)
+{
+    bring_up("--bridge --nodes n1,n2 --rules lab.yaml");
+    const char *text = read_rules();
+    cr_expect(strstr(text, "intercept: netns\n"), "%s", text);
+    cr_expect(strstr(text, "  n2: { address: 10.77.0.2, netns: /run/netns/netsplit-"),
+              "%s", text);
+    cr_expect_eq(run("check lab.yaml"), 0, "%s", said);
 }
 
 Test(lab, down_ends_what_runs_inside)
