@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <glob.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,4 +125,23 @@ Test(drill_lab, clean_removes_the_rest_after_kill_9, .timeout = 120)
     cr_expect_eq(drill_wait(&drill), 0);
     cr_expect(strstr(drill.told, "removed"), "it said what: %s", drill.told);
     close_lab_drill();
+}
+
+static void interrupt_at(const char *moment, bool twice)
+{
+    open_lab_drill("store-lab", 0);
+    drill_start(&drill, NULL);
+    cr_assert(drill_await(&drill, moment), "%s: %s", moment, drill.told);
+    cr_assert_eq(kill(drill.pid, SIGINT), 0);
+    if (twice)
+        (void)kill(drill.pid, SIGINT); /* it may be gone already */
+    cr_expect_eq(drill_wait(&drill), 128 + SIGINT, "%s: %s", moment, drill.told);
+    close_lab_drill();
+}
+
+Test(drill_lab, ctrl_c_leaves_nothing, .timeout = 120)
+{
+    interrupt_at("sync | starting", false);
+    interrupt_at("Fault | run", false);
+    interrupt_at("Fault | run", true);
 }

@@ -193,6 +193,21 @@ Test(lab, a_second_of_the_name_is_refused)
     cr_expect_eq(run("lab exec n1 -- true"), 0, "the first lives on");
 }
 
+Test(lab, of_several_at_once_one_is_made)
+{
+    char *command =
+        xasprintf("cd '%s'; for i in 1 2 3 4; do \"$NETSPLIT\" lab up %s "
+                  "--for 60s --nodes n1 >/dev/null 2>&1 && echo made & done; "
+                  "wait",
+                  dir, lab);
+    FILE *from = popen(command, "r");
+    cr_assert_not_null(from);
+    said[fread(said, 1, sizeof said - 1, from)] = '\0';
+    cr_expect_eq(pclose(from), 0);
+    free(command);
+    cr_expect_str_eq(said, "made\n");
+}
+
 Test(lab, misspelt_words_are_answered_with_the_nearest)
 {
     bring_up("--nodes alpha,beta");
