@@ -74,7 +74,7 @@ help:
 DEPS_build := gcc libc6-dev pkg-config libuv1-dev libyaml-dev libjansson-dev \
               libmicrohttpd-dev libcmark-dev libnl-3-dev libnl-route-3-dev \
               libnftables-dev libhiredis-dev libpq-dev libssl-dev
-DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15
+DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15 iproute2 nftables
 DEPS_check := git clang clang-format clang-tidy cppcheck
 DEPS_bench := haproxy redis-tools redis-server
 DEPS_postgres := postgresql-15

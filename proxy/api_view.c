@@ -245,14 +245,16 @@ enum MHD_Result api_get_status(struct api_request *request)
     json_t *listeners = json_array();
     proxy_each_listener(proxy, add_listener, listeners);
     json_t *object = json_pack(
-        "{s:i, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "pid",
-        (int)getpid(), "version", netsplit_version, "seed", (json_int_t)status.seed,
-        "generation", (json_int_t)status.generation, "now_ns", (json_int_t)now_ns(),
-        "started_ns", (json_int_t)status.started_ns, "halted",
+        "{s:i, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:s, s:I, s:o, s:o, s:o, s:o, "
+        "s:o}",
+        "pid", (int)getpid(), "version", netsplit_version, "seed",
+        (json_int_t)status.seed, "generation", (json_int_t)status.generation, "now_ns",
+        (json_int_t)now_ns(), "started_ns", (json_int_t)status.started_ns, "halted",
         (int)request->api->halted, "accepting", (int)status.accepting, "stopping",
-        (int)status.stopping, "listeners", listeners, "rules", list_rules(proxy),
-        "links", list_links(counters), "totals", sum_links(counters), "budgets",
-        list_budgets(counters));
+        (int)status.stopping, "intercept", proxy_intercept(proxy), "bypassing",
+        (json_int_t)proxy_each_bypassing(proxy, NULL, NULL), "listeners", listeners,
+        "rules", list_rules(proxy), "links", list_links(counters), "totals",
+        sum_links(counters), "budgets", list_budgets(counters));
     if (object)
         add_layers(object, proxy, false);
     return api_answer(request, MHD_HTTP_OK, object);
@@ -286,12 +288,22 @@ static json_t *connection_row(const struct counters_connection *connection)
     return row;
 }
 
+static void add_bypassing(void *context, const struct proxy_bypassing_view *view)
+{
+    (void)json_array_append_new(
+        context, json_pack("{s:s, s:s, s:s, s:s}", "from", view->from, "to", view->to,
+                           "client", view->client, "server", view->server));
+}
+
 enum MHD_Result api_get_connections(struct api_request *request)
 {
     const struct counters *counters = proxy_counters(request->api->proxy);
-    json_t *rows = json_array();
+    json_t *rows = json_array(), *bypassing = json_array();
+    (void)proxy_each_bypassing(request->api->proxy, add_bypassing, bypassing);
     for (const struct counters_connection *connection = counters->connections;
          connection; connection = connection->next)
         (void)json_array_append_new(rows, connection_row(connection));
-    return api_answer(request, MHD_HTTP_OK, json_pack("{s:o}", "connections", rows));
+    return api_answer(
+        request, MHD_HTTP_OK,
+        json_pack("{s:o, s:o}", "connections", rows, "bypassing", bypassing));
 }

@@ -4,6 +4,7 @@
 #include "proxy/base/exits.h"
 #include "proxy/base/option.h"
 #include "proxy/base/rundir.h"
+#include "proxy/intercept_clean.h"
 
 #include <stdio.h>
 
@@ -22,10 +23,10 @@ int cmd_clean(int argc, char **argv)
         .name = "clean",
         .usage = "",
         .help =
-            "Ends processes and removes sockets, temporary directories and names of\n"
-            "network namespaces that netsplit's own runs left because they were\n"
-            "killed. Live runs are not\n"
-            "touched. Running it again does no harm.",
+            "Ends processes and removes sockets, temporary directories, policy routes\n"
+            "and names of network namespaces that netsplit's own runs left because "
+            "they\n"
+            "were killed. Live runs are not touched. Running it again does no harm.",
         .rows = rows,
     };
     struct errmsg err = {0};
@@ -45,7 +46,12 @@ int cmd_clean(int argc, char **argv)
         fprintf(stderr, "netsplit clean: %s\n", err.text);
         return EXIT_ENVIRONMENT;
     }
-    if (n == 0)
+    int of_kernel = intercept_clean(print_line, NULL, &err);
+    if (of_kernel < 0) {
+        fprintf(stderr, "netsplit clean: %s\n", err.text);
+        return EXIT_ENVIRONMENT;
+    }
+    if (n + of_kernel == 0)
         puts("nothing to clean");
     return EXIT_DONE;
 }

@@ -117,6 +117,9 @@ static int say_ready(struct run *run)
     proxy_status(run->proxy, &status);
     buffer_print(&line, "ready");
     proxy_each_listener(run->proxy, add_listener, &line);
+    if (strcmp(proxy_intercept(run->proxy), "listen") != 0)
+        buffer_print(&line, " intercept=%s bypassing=%zu", proxy_intercept(run->proxy),
+                     proxy_each_bypassing(run->proxy, NULL, NULL));
     buffer_print(&line, " control=%s seed=%llu\n", run->control_path,
                  (unsigned long long)status.seed);
     int result = run->ready_path ? write_ready_file(run, buffer_text(&line)) : 0;
@@ -246,14 +249,22 @@ static int start_rules(struct run *run, char **operands, size_t n)
     return result;
 }
 
+static void note_kernel_object(void *context, const char *text)
+{
+    const struct run *run = context;
+    (void)rundir_add_kernel(run->record, text); /* it goes with us in any case */
+}
+
 static int start_control(struct run *run)
 {
     struct errmsg err = {0};
     if (rundir_control_path(run->control, run->control_path, &err) == 0 &&
         rundir_record_open(&run->record, "proxy", &err) == 0 &&
         rundir_add_path(run->record, run->control_path) == 0 &&
-        api_start(&run->api, run->proxy, run->control_path, &err) == 0)
+        api_start(&run->api, run->proxy, run->control_path, &err) == 0) {
+        proxy_each_kernel_object(run->proxy, note_kernel_object, run);
         return EXIT_DONE;
+    }
     fprintf(stderr, "netsplit proxy: %s\n", err.text[0] ? err.text : "out of memory");
     return EXIT_ENVIRONMENT;
 }
@@ -378,11 +389,12 @@ int cmd_proxy(int argc, char **argv)
     const struct option_command command = {
         .name = "proxy",
         .usage = "-f RULES | LISTEN:UPSTREAM...",
-        .help =
-            "Sits on TCP paths and injects the faults that rules say. Prints one\n"
-            "line, `ready NAME=ADDR:PORT ... control=PATH seed=N`, when every\n"
-            "listener is open. LISTEN is PORT or ADDR:PORT, UPSTREAM is HOST:PORT;\n"
-            "port 0 is the kernel's choice. SIGHUP reads the rules again.",
+        .help = "Sits on TCP paths and injects the faults that rules say. Prints one\n"
+                "line, `ready NAME=ADDR:PORT ... control=PATH seed=N`, when every\n"
+                "listener is open; with `intercept:` in the rules also intercept=MODE\n"
+                "bypassing=N, the connections that were there before. LISTEN is PORT "
+                "or ADDR:PORT, UPSTREAM is HOST:PORT;\n"
+                "port 0 is the kernel's choice. SIGHUP reads the rules again.",
         .rows = rows,
     };
     int rest;

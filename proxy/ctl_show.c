@@ -214,6 +214,10 @@ void ctl_show_status(const json_t *status, bool colour)
            unit_format_bytes(number(totals, "passed_bytes"), words, sizeof words),
            flag(status, "halted") ? "; HALTED: netsplit ctl resume lets faults in" : "",
            flag(status, "stopping") ? "; stopping" : "");
+    if (number(status, "bypassing") > 0)
+        printf("intercept %s: %" PRIu64 " connections bypass it; netsplit ctl adopt "
+               "ends them, so that they come back\n",
+               text(status, "intercept"), number(status, "bypassing"));
     show_budgets(status);
     show_section("files", status, NULL, show_layers, colour);
     show_section("listeners", status, "listeners", show_listeners, colour);
@@ -245,6 +249,25 @@ void ctl_show_rules(const json_t *rules, bool colour)
     }
 }
 
+/* Connections that pass by; nothing where there are none. */
+static void show_bypassing(const json_t *rows, bool colour)
+{
+    static const char *const heads[] = {"FROM", "TO", "CLIENT", "SERVER", NULL};
+    struct table table;
+    if (json_array_size(rows) == 0)
+        return;
+    printf("\nbypassing (netsplit ctl adopt ends them, so that they come back):\n");
+    table_init(&table, heads);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        table_add(&table, "%s", text(row, "from"));
+        table_add(&table, "%s", text(row, "to"));
+        table_add(&table, "%s", text(row, "client"));
+        table_add(&table, "%s", text(row, "server"));
+    }
+    table_print(&table, stdout, colour);
+}
+
 void ctl_show_connections(const json_t *connections, bool colour)
 {
     static const char *const heads[] = {">NUMBER", "FROM",  "TO",         "CLIENT",
@@ -271,6 +294,7 @@ void ctl_show_connections(const json_t *connections, bool colour)
         table_add(&table, "%s", unit_format_bytes(held, words, sizeof words));
     }
     table_print(&table, stdout, colour);
+    show_bypassing(json_object_get(connections, "bypassing"), colour);
 }
 
 static void print_other_cuts(const json_t *names)

@@ -25,7 +25,11 @@ struct intercept_mode {
     void (*door_address)(int family, struct sockaddr_storage *out);
     bool transparent; /* the sockets' addresses are other hosts' */
 
-    /* Its chains, which are there and empty, and their rules. */
+    bool sees_clients; /* sockets of clients are in its namespaces */
+    bool sees_passing; /* connections between others come through: its chains have
+                          bypass_write_rules */
+
+    /* Its chains, emptied if they are there, and their rules. */
     void (*write_chains)(const struct intercept_site *site, struct buffer *out);
 
     /* Where an accepted socket's client was going. 0 or a negative errno: nowhere but

@@ -11,6 +11,7 @@
 
 const struct intercept_mode intercept_netns = {
     .name = "netns",
+    .sees_clients = true,
     .door_address = nat_door_address,
     .write_chains = nat_write_output,
     .find_server = nat_find_server,

@@ -10,7 +10,7 @@
  * What it does not do: the server sees an address of this host, since NAT of a foreign
  * client's connection ends here. A client of this host keeps its address, not its port.
  */
-#include "proxy/dial.h"
+#include "proxy/bypass.h"
 #include "proxy/intercept_internal.h"
 #include "proxy/intercept_nat.h"
 #include "proxy/nft.h"
@@ -32,14 +32,30 @@ static void write_prerouting(const struct intercept_site *site, struct buffer *o
     nat_write_door(site, "prerouting", site_door(site, AF_INET6), out);
 }
 
+/* What comes through and was not redirected. */
+static void write_passing(const struct intercept_site *site, struct buffer *out)
+{
+    const char *table = nft_table(site->nft);
+    buffer_print(out,
+                 "add chain inet %s passing "
+                 "{ type filter hook prerouting priority mangle; policy accept; }\n"
+                 "flush chain inet %s passing\n"
+                 "add rule inet %s passing ct status dnat return\n",
+                 table, table, table);
+    bypass_write_rules(site, "passing", out);
+}
+
 static void write_chains(const struct intercept_site *site, struct buffer *out)
 {
     nat_write_output(site, out);
     write_prerouting(site, out);
+    write_passing(site, out);
 }
 
 const struct intercept_mode intercept_redirect = {
     .name = "redirect",
+    .sees_clients = true,
+    .sees_passing = true,
     .door_address = nat_door_address,
     .write_chains = write_chains,
     .find_server = nat_find_server,

@@ -13,6 +13,7 @@
  * What it does not do: connections that this host itself opens (mode redirect does). */
 #include "proxy/base/errmsg.h"
 #include "proxy/base/log.h"
+#include "proxy/bypass.h"
 #include "proxy/dial.h"
 #include "proxy/intercept_internal.h"
 #include "proxy/nft.h"
@@ -70,6 +71,7 @@ static void write_chains(const struct intercept_site *site, struct buffer *out)
                  "add rule inet %s intercept meta l4proto tcp socket transparent 1 "
                  "meta mark set 0x%08x accept\n",
                  table, intercept_mark(site->number, INTERCEPT_MARK_DIVERTED));
+    bypass_write_rules(site, "intercept", out);
 }
 
 static int find_server(const struct intercept_door *door, int fd,
@@ -137,14 +139,16 @@ static void end(const struct intercept_site *site)
 {
     uint32_t mark = intercept_mark(site->number, INTERCEPT_MARK_DIVERTED);
     const uint32_t mask = INTERCEPT_MARK_MASK | INTERCEPT_MARK_DIVERTED;
-    policy_route_remove(AF_INET, mark, mask, route_table(site));
-    policy_route_remove(AF_INET6, mark, mask, route_table(site));
+    /* What cannot be removed does nothing, and `netsplit clean` removes it. */
+    (void)policy_route_remove(AF_INET, mark, mask, route_table(site));
+    (void)policy_route_remove(AF_INET6, mark, mask, route_table(site));
 }
 
 const struct intercept_mode intercept_tproxy = {
     .name = "tproxy",
     .door_address = door_address,
     .transparent = true,
+    .sees_passing = true,
     .write_chains = write_chains,
     .find_server = find_server,
     .fill_source = fill_source,

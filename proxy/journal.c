@@ -59,6 +59,7 @@ static const struct {
     [JOURNAL_HEALED] = {"healed", FIELD_COUNT},
     [JOURNAL_TOUCHED] = {"touched", 0},
     [JOURNAL_BUDGET_REACHED] = {"budget-reached", FIELD_COUNT},
+    [JOURNAL_ADOPTED] = {"adopted", 0},
 };
 
 static size_t round_up_to_power_of_two(size_t n)

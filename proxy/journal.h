@@ -35,6 +35,8 @@ enum journal_type {
     JOURNAL_HEALED,            /* rule origin text (why) count (links) */
     JOURNAL_TOUCHED,           /* rule origin link: the first touch of it there */
     JOURNAL_BUDGET_REACHED,    /* text (the budget's name) count (its limit) */
+    JOURNAL_ADOPTED,           /* link text (the client's address): ended, so that it
+                                  comes back through the proxy */
     JOURNAL_TYPES,             /* how many types there are; no event has it */
 };
 

@@ -167,6 +167,21 @@ int nft_create(struct nft **out, const char *name, struct errmsg *err)
     return 0;
 }
 
+int nft_exists(const char *name)
+{
+    struct nft nft = {.name = ""};
+    char line[2 * NAME_BYTES];
+    int status = make_context(&nft);
+    if (status == 0)
+        status = nft_run(&nft, "list tables", NULL);
+    (void)snprintf(line, sizeof line, "table inet %s\n", name);
+    if (status == 0)
+        status = strstr(nft_ctx_get_output_buffer(nft.context), line) != NULL;
+    if (nft.context)
+        nft_ctx_free(nft.context);
+    return status;
+}
+
 void nft_destroy(struct nft *nft)
 {
     if (!nft)

@@ -29,6 +29,10 @@ int nft_run(struct nft *nft, const char *commands, struct errmsg *err);
  * freed. */
 int nft_list(struct nft *nft, const char *command, char **out, struct errmsg *err);
 
+/* Is there a table `inet NAME` in the namespace we are in, whoever's? 1, 0, or -EPERM,
+ * -ENOMEM. */
+int nft_exists(const char *name);
+
 /* The table's name, as in "inet NAME". */
 const char *nft_table(const struct nft *nft);
 

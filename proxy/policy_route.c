@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* By libnl-route: one socket a call, because calls are few. libnl's error numbers are
- * its own (NLE_*); they become errno here and go no further. */
+ * its own (NLE_*); they become errno here and go no further.
+ *
+ * The rule is made first and removed last: who finds it finds all there is. */
 #include "proxy/policy_route.h"
 #include "proxy/base/errmsg.h"
 
@@ -155,9 +157,9 @@ int policy_route_add(int family, uint32_t mark, uint32_t mask, uint32_t table,
         if (lo_is_down(socket))
             status = -ENETDOWN;
         if (status == 0)
-            status = change_route(socket, family, table, true);
-        if (status == 0 || status == -EEXIST)
             status = change_rule(socket, family, mark, mask, table, true);
+        if (status == 0 || status == -EEXIST)
+            status = change_route(socket, family, table, true);
         nl_socket_free(socket);
     }
     if (status == -EEXIST)
@@ -167,15 +169,17 @@ int policy_route_add(int family, uint32_t mark, uint32_t mask, uint32_t table,
     return status;
 }
 
-void policy_route_remove(int family, uint32_t mark, uint32_t mask, uint32_t table)
+int policy_route_remove(int family, uint32_t mark, uint32_t mask, uint32_t table)
 {
     struct nl_sock *socket;
-    if (open_socket(&socket) != 0)
-        return;
-    /* Either may be gone already. */
-    (void)change_rule(socket, family, mark, mask, table, false);
-    (void)change_route(socket, family, table, false);
+    int status = open_socket(&socket);
+    if (status != 0)
+        return status;
+    status = change_route(socket, family, table, false);
+    /* Also when the route was gone. */
+    int of_rule = change_rule(socket, family, mark, mask, table, false);
     nl_socket_free(socket);
+    return status == -EPERM || of_rule != -ENOENT ? of_rule : 0;
 }
 
 int policy_route_each(policy_route_fn visit, void *context)

@@ -16,8 +16,8 @@ struct errmsg;
 int policy_route_add(int family, uint32_t mark, uint32_t mask, uint32_t table,
                      struct errmsg *err);
 
-/* Removes both. What is not there is not missed. */
-void policy_route_remove(int family, uint32_t mark, uint32_t mask, uint32_t table);
+/* Removes both. What is not there is not missed. 0, -EPERM, or what the kernel says. */
+int policy_route_remove(int family, uint32_t mark, uint32_t mask, uint32_t table);
 
 /* Visits the policy rules there are: the table each looks up, and its mark. 0 or a
  * negative errno. */

@@ -185,6 +185,36 @@ void proxy_each_rule(const struct proxy *proxy, proxy_rule_fn visit, void *conte
 /* "waiting", "active", "inactive", "off". */
 const char *proxy_rule_state_name(enum proxy_rule_state state);
 
+/* How it gets at connections: "listen", "tproxy", "redirect", "netns". */
+const char *proxy_intercept(const struct proxy *proxy);
+
+/* What it has made in the kernel for that, as one line each: "table inet netsplit_0 in
+ * /run/netns/r1". */
+typedef void (*proxy_kernel_fn)(void *context, const char *text);
+void proxy_each_kernel_object(const struct proxy *proxy, proxy_kernel_fn visit,
+                              void *context);
+
+/* Connections that would be intercepted if they were opened now, but were there before,
+ * and so pass by. Of those that come through this host only the ones are known that
+ * have sent something in the last minute. */
+struct proxy_bypassing_view {
+    const char *from, *to; /* nodes; from may be "any" */
+    const char *client;    /* "10.77.1.2:4711" */
+    const char *server;
+};
+typedef void (*proxy_bypassing_fn)(void *context,
+                                   const struct proxy_bypassing_view *view);
+/* Returns how many there are. visit may be NULL. */
+size_t proxy_each_bypassing(const struct proxy *proxy, proxy_bypassing_fn visit,
+                            void *context);
+
+/* Ends those from one node to another (NULL: any), so that their clients connect again
+ * and are intercepted. Each is journalled. 0 and *n, how many were ended; or, with *n
+ * ended before it failed, -EOPNOTSUPP, -EPERM or what else the kernel says, with a
+ * sentence in err; or -ESHUTDOWN. */
+int proxy_adopt(struct proxy *proxy, const char *from, const char *to, size_t *n,
+                struct errmsg *err);
+
 /* What the proxy counts with and writes to: those of its config. The open connections
  * are in the counters. */
 struct counters *proxy_counters(const struct proxy *proxy);

@@ -3,11 +3,15 @@
 #include "proxy/base/now.h"
 #include "proxy/counters.h"
 #include "proxy/instance.h"
+#include "proxy/intercept.h"
 #include "proxy/listener.h"
+#include "proxy/netns.h"
+#include "proxy/nft.h"
 #include "proxy/proxy.h"
 #include "rules/fallback.h"
 #include "rules/rule.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void proxy_status(const struct proxy *proxy, struct proxy_status *out)
@@ -115,6 +119,29 @@ void proxy_each_rule(const struct proxy *proxy, proxy_rule_fn visit, void *conte
             visit(context, &view);
         }
     }
+}
+
+struct kernel_visit {
+    proxy_kernel_fn visit;
+    void *context;
+};
+
+static void show_table(void *context, const struct intercept_table *table)
+{
+    const struct kernel_visit *to = context;
+    char text[256];
+    (void)snprintf(text, sizeof text, "table inet %s%s%s, marks 0x%08x",
+                   nft_table(table->nft), table->netns ? " in " : "",
+                   table->netns ? netns_text(table->netns) : "",
+                   intercept_mark(table->number, 0));
+    to->visit(to->context, text);
+}
+
+void proxy_each_kernel_object(const struct proxy *proxy, proxy_kernel_fn visit,
+                              void *context)
+{
+    struct kernel_visit to = {visit, context};
+    intercept_each_table(proxy->interceptor, show_table, &to);
 }
 
 struct counters *proxy_counters(const struct proxy *proxy)

@@ -59,6 +59,10 @@ int rundir_record_open(struct rundir_record **out, const char *what,
 int rundir_add_path(struct rundir_record *record, const char *path);
 int rundir_add_child(struct rundir_record *record, pid_t pid);
 
+/* Notes something in the kernel, for who reads the record: "table inet netsplit_0". 0 or
+ * a negative errno. */
+int rundir_add_kernel(struct rundir_record *record, const char *text);
+
 /* It is gone again. */
 void rundir_drop_path(struct rundir_record *record, const char *path);
 void rundir_drop_child(struct rundir_record *record, pid_t pid);

@@ -4,7 +4,7 @@
  * moment, never meets half of it.
  *
  * {"what":"drill","pid":4711,"start":81273645,"paths":["/tmp/..."],
- *  "children":[{"pid":4712,"start":81273650}]} */
+ *  "children":[{"pid":4712,"start":81273650}],"kernel":["table inet netsplit_0"]} */
 #include "proxy/base/rundir.h"
 
 #include <errno.h>
@@ -52,9 +52,9 @@ int rundir_record_open(struct rundir_record **out, const char *what, struct errm
         return -ENOMEM;
     (void)snprintf(record->path, sizeof record->path, "%s/run-%d-%" PRIu64, directory,
                    (int)getpid(), start);
-    record->root =
-        json_pack("{s:s, s:i, s:I, s:[], s:[]}", "what", what, "pid", (int)getpid(),
-                  "start", (json_int_t)start, "paths", "children");
+    record->root = json_pack("{s:s, s:i, s:I, s:[], s:[], s:[]}", "what", what, "pid",
+                             (int)getpid(), "start", (json_int_t)start, "paths",
+                             "children", "kernel");
     status = record->root ? save(record) : -ENOMEM;
     if (status < 0) {
         errmsg_set(err, "writing %s: %s", record->path, strerror(-status));
@@ -118,6 +118,11 @@ int rundir_add_child(struct rundir_record *record, pid_t pid)
         return status;
     return append(record, "children",
                   json_pack("{s:i, s:I}", "pid", (int)pid, "start", (json_int_t)start));
+}
+
+int rundir_add_kernel(struct rundir_record *record, const char *text)
+{
+    return record ? append(record, "kernel", json_string(text)) : 0;
 }
 
 void rundir_drop_path(struct rundir_record *record, const char *path)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* intercept: netns, between nodes on one bridge and nodes around a router. */
+#include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
 #include "tests/proxy/netlab.h"
 
@@ -242,5 +243,38 @@ Test(netns, a_namespace_that_is_not_there_is_said)
     cr_expect_eq(net_apply_base(&net, "netsplit: 1\nintercept: netns\nports: [1]\n"
                                       "nodes:\n  n1: { netns: /proc/self/fd/9999 }\n"),
                  -ENOENT);
+    net_close(&net);
+}
+
+static void note(void *context, const struct proxy_bypassing_view *view)
+{
+    cr_expect_str_eq(view->from, "n1");
+    cr_expect_str_eq(view->to, "n2");
+    cr_expect_str_eq(view->client, context);
+}
+
+Test(netns, what_bypasses_is_counted_and_adopted)
+{
+    netlab_open_bridged(&lab, 2);
+    int listener = netlab_listen(&lab, 2, AF_INET, PORT);
+    struct net_pair pair = join(AF_INET, listener);
+    start();
+    struct net_pair taken = join(AF_INET, listener);
+    check_talk(taken);
+    char client[64];
+    (void)snprintf(client, sizeof client, "%s", netlab_own(pair.client));
+    cr_expect_eq(proxy_each_bypassing(net.proxy, note, client), 1);
+    struct errmsg err = {0};
+    size_t n = 99;
+    cr_expect_eq(proxy_adopt(net.proxy, "n2", "n1", &n, &err), 0);
+    cr_expect_eq(n, 0);
+    cr_expect_eq(proxy_adopt(net.proxy, NULL, NULL, &n, &err), 0, "%s", err.text);
+    cr_expect_eq(n, 1);
+    net_hear_reset(&net, pair.server);
+    cr_expect_eq(proxy_each_bypassing(net.proxy, NULL, NULL), 0);
+    check_talk(taken);
+    net_part(pair);
+    net_part(taken);
+    close(listener);
     net_close(&net);
 }

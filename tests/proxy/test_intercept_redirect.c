@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* intercept: redirect, for connections of this host and through it. */
+#include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
 #include "tests/proxy/netlab.h"
 
@@ -228,6 +229,36 @@ Test(redirect, listeners_work_beside_it)
     expect_opened("n2", "n1");
     check_talk((struct net_pair){client, peer});
     net_part((struct net_pair){client, peer});
+    close(listener);
+    net_close(&net);
+}
+
+Test(redirect, what_bypasses_here_and_comes_through_is_counted_and_adopted)
+{
+    int listener = netlab_listen(&lab, 2, AF_INET, PORT);
+    struct net_pair own = join_at(0, AF_INET, "10.77.2.2", listener);
+    struct net_pair passing = join_at(1, AF_INET, "10.77.2.2", listener);
+    net_start(&net, RULES);
+    check_talk(passing);
+    cr_expect_eq(proxy_each_bypassing(net.proxy, NULL, NULL), 2);
+    struct net_pair taken_own = join_at(0, AF_INET, "10.77.2.2", listener);
+    struct net_pair taken_passing = join_at(1, AF_INET, "10.77.2.2", listener);
+    check_talk(taken_own);
+    check_talk(taken_passing);
+    cr_expect_eq(proxy_each_bypassing(net.proxy, NULL, NULL), 2);
+    struct errmsg err = {0};
+    size_t n = 99;
+    cr_expect_eq(proxy_adopt(net.proxy, NULL, NULL, &n, &err), 0, "%s", err.text);
+    cr_expect_eq(n, 2);
+    net_hear_reset(&net, own.server);
+    net_say(&net, passing.client, "on its way");
+    net_hear_reset(&net, passing.client);
+    check_talk(taken_own);
+    check_talk(taken_passing);
+    net_part(own);
+    net_part(passing);
+    net_part(taken_own);
+    net_part(taken_passing);
     close(listener);
     net_close(&net);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* intercept: tproxy on a router between two nodes. */
+#include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
 #include "tests/proxy/netlab.h"
 
@@ -198,6 +199,40 @@ Test(tproxy, a_change_of_the_mode_is_refused_and_changes_nothing)
     net_part(join(AF_INET, listener));
     struct journal_event event;
     cr_expect(net_event(&net, &cursor, JOURNAL_CONNECTION_OPENED, &event));
+    close(listener);
+    net_close(&net);
+}
+
+Test(tproxy, what_bypasses_is_counted_and_adopted)
+{
+    int listener = netlab_listen(&lab, 2, AF_INET, PORT);
+    struct net_pair pair = join(AF_INET, listener);
+    start();
+    cr_expect_eq(proxy_each_bypassing(net.proxy, NULL, NULL), 0,
+                 "has said nothing yet");
+    check_talk(pair);
+    cr_expect_eq(proxy_each_bypassing(net.proxy, NULL, NULL), 1);
+    struct net_pair taken = join(AF_INET, listener);
+    check_talk(taken);
+    cr_expect_eq(proxy_each_bypassing(net.proxy, NULL, NULL), 1);
+    struct errmsg err = {0};
+    size_t n = 99;
+    cr_expect_eq(proxy_adopt(net.proxy, "n2", NULL, &n, &err), 0);
+    cr_expect_eq(n, 0);
+    check_talk(pair);
+    cr_expect_eq(proxy_adopt(net.proxy, "n1", "n2", &n, &err), 0, "%s", err.text);
+    cr_expect_eq(n, 1);
+    struct journal_event event;
+    cr_assert(net_event(&net, &cursor, JOURNAL_ADOPTED, &event));
+    cr_expect_str_eq(event.text, netlab_own(pair.client));
+    net_say(&net, pair.server, "on its way back");
+    net_say(&net, pair.client, "on its way");
+    net_hear_reset(&net, pair.client);
+    net_hear_reset(&net, pair.server);
+    cr_expect_eq(proxy_each_bypassing(net.proxy, NULL, NULL), 0);
+    check_talk(taken);
+    net_part(pair);
+    net_part(taken);
     close(listener);
     net_close(&net);
 }
