@@ -32,7 +32,12 @@ int namespace_make(void)
     int home = namespace_here();
     if (home < 0)
         return home;
-    int made = unshare(CLONE_NEWNET) < 0 ? -errno : namespace_here();
+    if (unshare(CLONE_NEWNET) < 0) {
+        int status = -errno;
+        (void)close(home); /* we have not left it */
+        return status;
+    }
+    int made = namespace_here();
     namespace_return(home);
     return made;
 }
