@@ -169,8 +169,9 @@ $B/tests/proxy $B/tests/scenarios $B/tests/program:
 
 NETSPLIT ?= $(CURDIR)/$B/netsplit
 # abort_on_error: a leak found in a Criterion test otherwise leaves the status at 0.
+# halt_on_error: a program that dies of a signal in the end has no status for a race.
 TEST_ENV := ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-            NETSPLIT=$(NETSPLIT)
+            TSAN_OPTIONS=halt_on_error=1 NETSPLIT=$(NETSPLIT)
 # Criterion's own runner leaks a worker's record when several run at once and one of them
 # has started processes (96 bytes with --jobs 2, none with 1), which LeakSanitizer takes
 # for ours; its frames stand in every stack, so that they cannot be left out by name.
@@ -190,8 +191,13 @@ run-tests: all $(addprefix $B/tests/,$(TESTS))
 	trap 'rm -rf "$$tmp"' EXIT; trap 'exit 1' HUP INT TERM; \
 	for t in $(or $T,$(TESTS)); do \
 	    printf '%s: ' "$$t"; \
-	    TMPDIR=$$tmp XDG_RUNTIME_DIR=$$tmp $(TEST_ENV) $B/tests/$$t $(JOBS_$(BUILD)) $(if $(FILTER),--filter '$(FILTER)') \
-	        || exit 1; \
+	    { TMPDIR=$$tmp XDG_RUNTIME_DIR=$$tmp $(TEST_ENV) $B/tests/$$t $(JOBS_$(BUILD)) \
+	        $(if $(FILTER),--filter '$(FILTER)'); echo $$? >"$$tmp/status"; } 2>&1 \
+	        | tee "$$tmp/output"; \
+	    [ "$$(cat "$$tmp/status")" = 0 ] || exit 1; \
+	    if grep -q 'Assertion Failed\|setup or teardown' "$$tmp/output"; then \
+	        echo "make: $$t: a teardown failed, which Criterion does not count" >&2; exit 1; \
+	    fi; \
 	done
 
 # Rewrites what the golden tests want; the diff is for review.

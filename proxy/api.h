@@ -31,6 +31,7 @@
  *   { "pid": 4711, "version": "0.1", "seed": 42, "generation": 3, "now_ns": N,
  *     "started_ns": N, "halted": false, "accepting": true, "stopping": false,
  *     "intercept": "listen" | "tproxy" | ..., "bypassing": N  (connections there before),
+ *     "threads": 1,
  *     "base": { "file": "rules.yaml", "committed_ns": N, "off": OFF },
  *     "overlays": [ { "name": "cut", "file": "cut.yaml", "committed_ns": N,
  *                     "remaining_ms": 29000 | null,   (null: for ever)
@@ -59,8 +60,8 @@
  *     Rules of the plan in its order, then those that are gone but touched something.
  *     Counts are of (origin, name), over reloads; give each fault an overlay name of
  *     its own, or take differences.
- *   LINK: { "from", "to", "passed_bytes", "held_bytes" (now), "discarded_bytes",
- *     "connections", "connections_open", "attempts", "attempts_held_now",
+ *   LINK: { "from", "to", "passed_bytes", "spliced_bytes" (read without being
+ *     copied), "held_bytes" (now), "discarded_bytes", "connections", "connections_open", "attempts", "attempts_held_now",
  *     "attempts_failed" }
  *
  * GET /v1/connections

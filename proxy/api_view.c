@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What there is, as JSON: the shapes are in api.h. Everything is read at once between
- * two turns of the loop, so that the numbers of one answer belong together. */
+ * two turns of the loop, or of all loops, so that the numbers of one answer belong
+ * together. */
 #include "proxy/api_internal.h"
 #include "proxy/base/now.h"
 #include "proxy/counters.h"
@@ -163,9 +164,9 @@ static bool is_listed(const json_t *rows, size_t n, const struct counters_rule *
 }
 
 /* Those that run, then those that are gone and were felt. */
-static json_t *list_rules(const struct proxy *proxy)
+static json_t *list_rules(const struct proxy *proxy, struct counters *counters)
 {
-    struct rules rules = {.counters = proxy_counters(proxy), .rows = json_array()};
+    struct rules rules = {.counters = counters, .rows = json_array()};
     proxy_each_rule(proxy, add_rule, &rules);
     size_t n = json_array_size(rules.rows);
     for (const struct counters_rule *rule = rules.counters->rules; rule;
@@ -180,6 +181,7 @@ static json_t *link_row(const struct counters_link *link)
 {
     const struct number numbers[] = {
         {"passed_bytes", link->passed_bytes},
+        {"spliced_bytes", link->spliced_bytes},
         {"held_bytes", link->held_bytes_now},
         {"discarded_bytes", link->discarded_bytes},
         {"connections", link->connections},
@@ -199,6 +201,7 @@ static json_t *sum_links(const struct counters *counters)
     struct counters_link sum = {.from = "", .to = ""};
     for (const struct counters_link *link = counters->links; link; link = link->next) {
         sum.passed_bytes += link->passed_bytes;
+        sum.spliced_bytes += link->spliced_bytes;
         sum.held_bytes_now += link->held_bytes_now;
         sum.discarded_bytes += link->discarded_bytes;
         sum.connections += link->connections;
@@ -236,27 +239,39 @@ static json_t *list_budgets(const struct counters *counters)
     return rows;
 }
 
-enum MHD_Result api_get_status(struct api_request *request)
+static json_t *show_status(const struct api *api)
 {
-    const struct proxy *proxy = request->api->proxy;
-    const struct counters *counters = proxy_counters(proxy);
+    const struct proxy *proxy = api->proxy;
+    struct counters *counters = proxy_counters(proxy);
     struct proxy_status status;
+    if (!counters)
+        return NULL;
     proxy_status(proxy, &status);
     json_t *listeners = json_array();
     proxy_each_listener(proxy, add_listener, listeners);
     json_t *object = json_pack(
-        "{s:i, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:s, s:I, s:o, s:o, s:o, s:o, "
-        "s:o}",
+        "{s:i, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:i, s:s, s:I, s:o, s:o, s:o, "
+        "s:o, s:o}",
         "pid", (int)getpid(), "version", netsplit_version, "seed",
         (json_int_t)status.seed, "generation", (json_int_t)status.generation, "now_ns",
         (json_int_t)now_ns(), "started_ns", (json_int_t)status.started_ns, "halted",
-        (int)request->api->halted, "accepting", (int)status.accepting, "stopping",
-        (int)status.stopping, "intercept", proxy_intercept(proxy), "bypassing",
+        (int)api->halted, "accepting", (int)status.accepting, "stopping",
+        (int)status.stopping, "threads", (int)status.threads, "intercept",
+        proxy_intercept(proxy), "bypassing",
         (json_int_t)proxy_each_bypassing(proxy, NULL, NULL), "listeners", listeners,
-        "rules", list_rules(proxy), "links", list_links(counters), "totals",
+        "rules", list_rules(proxy, counters), "links", list_links(counters), "totals",
         sum_links(counters), "budgets", list_budgets(counters));
     if (object)
         add_layers(object, proxy, false);
+    return object;
+}
+
+enum MHD_Result api_get_status(struct api_request *request)
+{
+    struct proxy *proxy = request->api->proxy;
+    proxy_freeze(proxy);
+    json_t *object = show_status(request->api);
+    proxy_thaw(proxy);
     return api_answer(request, MHD_HTTP_OK, object);
 }
 
@@ -295,14 +310,17 @@ static void add_bypassing(void *context, const struct proxy_bypassing_view *view
                            "client", view->client, "server", view->server));
 }
 
+static void add_connection(void *context, const struct counters_connection *connection)
+{
+    (void)json_array_append_new(context, connection_row(connection));
+}
+
 enum MHD_Result api_get_connections(struct api_request *request)
 {
-    const struct counters *counters = proxy_counters(request->api->proxy);
+    const struct proxy *proxy = request->api->proxy;
     json_t *rows = json_array(), *bypassing = json_array();
-    (void)proxy_each_bypassing(request->api->proxy, add_bypassing, bypassing);
-    for (const struct counters_connection *connection = counters->connections;
-         connection; connection = connection->next)
-        (void)json_array_append_new(rows, connection_row(connection));
+    (void)proxy_each_bypassing(proxy, add_bypassing, bypassing);
+    proxy_each_connection(proxy, add_connection, rows);
     return api_answer(
         request, MHD_HTTP_OK,
         json_pack("{s:o, s:o}", "connections", rows, "bypassing", bypassing));

@@ -26,6 +26,10 @@ void budget_release(struct proxy *proxy, size_t bytes);
 bool budget_take_connection(struct proxy *proxy, enum counters_budget_kind *lacking);
 void budget_release_connection(struct proxy *proxy);
 
+/* Descriptors for a pipe; they go back with it. */
+bool budget_take_pipe(struct proxy *proxy);
+void budget_release_pipe(struct proxy *proxy);
+
 /* The system had no descriptor, though the budget had. */
 void budget_note_exhausted(struct proxy *proxy);
 

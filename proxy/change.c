@@ -4,7 +4,8 @@
  * plan that the new one has too are kept (their sockets never stop listening), the
  * others retire; the plan is swapped; what became of each rule is journalled; every
  * listener and every connection is looked at again. All of it happens between two turns
- * of the loop, so that no connection sees half a plan.
+ * of the loop, so that no connection sees half a plan: with several threads, while all
+ * of them are frozen (fleet.h), from before the moment that the commit bears.
  *
  * Live connections are matched one after the other: O(connections). A path's match is
  * computed once for all of its connections (rules/match.h). */
@@ -12,11 +13,13 @@
 #include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
 #include "proxy/connection.h"
+#include "proxy/fleet.h"
 #include "proxy/instance.h"
 #include "proxy/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
 #include "proxy/packet.h"
+#include "proxy/packet_tables.h"
 #include "proxy/touch.h"
 #include "rules/buffer.h"
 #include "rules/diag.h"
@@ -25,7 +28,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Listeners of a plan, in its order: kept ones from the proxy, new ones bound. */
+/* Listeners of a plan, in its order, for one shard: kept ones of its own, new ones
+ * bound. */
 struct prepared {
     struct listener **items; /* owned array */
     bool *is_new;            /* owned array; new ones are owned */
@@ -57,7 +61,7 @@ static const struct listener *find_holder(const struct proxy *proxy,
     return NULL;
 }
 
-static void unprepare(struct prepared *prepared, bool destroy_new)
+static void unprepare_one(struct prepared *prepared, bool destroy_new)
 {
     for (size_t i = 0; i < prepared->n && destroy_new; i++)
         if (prepared->is_new[i])
@@ -66,8 +70,17 @@ static void unprepare(struct prepared *prepared, bool destroy_new)
     free(prepared->is_new);
 }
 
-static int prepare(struct proxy *proxy, const struct plan *plan,
-                   struct prepared *prepared, struct errmsg *err)
+static void unprepare(struct prepared *all, size_t n, bool destroy_new)
+{
+    for (size_t i = 0; all && i < n; i++)
+        unprepare_one(&all[i], destroy_new);
+    free(all);
+}
+
+/* leaders: the front's listeners, or NULL for the front itself. */
+static int prepare_one(struct proxy *proxy, const struct plan *plan,
+                       const struct prepared *leaders, struct prepared *prepared,
+                       struct errmsg *err)
 {
     prepared->items = calloc(plan->n_listeners + 1, sizeof(struct listener *));
     prepared->is_new = calloc(plan->n_listeners + 1, sizeof(bool));
@@ -78,13 +91,28 @@ static int prepare(struct proxy *proxy, const struct plan *plan,
         prepared->is_new[i] = !listener;
         if (!listener) {
             int status = listener_create(&listener, proxy, &plan->listeners[i],
-                                         find_holder(proxy, &plan->listeners[i]), err);
+                                         find_holder(proxy, &plan->listeners[i]),
+                                         leaders ? leaders->items[i] : NULL, err);
             if (status != 0)
                 return status;
         }
         prepared->items[prepared->n++] = listener;
     }
     return 0;
+}
+
+/* Of all shards: the front comes first, because it finds the ports. */
+static int prepare(struct proxy *front, const struct plan *plan, struct prepared **out,
+                   struct errmsg *err)
+{
+    size_t n = fleet_size(front);
+    struct prepared *all = calloc(n, sizeof *all);
+    int status = all ? 0 : -ENOMEM;
+    for (size_t i = 0; i < n && status == 0; i++)
+        status = prepare_one(fleet_shard(front, i), plan, i > 0 ? &all[0] : NULL,
+                             &all[i], err);
+    *out = all;
+    return status;
 }
 
 static void journal_listener(struct proxy *proxy, const struct listener *listener)
@@ -126,7 +154,7 @@ static void take_listeners(struct proxy *proxy, const struct prepared *prepared)
     for (size_t i = 0; i < prepared->n; i++) {
         struct listener *listener = prepared->items[i];
         listener_adopt(listener, &proxy->plan->listeners[i]);
-        if (prepared->is_new[i])
+        if (prepared->is_new[i] && proxy == proxy->front)
             journal_listener(proxy, listener);
         *end = listener;
         end = &listener->next;
@@ -134,7 +162,7 @@ static void take_listeners(struct proxy *proxy, const struct prepared *prepared)
     *end = NULL;
 }
 
-static int grow_notes(struct proxy *proxy, size_t n)
+static int grow_notes_of_one(struct proxy *proxy, size_t n)
 {
     if (n <= proxy->n_notes)
         return 0;
@@ -145,6 +173,14 @@ static int grow_notes(struct proxy *proxy, size_t n)
     proxy->notes = notes;
     proxy->n_notes = n;
     return 0;
+}
+
+static int grow_notes(struct proxy *front, size_t n)
+{
+    int status = 0;
+    for (size_t i = 0; i < fleet_size(front) && status == 0; i++)
+        status = grow_notes_of_one(fleet_shard(front, i), n);
+    return status;
 }
 
 /* How many links the rule cuts, of those that listeners serve. */
@@ -255,29 +291,42 @@ static void journal_commit(struct proxy *proxy, const struct change *change,
     (void)journal_add(proxy->config.journal, &event);
 }
 
-void change_pass_edges(struct proxy *proxy, uint64_t now_ns)
+static void look_again(struct proxy *proxy, uint64_t now_ns)
 {
-    note_activity(proxy, now_ns);
     for (struct listener *each = proxy->listeners; each; each = each->next)
         listener_update(each, now_ns);
     for (struct connection *each = proxy->oldest, *newer; each; each = newer) {
         newer = each->newer;
         connection_rematch(each, now_ns);
     }
-    timer_set(proxy->timers, &proxy->edge, plan_next_edge(proxy->plan, now_ns));
     timer_set(proxy->timers, &proxy->sample, now_ns);
+}
+
+void change_pass_edges(struct proxy *proxy, uint64_t now_ns)
+{
+    note_activity(proxy, now_ns);
+    for (size_t i = fleet_size(proxy); i-- > 0;) /* the front last: see listener.c */
+        look_again(fleet_shard(proxy, i), now_ns);
+    packet_tables_follow(proxy, now_ns);
+    timer_set(proxy->timers, &proxy->edge, plan_next_edge(proxy->plan, now_ns));
 }
 
 static void swap(struct proxy *proxy, struct change *change, struct plan *plan,
                  const struct prepared *prepared, uint64_t now_ns)
 {
     note_departures(proxy, plan);
-    struct plan *old_plan = proxy->plan;
+    packet_tables_read(proxy, now_ns); /* what is there is of the old plan */
+    struct plan *old_plan = plan_get(proxy->plan);
     struct layers old_layers = proxy->layers;
-    proxy->plan = plan;
     proxy->layers = change->next;
     proxy->generation++;
-    take_listeners(proxy, prepared);
+    for (size_t i = 0; i < fleet_size(proxy); i++) {
+        struct proxy *shard = fleet_shard(proxy, i);
+        plan_put(shard->plan);
+        shard->plan = plan_get(plan);
+        take_listeners(shard, &prepared[i]);
+    }
+    plan_put(plan); /* the shards have it now */
     intercept_resume(proxy->interceptor);
     journal_commit(proxy, change, now_ns);
     change_pass_edges(proxy, now_ns);
@@ -324,11 +373,12 @@ static int change_intercept(struct proxy *proxy, const struct change *change,
     return intercept_change(proxy, plan, err);
 }
 
-int change_commit(struct proxy *proxy, struct change *change,
-                  struct proxy_commit *commit, struct diag *diag, struct errmsg *err)
+static int commit_frozen(struct proxy *proxy, struct change *change,
+                         struct proxy_commit *commit, struct diag *diag,
+                         struct errmsg *err)
 {
     struct plan *plan = NULL;
-    struct prepared prepared = {0};
+    struct prepared *prepared = NULL;
     uint64_t now = now_ns();
     int status = compile(proxy, &change->next, now, diag, &plan);
     if (status == 0)
@@ -342,15 +392,24 @@ int change_commit(struct proxy *proxy, struct change *change,
     if (status != 0) {
         if (status == -ENOMEM)
             errmsg_set(err, "out of memory");
-        unprepare(&prepared, true);
+        unprepare(prepared, fleet_size(proxy), true);
         plan_put(plan);
         layers_close_but(&change->next, &proxy->layers);
         return status;
     }
-    swap(proxy, change, plan, &prepared, now);
+    swap(proxy, change, plan, prepared, now);
     packet_settle(proxy);
-    unprepare(&prepared, false);
+    unprepare(prepared, fleet_size(proxy), false);
     if (commit)
         *commit = (struct proxy_commit){now, proxy->generation};
     return 0;
+}
+
+int change_commit(struct proxy *proxy, struct change *change,
+                  struct proxy_commit *commit, struct diag *diag, struct errmsg *err)
+{
+    fleet_freeze(proxy->fleet);
+    int status = commit_frozen(proxy, change, commit, diag, err);
+    fleet_thaw(proxy->fleet);
+    return status;
 }

@@ -151,7 +151,7 @@ static int match(struct explaining *explaining)
         return status;
     if (explaining->port == 0)
         explaining->port = guess_port(explaining);
-    explaining->paths = paths_create(NULL);
+    explaining->paths = paths_create(NULL, NULL);
     struct path *path = explaining->paths
                             ? paths_find(explaining->paths, explaining->from.name,
                                          explaining->to.name, explaining->port)

@@ -435,7 +435,7 @@ static struct connection *make(struct proxy *proxy,
     connection->client.connection = connection->server.connection = connection;
     connection->match = path_open(path, now_ns);
     connection->counts = (struct counters_connection){
-        .number = proxy->next_connection + 1,
+        .number = ++proxy->front->last_connection,
         .ordinal = connection->match.ordinal,
         .listener = target->through,
         .client = connection->client_text,
@@ -463,8 +463,9 @@ bool connection_open(struct proxy *proxy, const struct connection_target *target
     sockaddress_format(client, text);
     struct connection *connection =
         target->path ? make(proxy, target, text, now) : NULL;
-    if (!connection || watch_create(&connection->client.watch, proxy->watches, fd,
-                                    side_on_event, &connection->client) != 0) {
+    if (!connection ||
+        watch_create(&connection->client.watch, proxy->watches, fd, UV_PRIORITIZED,
+                     side_on_event, &connection->client) != 0) {
         if (connection)
             timers_give_back(proxy->timers, TIMERS_EACH);
         free(connection);
@@ -473,7 +474,6 @@ bool connection_open(struct proxy *proxy, const struct connection_target *target
         return false;
     }
     connection->intercepted = target->intercepted;
-    proxy->next_connection++;
     link_to_proxy(connection);
     counters_connection_add(proxy->config.counters, &connection->counts);
     connection->counts.to_server->attempts++;

@@ -140,12 +140,12 @@ static int try_one(struct dial *dial, const struct sockaddr *address, socklen_t 
     int fd = connect_somehow(&dial->source, address, length);
     if (fd < 0)
         return fd;
-    int status = watch_create(&dial->watch, dial->group, fd, on_connected, dial);
+    int status =
+        watch_create(&dial->watch, dial->group, fd, UV_WRITABLE, on_connected, dial);
     if (status != 0) {
         (void)close(fd);
         return status;
     }
-    watch_set(dial->watch, UV_WRITABLE);
     return 0;
 }
 
@@ -170,24 +170,26 @@ static int try_next(struct dial *dial)
 
 /* Connecting to a port of the kernel's own range on which nobody listens can meet itself:
  * the kernel may choose that very port for our end (TCP's simultaneous open). */
-static bool is_connected_to_itself(int fd)
+static bool is_connected_to_itself(int fd, const struct sockaddr_storage *server)
 {
     struct sockaddr_storage own = {0}, peer = {0};
     socklen_t own_length = sizeof own, peer_length = sizeof peer;
     return getsockname(fd, (struct sockaddr *)&own, &own_length) == 0 &&
+           sockaddress_port(&own) == sockaddress_port(server) &&
            getpeername(fd, (struct sockaddr *)&peer, &peer_length) == 0 &&
            sockaddress_equal(&own, &peer);
 }
 
 static void on_connected(void *context, int events, bool failed)
 {
-    (void)events; /* with an error or without: SO_ERROR knows */
-    (void)failed;
+    (void)events;
     struct dial *dial = context;
     int error = 0;
     socklen_t length = sizeof error;
-    (void)getsockopt(watch_fd(dial->watch), SOL_SOCKET, SO_ERROR, &error, &length);
-    if (error == 0 && is_connected_to_itself(watch_fd(dial->watch)))
+    if (failed)
+        (void)getsockopt(watch_fd(dial->watch), SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error == 0 &&
+        is_connected_to_itself(watch_fd(dial->watch), &dial->result.server))
         error = ECONNREFUSED;
     dial->result.status = -error;
     if (error == 0) {

@@ -20,6 +20,7 @@
 #include "proxy/intercept_internal.h"
 #include "proxy/journal.h"
 #include "proxy/netns.h"
+#include "proxy/packet_tables.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -296,6 +297,7 @@ static void on_look(struct timer *timer, uint64_t now_ns)
     if ((moved || nodes_are_missing(interceptor)) &&
         follow(interceptor, interceptor->proxy->plan, &err) != 0)
         log_line(LOG_ERROR, "proxy netns: following the nodes: %s", err.text);
+    packet_tables_follow(interceptor->proxy, now_ns);
     intercept_resume(interceptor);
     timer_set(interceptor->proxy->timers, timer, now_ns + LOOK_NS);
 }

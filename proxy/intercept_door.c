@@ -103,7 +103,7 @@ int door_create(struct intercept_door **out, struct intercept_site *site, int fa
         status = open_socket(door, fd, &door->port);
     }
     if (status == 0)
-        status = watch_create(&door->watch, site->interceptor->proxy->watches, fd,
+        status = watch_create(&door->watch, site->interceptor->proxy->watches, fd, 0,
                               on_acceptable, door);
     if (status == 0) {
         *out = door;

@@ -73,7 +73,8 @@ struct intercept_site {
     unsigned number;             /* N */
     bool begun;                  /* the mode's begin has succeeded */
     char *text;                  /* owned: the transaction that holds; NULL: none yet */
-    char *undo; /* owned, scratch: the one before, of a change under way */
+    char *packet_text; /* owned: what packet_tables.c put there; NULL: nothing */
+    char *undo;        /* owned, scratch: the one before, of a change under way */
     struct intercept_door *doors; /* owned */
     struct endpoints own;         /* where its node is, as the namespace says */
     uint32_t n_connections;       /* that name it */

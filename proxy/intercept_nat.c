@@ -46,7 +46,7 @@ static unsigned cgroup_level(const char *path)
     return level;
 }
 
-static void write_owner(const struct intercept_door *door, struct buffer *out)
+void nat_write_owner(const struct intercept_door *door, struct buffer *out)
 {
     if (door->has_uid)
         buffer_print(out, "meta skuid %u ", door->uid);
@@ -62,7 +62,7 @@ void nat_write_door(const struct intercept_site *site, const char *chain,
         return;
     bool six = door->family == AF_INET6;
     buffer_print(out, "add rule inet %s %s ", nft_table(site->nft), chain);
-    write_owner(door, out);
+    nat_write_owner(door, out);
     buffer_print(out, "%s daddr . tcp dport @servers%d redirect to :%u\n",
                  six ? "ip6" : "ip", six ? 6 : 4, door->port);
 }

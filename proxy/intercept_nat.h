@@ -25,4 +25,7 @@ void nat_write_output(const struct intercept_site *site, struct buffer *out);
 void nat_write_door(const struct intercept_site *site, const char *chain,
                     const struct intercept_door *door, struct buffer *out);
 
+/* What matches packets of those that the door is for; nothing, if that is all. */
+void nat_write_owner(const struct intercept_door *door, struct buffer *out);
+
 #endif

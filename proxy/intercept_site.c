@@ -93,11 +93,12 @@ int site_create(struct intercept_site **out, struct interceptor *interceptor,
     }
     if (status != 0) {
         if (status == -EPERM)
-            errmsg_set(err,
-                       "intercept: %s needs CAP_NET_ADMIN: run as root or in a lab "
-                       "(netsplit lab); intercept: listen, with `listen:` entries, needs "
-                       "no privilege",
-                       site->mode->name);
+            errmsg_set(
+                err,
+                "intercept: %s needs CAP_NET_ADMIN: run as root or in a lab "
+                "(netsplit lab); intercept: listen, with `listen:` entries, needs "
+                "no privilege",
+                site->mode->name);
         site_give_up(site);
         return status;
     }
@@ -251,6 +252,7 @@ static void destroy(struct intercept_site *site)
     endpoints_close(&site->own);
     free(site->text);
     free(site->undo);
+    free(site->packet_text);
     free(site);
 }
 

@@ -17,6 +17,11 @@
  * listener shares the old one's socket, so that nobody who connects meanwhile is
  * refused.
  *
+ * With several threads each has a socket of its own on the port, and the kernel shares
+ * connections out among them (SO_REUSEPORT, socket(7)). The front's is bound first, alone,
+ * so that a port that somebody else has is still found to be taken. To answer nobody the
+ * others stop listening, after taking what waits, and the front's alone is made full.
+ *
  * When connections or descriptors run out, accepting pauses; the kernel's queue holds
  * newcomers, and accepting goes on when a connection has ended. */
 #include "proxy/listener.h"
@@ -26,6 +31,7 @@
 #include "proxy/base/now.h"
 #include "proxy/budget.h"
 #include "proxy/connection.h"
+#include "proxy/fleet.h"
 #include "proxy/instance.h"
 #include "proxy/intercept.h"
 #include "proxy/journal.h"
@@ -34,6 +40,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,13 +49,21 @@ enum { BACKLOG = 4096 }; /* the kernel cuts it to net.core.somaxconn */
 
 #define RESUME_NS (100 * NS_PER_MS)
 
-static int bind_socket(const struct sockaddr_storage *address)
+static void share_port(int fd)
+{
+    const int on = 1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on); /* TCP has it */
+}
+
+static int bind_socket(const struct sockaddr_storage *address, bool shared)
 {
     int fd = tcp_socket_make(NULL, address->ss_family);
     if (fd < 0)
         return fd;
     const int on = 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); /* TCP has it */
+    if (shared)
+        share_port(fd);
     if (address->ss_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if (bind(fd, (const struct sockaddr *)address, sockaddress_length(address)) != 0) {
@@ -62,12 +77,13 @@ static int bind_socket(const struct sockaddr_storage *address)
 /* A bound socket, its port by number; *address gets it. A negative errno otherwise. */
 static int bind_by_number(struct sockaddr_storage *address)
 {
-    int fd = bind_socket(address);
+    int fd = bind_socket(address, false);
     if (fd < 0 || sockaddress_port(address) != 0)
         return fd;
     socklen_t length = sizeof *address;
     (void)getsockname(fd, (struct sockaddr *)address, &length); /* it is bound */
-    int again = bind_socket(address); /* both may have it while neither listens */
+    int again =
+        bind_socket(address, false); /* both may have it while neither listens */
     (void)close(fd);
     return again;
 }
@@ -92,11 +108,22 @@ static void drop_filler(struct listener *listener)
     listener->filler = -1;
 }
 
+static int bind_new(struct listener *listener, const struct listener *leader)
+{
+    if (leader)
+        return bind_socket(&listener->bound, true);
+    int fd = bind_by_number(&listener->bound);
+    if (fd >= 0 && fleet_size(listener->proxy) > 1)
+        share_port(fd);
+    return fd;
+}
+
 /* A socket for it: the holder's, or one of its own. A negative errno otherwise. */
-static int get_socket(struct listener *listener, const struct listener *holder)
+static int get_socket(struct listener *listener, const struct listener *holder,
+                      const struct listener *leader)
 {
     if (!holder)
-        return bind_by_number(&listener->bound);
+        return bind_new(listener, leader);
     listener->answer = holder->answer;
     if (holder->filler >= 0) {
         listener->filler = fcntl(holder->filler, F_DUPFD_CLOEXEC, 0);
@@ -109,7 +136,7 @@ static int get_socket(struct listener *listener, const struct listener *holder)
 
 int listener_create(struct listener **out, struct proxy *proxy,
                     const struct plan_listener *plan, const struct listener *holder,
-                    struct errmsg *err)
+                    const struct listener *leader, struct errmsg *err)
 {
     struct listener *listener = calloc(1, sizeof *listener);
     if (!listener)
@@ -121,14 +148,16 @@ int listener_create(struct listener **out, struct proxy *proxy,
     listener->port = plan->port;
     set_names(listener, plan);
     (void)sockaddress_make(&plan->address, plan->port, &listener->bound);
+    if (leader)
+        listener->bound = leader->bound;
     sockaddress_format(&listener->bound, listener->text);
-    int fd = get_socket(listener, holder);
+    int fd = get_socket(listener, holder, leader);
     int status = fd < 0 ? fd : 0;
     if (status == 0 && !holder && listen(fd, BACKLOG) != 0)
         status = -errno;
     if (status == 0)
-        status =
-            watch_create(&listener->watch, proxy->watches, fd, on_acceptable, listener);
+        status = watch_create(&listener->watch, proxy->watches, fd, 0, on_acceptable,
+                              listener);
     if (status != 0) {
         errmsg_set(err, "listening on %s for \"%s\": %s", listener->text, plan->name,
                    strerror(-status));
@@ -210,6 +239,11 @@ static int begin_ignoring(struct listener *listener)
     return status;
 }
 
+static bool is_front(const struct listener *listener)
+{
+    return listener->proxy->front == listener->proxy;
+}
+
 static int change_answer(struct listener *listener, enum listener_answer answer)
 {
     int fd = watch_fd(listener->watch);
@@ -221,15 +255,30 @@ static int change_answer(struct listener *listener, enum listener_answer answer)
         drop_filler(listener);         /* reset with the queue */
         return 0;
     case LISTENER_IGNORES:
-        return begin_ignoring(listener);
+        if (is_front(listener))
+            return begin_ignoring(listener);
+        (void)shutdown(fd, SHUT_RDWR);
+        return 0;
     }
     return 0;
+}
+
+/* Takes the connections that wait in a queue which is to go: they were answered, and are
+ * for the rules to hold. */
+static void empty_queue(struct listener *listener)
+{
+    struct pollfd queue = {.fd = watch_fd(listener->watch), .events = POLLIN};
+    while (!listener->proxy->paused && poll(&queue, 1, 0) > 0 &&
+           (queue.revents & POLLIN))
+        on_acceptable(listener, UV_READABLE, false);
 }
 
 static void set_answer(struct listener *listener, enum listener_answer answer)
 {
     if (answer == listener->answer)
         return;
+    if (answer == LISTENER_IGNORES && !is_front(listener))
+        empty_queue(listener);
     watch_set(listener->watch, 0);
     int status = change_answer(listener, answer);
     if (status == 0)
@@ -244,7 +293,7 @@ void listener_update(struct listener *listener, uint64_t now_ns)
     const struct plan_rule *rule = NULL;
     unanswered_end(listener);
     set_answer(listener, wanted_answer(listener, now_ns, &rule));
-    if (listener->answer == LISTENER_IGNORES && rule)
+    if (listener->answer == LISTENER_IGNORES && rule && is_front(listener))
         unanswered_begin(listener, rule);
     if (listener->answer == LISTENER_ACCEPTS && !listener->proxy->paused)
         watch_set(listener->watch, UV_READABLE);
@@ -259,7 +308,8 @@ void listener_retire(struct listener *listener)
         .to = listener->to,
         .text = journal_text(journal, listener->text),
     };
-    (void)journal_add(journal, &event);
+    if (is_front(listener)) /* once for all that share the port */
+        (void)journal_add(journal, &event);
     unanswered_end(listener);
     watch_close(listener->watch);
     listener->watch = NULL;

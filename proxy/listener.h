@@ -45,11 +45,12 @@ struct listener {
 
 /* Binds and listens; connections wait in the kernel until listener_update. holder: a
  * listener that has the very address and is to go, whose socket is then shared; or
- * NULL. 0 and *out, which the caller owns; or -ENOMEM, or what the kernel says, with a
+ * NULL. leader: the front's listener for the same entry, whose port this one shares; NULL
+ * for the front's own. 0 and *out, which the caller owns; or -ENOMEM, or what the kernel says, with a
  * sentence in err. */
 int listener_create(struct listener **out, struct proxy *proxy,
                     const struct plan_listener *plan, const struct listener *holder,
-                    struct errmsg *err);
+                    const struct listener *leader, struct errmsg *err);
 
 /* Has it the address and the port of the plan's, asked for by number? */
 bool listener_has_address(const struct listener *listener,
@@ -64,7 +65,8 @@ bool listener_is_same(const struct listener *listener,
 void listener_adopt(struct listener *listener, const struct plan_listener *plan);
 
 /* Accepts, or answers nobody if the rules say so of all it serves: to be called after
- * each change of the rules and at each edge of a window. */
+ * each change of the rules and at each edge of a window, for the front's listener after
+ * those that share its port. */
 void listener_update(struct listener *listener, uint64_t now_ns);
 
 /* Stops listening. It is freed with listener_release of its last connection, or by

@@ -114,9 +114,11 @@ void packet_probe(struct proxy *proxy, const struct layers *layers,
     bool listens = layers->items[0].rules->intercept == INTERCEPT_LISTEN;
     int status = !nft_is_permitted() ? -EPERM : listens ? open_packet(proxy, NULL) : 0;
     kernel->drop = kernel->packet_loss = status == 0;
+    kernel->ports_all = status == 0 && !listens;
     kernel->why = status == -EPERM ? "needs CAP_NET_ADMIN"
                   : status != 0    ? "needs nf_tables in the kernel"
-                                   : "needs intercept: tproxy, redirect or netns";
+                  : listens        ? "needs intercept: tproxy, redirect or netns"
+                                   : "this version does not shape packets";
 }
 
 static bool plan_drops(const struct plan *plan)
@@ -164,5 +166,5 @@ void packet_settle(struct proxy *proxy)
 uint32_t packet_mark(const struct connection *connection)
 {
     return connection->intercepted ? intercepted_drop_mark(connection->intercepted)
-                                   : connection->proxy->packet->mark;
+                                   : connection->proxy->front->packet->mark;
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What an instance shows of itself. Reads only; nothing here is on the data path. */
+/* What an instance shows of itself. Reads only; nothing here is on the data path. With
+ * several threads the front speaks for all: the rules are its own, and what is counted is
+ * added up while the others are frozen. */
 #include "proxy/base/now.h"
 #include "proxy/counters.h"
+#include "proxy/fleet.h"
 #include "proxy/instance.h"
 #include "proxy/intercept.h"
 #include "proxy/listener.h"
@@ -14,6 +17,16 @@
 #include <stdio.h>
 #include <string.h>
 
+void proxy_freeze(struct proxy *proxy)
+{
+    fleet_freeze(proxy->fleet);
+}
+
+void proxy_thaw(struct proxy *proxy)
+{
+    fleet_thaw(proxy->fleet);
+}
+
 void proxy_status(const struct proxy *proxy, struct proxy_status *out)
 {
     *out = (struct proxy_status){
@@ -22,16 +35,38 @@ void proxy_status(const struct proxy *proxy, struct proxy_status *out)
         .started_ns = proxy->started_ns,
         .held_bytes = proxy->config.counters->budgets[BUDGET_HELD_BYTES].used_now,
         .max_bytes = proxy->config.max_bytes,
-        .connections = proxy->n_connections,
         .max_connections = proxy->config.max_connections,
-        .accepting = proxy->started_ns != 0 && !proxy->paused && !proxy->stopping,
+        .threads = proxy->config.threads,
+        .accepting = proxy->started_ns != 0 && !proxy->stopping,
         .stopping = proxy->stopping,
     };
+    fleet_freeze(proxy->fleet);
+    for (size_t i = 0; i < fleet_size(proxy); i++) {
+        const struct proxy *shard = fleet_shard(proxy, i);
+        out->connections += shard->n_connections;
+        out->accepting = out->accepting && !shard->paused;
+    }
+    fleet_thaw(proxy->fleet);
+}
+
+/* Open on the n-th listener of all shards: they have the same ones, in one order. */
+static uint32_t count_connections(const struct proxy *proxy, size_t n)
+{
+    uint32_t connections = 0;
+    for (size_t i = 0; i < fleet_size(proxy); i++) {
+        const struct listener *listener = fleet_shard(proxy, i)->listeners;
+        for (size_t k = 0; k < n; k++)
+            listener = listener->next;
+        connections += listener->n_connections;
+    }
+    return connections;
 }
 
 void proxy_each_listener(const struct proxy *proxy, proxy_listener_fn visit,
                          void *context)
 {
+    size_t n = 0;
+    fleet_freeze(proxy->fleet);
     for (const struct listener *each = proxy->listeners; each; each = each->next) {
         const struct proxy_listener_view view = {
             .name = each->name,
@@ -41,10 +76,39 @@ void proxy_each_listener(const struct proxy *proxy, proxy_listener_fn visit,
             .bound = &each->bound,
             .refusing = each->answer == LISTENER_REFUSES,
             .ignoring = each->answer == LISTENER_IGNORES,
-            .connections = each->n_connections,
+            .connections = count_connections(proxy, n++),
         };
         visit(context, &view);
     }
+    fleet_thaw(proxy->fleet);
+}
+
+/* The newest of those that are next in each shard's list, taken off; NULL: none is. */
+static const struct counters_connection *
+take_newest(const struct counters_connection **next, size_t n)
+{
+    size_t newest = n;
+    for (size_t i = 0; i < n; i++)
+        if (next[i] && (newest == n || next[i]->number > next[newest]->number))
+            newest = i;
+    if (newest == n)
+        return NULL;
+    const struct counters_connection *connection = next[newest];
+    next[newest] = connection->next;
+    return connection;
+}
+
+void proxy_each_connection(const struct proxy *proxy, proxy_connection_fn visit,
+                           void *context)
+{
+    const struct counters_connection *next[PROXY_THREADS_MAX], *connection;
+    size_t n = fleet_size(proxy);
+    fleet_freeze(proxy->fleet);
+    for (size_t i = 0; i < n; i++)
+        next[i] = fleet_shard(proxy, i)->config.counters->connections;
+    while ((connection = take_newest(next, n)))
+        visit(context, connection);
+    fleet_thaw(proxy->fleet);
 }
 
 void proxy_each_layer(const struct proxy *proxy, proxy_layer_fn visit, void *context)
@@ -146,12 +210,12 @@ void proxy_each_kernel_object(const struct proxy *proxy, proxy_kernel_fn visit,
 
 struct counters *proxy_counters(const struct proxy *proxy)
 {
-    return proxy->config.counters;
+    return proxy->fleet ? fleet_counters(proxy->fleet) : proxy->config.counters;
 }
 
 struct journal *proxy_journal(const struct proxy *proxy)
 {
-    return proxy->config.journal;
+    return proxy->fleet ? fleet_journal(proxy->fleet) : proxy->config.journal;
 }
 
 uv_loop_t *proxy_loop(const struct proxy *proxy)

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The happy path: the sender's socket is readable; one recv into the loop's buffer, one
- * send to the receiver, done. What the receiver does not take goes into the ring, and
- * reading pauses until it has left.
+ * send to the receiver, done. What the receiver does not take is held, and reading
+ * pauses until it has left.
  *
- * With a fault on the stream the bytes go into the ring and the chain counts them;
+ * A stream that keeps filling what it is read into carries bulk: it is then spliced
+ * through a pipe, so that the proxy copies nothing, until reads become small again.
+ * Small messages are cheaper to copy. A fault that looks at bytes has them copied.
+ *
+ * With a fault on the stream the bytes are held and the chain counts them;
  * chain_next says what leaves and when to ask again. Reading pauses when the rule's
  * `hold` or the instance's budget is used up, or a partition stalls: the sender then
  * feels a full window, as it would of a receiver that does not read.
@@ -19,6 +23,7 @@
 #include "proxy/budget.h"
 #include "proxy/connection.h"
 #include "proxy/instance.h"
+#include "proxy/pipes.h"
 #include "proxy/watch.h"
 
 #include <assert.h>
@@ -30,9 +35,11 @@
 
 enum {
     READS_A_TURN = 4, /* so that one busy stream does not keep the others waiting */
-    PIECES = 16,
-    HELD_READ_BYTES =
-        64 << 10, /* into the ring: larger blocks are costly to allocate */
+    HELD_READ_BYTES = 64 << 10, /* larger blocks are costly to allocate */
+    SPLICE_BYTES = 256 << 10,
+    BULK_READ_BYTES = 64 << 10, /* a read of so much is a full one */
+    BULK_READS = 2,             /* so many of them are bulk */
+    BULK_LEAST_BYTES = 16 << 10,
 };
 
 #define RESET_PATIENCE_NS NS_PER_S
@@ -69,12 +76,17 @@ static void count_held(struct stream *stream, size_t bytes)
     budget_hold(proxy_of(stream), bytes);
 }
 
-static void drop_held(struct stream *stream, size_t bytes)
+static void uncount_held(struct stream *stream, size_t bytes)
 {
-    ring_drop(&stream->ring, bytes);
     *stream->held_bytes_now -= bytes;
     stream->link->held_bytes_now -= bytes;
     budget_release(proxy_of(stream), bytes);
+}
+
+static void drop_held(struct stream *stream, size_t bytes)
+{
+    hold_drop(&stream->hold, proxy_of(stream)->pipes, bytes);
+    uncount_held(stream, bytes);
 }
 
 static void count_passed(struct stream *stream, size_t bytes)
@@ -85,7 +97,7 @@ static void count_passed(struct stream *stream, size_t bytes)
 
 void stream_close(struct stream *stream)
 {
-    drop_held(stream, stream->ring.length);
+    drop_held(stream, stream->hold.length);
     timer_clear(proxy_of(stream)->timers, &stream->wake);
     if (stream->chain)
         chain_close(stream->chain);
@@ -105,15 +117,15 @@ size_t stream_room(const struct stream *stream)
     if (stream->input != STREAM_INPUT_OPEN || stream->output != STREAM_OUTPUT_OPEN)
         return 0;
     size_t room = stream->chain ? chain_room(stream->chain) : SIZE_MAX;
-    if (room == SIZE_MAX && stream->ring.length > 0)
+    if (room == SIZE_MAX && stream->hold.length > 0)
         return 0; /* no fault: hold no more than the receiver refused once */
-    size_t budget = budget_room(proxy_of(stream), stream->ring.length);
+    size_t budget = budget_room(proxy_of(stream), stream->hold.length);
     return room < budget ? room : budget;
 }
 
 static bool is_direct(const struct stream *stream)
 {
-    return stream->ring.length == 0 &&
+    return stream->hold.length == 0 &&
            (!stream->chain || chain_is_transparent(stream->chain));
 }
 
@@ -133,71 +145,145 @@ static void take_end(struct stream *stream, ssize_t n, uint64_t now_ns)
         chain_fin(stream->chain, now_ns);
 }
 
-/* Writes to the receiver. Returns how much it took; -1: it is gone. */
-static ssize_t write_out(struct stream *stream, const struct iovec *pieces, int n,
-                         size_t length)
+/* The receiver took so many of the bytes it was given; negative: it is gone. */
+static void note_sent(struct stream *stream, ssize_t sent, size_t given)
 {
-    const int fd = watch_fd(stream->receiver->watch);
-    const struct msghdr message = {.msg_iov = (struct iovec *)pieces,
-                                   .msg_iovlen = (size_t)n};
-    ssize_t sent = n == 1 ? send(fd, pieces->iov_base, length, MSG_NOSIGNAL)
-                          : sendmsg(fd, &message, MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+    if (sent < 0) {
         break_off(stream);
-        return -1;
+        return;
     }
-    if (sent < 0)
-        sent = 0;
-    stream->blocked = (size_t)sent < length;
+    stream->blocked = (size_t)sent < given;
     if (sent > 0)
         stream->reset_since_ns = 0; /* it still reads */
     count_passed(stream, (size_t)sent);
-    return sent;
+}
+
+/* A read brought n bytes: what does the stream carry? */
+static void note_read(struct stream *stream, size_t n)
+{
+    if (n >= BULK_READ_BYTES) {
+        if (stream->full_reads < BULK_READS)
+            stream->full_reads++;
+        stream->is_bulk = stream->full_reads == BULK_READS;
+    } else {
+        stream->full_reads = 0;
+        stream->is_bulk = stream->is_bulk && n >= BULK_LEAST_BYTES;
+    }
+}
+
+/* left of n bytes that were read are held now. */
+static void note_left(struct stream *stream, size_t n, size_t left, uint64_t now_ns)
+{
+    if (stream->chain && left < n)
+        chain_bypass(stream->chain, n - left);
+    if (left == 0)
+        return;
+    count_held(stream, left);
+    if (stream->chain)
+        chain_data(stream->chain, left, now_ns);
 }
 
 static ssize_t receive_direct(struct stream *stream, size_t room, uint64_t now_ns)
 {
     unsigned char *buffer = proxy_of(stream)->buffer;
-    ssize_t n = recv(watch_fd(stream->sender->watch), buffer, room, 0);
+    size_t wanted = room < PROXY_READ_BYTES ? room : PROXY_READ_BYTES;
+    ssize_t n = recv(watch_fd(stream->sender->watch), buffer, wanted, 0);
     if (n <= 0) {
         take_end(stream, n, now_ns);
         return 0;
     }
-    const struct iovec piece = {buffer, (size_t)n};
-    ssize_t sent = write_out(stream, &piece, 1, (size_t)n);
+    note_read(stream, (size_t)n);
+    ssize_t sent =
+        send(watch_fd(stream->receiver->watch), buffer, (size_t)n, MSG_NOSIGNAL);
+    if (sent < 0 && (errno == EAGAIN || errno == EINTR))
+        sent = 0;
+    note_sent(stream, sent, (size_t)n);
     if (sent < 0)
         return n;
     size_t left = (size_t)(n - sent);
-    if (stream->chain && sent > 0)
-        chain_bypass(stream->chain, (size_t)sent);
-    if (left == 0)
-        return n;
-    if (ring_append(&stream->ring, buffer + sent, left) != 0)
+    if (left > 0 && hold_append(&stream->hold, buffer + sent, left) != 0)
         return -ENOMEM;
-    count_held(stream, left);
-    if (stream->chain)
-        chain_data(stream->chain, left, now_ns);
+    note_left(stream, (size_t)n, left, now_ns);
     return n;
+}
+
+/* 0: nothing can be had without copying. */
+static ssize_t splice_direct(struct stream *stream, size_t room, uint64_t now_ns)
+{
+    struct pipes *pipes = proxy_of(stream)->pipes;
+    struct pipe *pipe = pipes_take(pipes);
+    if (!pipe)
+        return 0;
+    size_t wanted = room < SPLICE_BYTES ? room : SPLICE_BYTES;
+    size_t n = pipe_fill(pipe, watch_fd(stream->sender->watch), wanted);
+    ssize_t sent = 0;
+    if (n > 0) {
+        note_read(stream, n);
+        stream->link->spliced_bytes += n;
+        sent = pipe_send(pipe, watch_fd(stream->receiver->watch), n);
+        note_sent(stream, sent, n);
+    }
+    size_t left = pipe->length;
+    if (left == 0 || sent < 0) {
+        pipes_give(pipes, pipe);
+    } else if (hold_adopt(&stream->hold, pipe) != 0) {
+        pipes_give(pipes, pipe);
+        return -ENOMEM;
+    }
+    if (n > 0 && sent >= 0)
+        note_left(stream, n, left, now_ns);
+    return (ssize_t)n;
 }
 
 static ssize_t receive_held(struct stream *stream, size_t room, uint64_t now_ns)
 {
-    size_t piece;
     size_t wanted = room < HELD_READ_BYTES ? room : HELD_READ_BYTES;
-    void *to = ring_reserve(&stream->ring, wanted, &piece);
-    if (!to)
+    ssize_t n = hold_receive(&stream->hold, watch_fd(stream->sender->watch), wanted);
+    if (n < -1)
         return -ENOMEM;
-    ssize_t n = recv(watch_fd(stream->sender->watch), to, piece, 0);
-    int error = errno;
-    ring_commit(&stream->ring, n > 0 ? (size_t)n : 0);
     if (n <= 0) {
-        errno = error;
         take_end(stream, n, now_ns);
         return 0;
     }
-    count_held(stream, (size_t)n);
-    chain_data(stream->chain, (size_t)n, now_ns);
+    note_read(stream, (size_t)n);
+    note_left(stream, (size_t)n, (size_t)n, now_ns);
     return n;
+}
+
+/* 0: nothing can be had without copying. */
+static ssize_t splice_held(struct stream *stream, size_t room, uint64_t now_ns)
+{
+    size_t n = hold_splice(&stream->hold, proxy_of(stream)->pipes,
+                           watch_fd(stream->sender->watch),
+                           room < SPLICE_BYTES ? room : SPLICE_BYTES);
+    if (n == 0)
+        return 0;
+    note_read(stream, n);
+    stream->link->spliced_bytes += n;
+    note_left(stream, n, n, now_ns);
+    return (ssize_t)n;
+}
+
+/* A socket that failed is read to its end in the one way that tells how it ended. */
+static bool may_splice(const struct stream *stream)
+{
+    return stream->is_bulk && !stream->sender->failed &&
+           !(stream->chain && chain_changes_bytes(stream->chain));
+}
+
+static ssize_t receive(struct stream *stream, size_t room, uint64_t now_ns)
+{
+    bool direct = is_direct(stream);
+    if (may_splice(stream)) {
+        ssize_t n = direct ? splice_direct(stream, room, now_ns)
+                           : splice_held(stream, room, now_ns);
+        if (n != 0)
+            return n;
+        stream->is_bulk = false; /* the end, urgent data, or no pipe: recv tells */
+        stream->full_reads = 0;
+    }
+    return direct ? receive_direct(stream, room, now_ns)
+                  : receive_held(stream, room, now_ns);
 }
 
 ssize_t stream_receive(struct stream *stream, uint64_t now_ns)
@@ -210,12 +296,12 @@ ssize_t stream_receive(struct stream *stream, uint64_t now_ns)
         size_t room = stream_room(stream);
         if (room == 0)
             break;
-        ssize_t n = is_direct(stream) ? receive_direct(stream, room, now_ns)
-                                      : receive_held(stream, room, now_ns);
+        ssize_t n = receive(stream, room, now_ns);
         if (n < 0)
             return n;
         total += n;
-        if (n == 0 || ((size_t)n < room && !stream->sender->failed))
+        bool drained = (size_t)n < room && (size_t)n < BULK_READ_BYTES;
+        if (n == 0 || (drained && !stream->sender->failed))
             break;
     }
     return total;
@@ -234,9 +320,9 @@ void stream_note_reset(struct stream *stream, uint64_t now_ns)
 static struct chain_action next_plain(const struct stream *stream)
 {
     struct chain_action action = {.verb = CHAIN_IDLE, .wake_ns = FAULT_NEVER};
-    if (stream->ring.length > 0) {
+    if (stream->hold.length > 0) {
         action.verb = CHAIN_SEND;
-        action.bytes = stream->ring.length;
+        action.bytes = stream->hold.length;
     } else if (stream->input == STREAM_INPUT_RST) {
         action.verb = CHAIN_RST;
     } else if (stream->input == STREAM_INPUT_FIN &&
@@ -246,20 +332,19 @@ static struct chain_action next_plain(const struct stream *stream)
     return action;
 }
 
-/* Sends the front of the ring. False: enough for now. */
+/* Sends the front of what is held. False: enough for now. */
 static bool send_held(struct stream *stream, size_t length)
 {
     if (stream->blocked)
         return false;
-    struct iovec pieces[PIECES];
-    int n = ring_peek(&stream->ring, 0, length, pieces, PIECES);
-    length = 0;
-    for (int i = 0; i < n; i++)
-        length += pieces[i].iov_len;
-    ssize_t sent = write_out(stream, pieces, n, length);
+    size_t given;
+    ssize_t sent = hold_send(&stream->hold, proxy_of(stream)->pipes,
+                             watch_fd(stream->receiver->watch), length, &given);
+    if (sent > 0)
+        uncount_held(stream, (size_t)sent);
+    note_sent(stream, sent, given);
     if (sent < 0)
         return false;
-    drop_held(stream, (size_t)sent);
     if (stream->chain)
         chain_sent(stream->chain, CHAIN_SEND, (size_t)sent);
     return !stream->blocked;
@@ -312,6 +397,10 @@ enum stream_verdict stream_pump(struct stream *stream, uint64_t now_ns,
     while (stream->output != STREAM_OUTPUT_BROKEN) {
         struct chain_action action =
             stream->chain ? chain_next(stream->chain, now_ns) : next_plain(stream);
+        if (stream->is_broken) {
+            *rule = NULL;
+            return STREAM_RULE_RESETS;
+        }
         timer_set(proxy_of(stream)->timers, &stream->wake, action.wake_ns);
         switch (action.verb) {
         case CHAIN_IDLE:
@@ -351,8 +440,8 @@ void stream_take_chain(struct stream *stream, struct chain *chain, uint64_t now_
         return;
     if (*stream->passed_bytes > 0)
         chain_bypass(chain, *stream->passed_bytes);
-    if (stream->ring.length > 0)
-        chain_data(chain, stream->ring.length, now_ns);
+    if (stream->hold.length > 0)
+        chain_data(chain, stream->hold.length, now_ns);
     if (stream->input == STREAM_INPUT_FIN && stream->output == STREAM_OUTPUT_OPEN)
         chain_fin(chain, now_ns);
     if (stream->input == STREAM_INPUT_RST)
@@ -361,11 +450,8 @@ void stream_take_chain(struct stream *stream, struct chain *chain, uint64_t now_
 
 void stream_flip(struct stream *stream, uint64_t place, uint8_t bits)
 {
-    struct iovec piece;
-    int n = ring_peek(&stream->ring, place, 1, &piece, 1);
-    assert(n == 1); /* what the chain counts is in the ring */
-    if (n == 1)
-        *(unsigned char *)piece.iov_base ^= bits;
+    if (hold_flip(&stream->hold, proxy_of(stream)->pipes, place, bits) != 0)
+        stream->is_broken = true;
 }
 
 int stream_update(struct stream *stream, const struct match *match, uint64_t now_ns)

@@ -4,7 +4,7 @@
 #ifndef NETSPLIT_PROXY_STREAM_H
 #define NETSPLIT_PROXY_STREAM_H
 
-#include "proxy/ring.h"
+#include "proxy/hold.h"
 #include "proxy/timers.h"
 #include "rules/chain.h"
 
@@ -29,16 +29,17 @@ enum stream_output {
     STREAM_OUTPUT_BROKEN, /* it is gone: nothing can be passed on any more */
 };
 
-/*     sender -> [kernel] -> ring (held here, counted by the chain) -> [kernel] ->
+/*     sender -> [kernel] -> hold (kept here, counted by the chain) -> [kernel] ->
  *     receiver
  *
- * A stream whose link no rule ever matched has no chain, and one that holds nothing has
- * no ring: then bytes go through the loop's buffer from socket to socket. */
+ * A stream whose link no rule ever matched has no chain, and one that holds nothing is
+ * direct: bytes go from socket to socket in one turn, through the loop's buffer, or,
+ * while the stream carries bulk, through a pipe. */
 struct stream {
     struct connection *connection;  /* borrowed: it is embedded there */
     struct side *sender, *receiver; /* borrowed, likewise */
     struct chain *chain;            /* owned by the connection; NULL = no rule, ever */
-    struct ring ring;
+    struct hold hold;
     struct timer wake;          /* the chain wants to be asked again */
     struct counters_link *link; /* borrowed from the counters */
     uint64_t *passed_bytes;     /* borrowed: the connection's counts */
@@ -47,7 +48,10 @@ struct stream {
     enum direction direction;
     enum stream_input input;
     enum stream_output output;
-    bool blocked; /* the receiver's socket is full: wait until it is writable */
+    bool blocked;       /* the receiver's socket is full: wait until it is writable */
+    bool is_bulk;       /* it carries so much that its bytes had better not be copied */
+    bool is_broken;     /* for want of memory: it must be reset */
+    uint8_t full_reads; /* one after the other, up to now */
 };
 
 /* What the connection must do after stream_pump. */

@@ -120,6 +120,16 @@ void touch_unanswered(struct proxy *proxy, struct counters_touch *counts,
         journal_first(proxy, counts);
 }
 
+void touch_refused(struct proxy *proxy, struct counters_touch *counts,
+                   uint64_t attempts)
+{
+    bool first = false;
+    for (uint64_t i = 0; i < attempts; i++)
+        first |= counters_touch_attempt(counts, ATTEMPT_REFUSED, now_ns());
+    if (first)
+        journal_first(proxy, counts);
+}
+
 void touch_attempt(struct connection *connection, const struct plan_rule *rule,
                    enum counters_attempt outcome)
 {

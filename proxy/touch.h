@@ -32,6 +32,10 @@ void touch_packets(struct connection *connection, enum direction direction,
 void touch_unanswered(struct proxy *proxy, struct counters_touch *counts,
                       uint64_t packets);
 
+/* So many attempts were refused by the kernel, for a rule on a link. */
+void touch_refused(struct proxy *proxy, struct counters_touch *counts,
+                   uint64_t attempts);
+
 /* A rule answered the connection's attempt; for each attempt and answer once. */
 void touch_attempt(struct connection *connection, const struct plan_rule *rule,
                    enum counters_attempt outcome);

@@ -26,12 +26,8 @@ void chain_init(struct chain *chain, const struct chain_config *config)
 
 void chain_close(struct chain *chain)
 {
-    for (size_t i = 0; i < chain->n_stages; i++) {
-        struct chain_stage *stage = &chain->stages[i];
-        chain_queue_close(chain, &stage->queue);
-        if (stage->bucket)
-            path_give_bucket(chain->config.connection.path, stage->bucket);
-    }
+    for (size_t i = 0; i < chain->n_stages; i++)
+        chain_queue_close(chain, &chain->stages[i].queue);
     chain_queue_close(chain, &chain->ready);
     allocator_give(chain->config.allocator, chain->stages);
     plan_put(chain->plan);
@@ -93,6 +89,14 @@ bool chain_is_transparent(const struct chain *chain)
 {
     return chain->n_stages == 0 && !chain->gate && !chain->cut && !chain->left_by &&
            !chain->is_broken && chain_is_empty(chain);
+}
+
+bool chain_changes_bytes(const struct chain *chain)
+{
+    for (size_t i = 0; i < chain->n_stages; i++)
+        if (chain->stages[i].fault->changes)
+            return true;
+    return false;
 }
 
 void chain_bypass(struct chain *chain, size_t n)

@@ -180,6 +180,9 @@ void chain_sent(struct chain *chain, enum chain_verb verb, size_t n);
 /* No fault on it and nothing in it: the data path may go past it (chain_bypass). */
 bool chain_is_transparent(const struct chain *chain);
 
+/* A fault on it changes bytes: what comes in had better lie in memory. */
+bool chain_changes_bytes(const struct chain *chain);
+
 /* Neither bytes nor fin nor rst wait in it. */
 bool chain_is_empty(const struct chain *chain);
 

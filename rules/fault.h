@@ -138,7 +138,8 @@ struct fault {
     const char *model;
     void (*to_model)(const void *params, void *model_params);
 
-    bool keeps; /* it is there to keep bytes waiting: the path is long, or cut */
+    bool changes; /* it changes bytes, which must then lie in memory */
+    bool keeps;   /* it is there to keep bytes waiting: the path is long, or cut */
 };
 
 /* The rows, ended by NULL, in the order of one inject; those of attempts first, those
@@ -152,10 +153,11 @@ extern const struct field fault_hold_field;
 /* The row of the name, or NULL. */
 const struct fault *fault_find(const char *name);
 
-/* What several streams of a link share; zeroes at first. */
+/* What several streams of a link share, whichever thread they are in; zeroes at first. */
 struct bucket {
-    uint64_t free_ns;     /* when the link has carried all that was let in so far */
-    uint64_t bytes_per_s; /* the rate that free_ns was computed with; 0: unused */
+    _Atomic uint64_t free_ns; /* when the link has carried all that was let in so far */
+    _Atomic uint64_t bytes_per_s; /* the rate that free_ns was computed with; 0: unused;
+                                     UINT64_MAX: is being changed */
 };
 
 /* The params of each row. */

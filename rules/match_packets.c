@@ -20,8 +20,7 @@ const struct plan_rule *match_drop(const struct match *match,
     return NULL;
 }
 
-/* Its packet_loss; 0: it has none. */
-static uint32_t loss_of(const struct plan_rule *rule)
+uint32_t match_rule_loss(const struct plan_rule *rule)
 {
     for (size_t i = 0; i < rule->n_faults; i++)
         if (rule->faults[i].fault == &fault_packet_loss)
@@ -41,7 +40,7 @@ uint32_t match_packet_loss(const struct match *match,
     *n = 0;
     for (size_t i = 0; i < link->n; i++) {
         const struct plan_rule *rule = link->rules[i];
-        uint32_t loss_ppm = loss_of(rule);
+        uint32_t loss_ppm = match_rule_loss(rule);
         if (loss_ppm == 0 || !match_applies(rule, connection, now_ns))
             continue;
         kept = kept / WHOLE_PPM * (WHOLE_PPM - loss_ppm) +

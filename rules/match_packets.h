@@ -22,4 +22,7 @@ uint32_t match_packet_loss(const struct match *match,
                            enum direction direction, uint64_t now_ns,
                            const struct plan_rule **rules, size_t *n);
 
+/* The share that one rule's packet_loss drops; 0: it has none. */
+uint32_t match_rule_loss(const struct plan_rule *rule);
+
 #endif

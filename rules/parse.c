@@ -126,13 +126,19 @@ static void read_top_ports(struct parser *parser, const struct yaml_node *root,
     struct ports ports = {0};
     if (!parser_read_ports(parser, "ports", value, &ports))
         return;
-    if (parser->intercept != INTERCEPT_LISTEN) {
+    if (parser->intercept != INTERCEPT_LISTEN || parser->mode_is_lost) {
         parser->rules->ports = ports;
         return;
     }
     diag_warning(parser->diag, &yaml_find_pair(root, "ports")->key->at,
                  "\"ports\" has no effect with intercept: listen");
     diag_hint(parser->diag, "paths are given under \"listen\"");
+}
+
+static bool is_mode_lost(const struct yaml_node *root, enum rule_intercept mode)
+{
+    const struct yaml_node *value = yaml_find(root, "intercept");
+    return value ? strcmp(value->text, intercepts[mode]) != 0 : root->cut;
 }
 
 /* In kernel modes something says which ports are intercepted. */
@@ -179,6 +185,7 @@ static void read_file(struct parser *parser, const struct yaml_node *root)
     parser->rules->has_seed = yaml_find(root, "seed") != NULL;
     parser->rules->seed = draft.seed;
     parser->intercept = parser->rules->intercept = draft.intercept;
+    parser->mode_is_lost = is_mode_lost(root, draft.intercept);
     if (draft.ports)
         read_top_ports(parser, root, draft.ports);
     if (draft.nodes)

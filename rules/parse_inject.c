@@ -122,12 +122,7 @@ static const struct field *find_field(const char *key)
 
 bool parser_is_inject_word(const char *word)
 {
-    if (find_field(word))
-        return true;
-    for (const struct field_stranger *row = strangers; row->word; row++)
-        if (row->lacking && strcasecmp(row->word, word) == 0)
-            return true;
-    return false;
+    return find_field(word) != NULL;
 }
 
 /* All keys; returns how many there are, at most room. */

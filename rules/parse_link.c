@@ -178,7 +178,7 @@ static void read_fallback(struct parser *parser, const struct yaml_node *value,
     } else if (fallback >= 0 && is_for_drop) {
         rule->has_fallback = true;
         rule->fallback = (enum rule_how)fallback;
-    } else if (fallback >= 0) {
+    } else if (fallback >= 0 && !parser->mode_is_lost) {
         diag_warning(parser->diag, &value->at, "\"fallback\" is only for how: drop");
     }
 }
@@ -206,7 +206,7 @@ static void read_link_ports(struct parser *parser, const struct yaml_node *value
     }
     rule->ports_all = true;
     rule->ports_at = value->at;
-    if (rule->how == HOW_DROP)
+    if (rule->how == HOW_DROP || (parser->mode_is_lost && !rule->how_given))
         return;
     diag_error(parser->diag, &value->at,
                "\"ports: all\" is every packet: it goes with how: drop only");

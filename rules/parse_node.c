@@ -4,7 +4,6 @@
 #include "rules/parser.h"
 #include "rules/unit.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct node_draft {

@@ -29,6 +29,7 @@ struct parser {
     bool known_is_whole;       /* no syntax error came before the last of the names */
     const char *const *shared; /* two nodes with one address; NULL = none */
     enum rule_intercept intercept; /* of the file, or of the base of an overlay */
+    bool mode_is_lost; /* `intercept` is wrong, which is told: it may be any mode */
 };
 
 /* Zeroed memory of the rules' arena. NULL when there is none; the diag then knows. */
@@ -103,8 +104,10 @@ struct place_draft {
 void parser_read_place(struct parser *parser, const struct yaml_node *map,
                        const struct place_draft *draft, struct rule_node *node);
 
-/* Says which nodes have the same address and so much else in common that a connection
- * could not be told to be of one or the other. */
+/* parse_apart.c */
+
+/* Says which nodes have the same address, place or owner and so much else in common
+ * that a connection could not be told to be of one or the other. */
 void parser_check_addresses(struct parser *parser);
 
 /* Once the paths are read: says which nodes nothing is known of by which a kernel mode
@@ -129,7 +132,7 @@ void parser_read_inject(struct parser *parser, const struct yaml_node *map,
 void parser_check_packets(struct parser *parser, const struct yaml_node *map,
                           const struct yaml_node *fallback, struct rule *rule);
 
-/* Whether it is a word of inject, this version's or not. */
+/* Whether it is a key of inject. */
 bool parser_is_inject_word(const char *word);
 
 /* parse_link.c */

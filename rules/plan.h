@@ -132,7 +132,7 @@ struct plan {
     /* Private. */
     struct arena arena; /* owns all of the above */
     const struct plan_index *index;
-    uint32_t references;
+    _Atomic uint32_t references;
 };
 
 /* Returns 0 and *out with one reference; -ENOMEM; or with reasons in diag -EINVAL, a
@@ -140,7 +140,8 @@ struct plan {
  * a fallback needs what the kernel cannot do here. */
 int plan_compile(const struct plan_input *input, struct diag *diag, struct plan **out);
 
-/* Both are cheap, take NULL, and are for one thread. The last put frees the plan. */
+/* Both are cheap, take NULL, and may be called from any thread. The last put frees the
+ * plan. */
 struct plan *plan_get(struct plan *plan);
 void plan_put(struct plan *plan);
 

@@ -61,4 +61,5 @@ const struct fault fault_corrupt = {
     .params_bytes = sizeof(struct corrupt_params),
     .draws = "bit",
     .step = corrupt_step,
+    .changes = true,
 };

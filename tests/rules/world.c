@@ -10,7 +10,7 @@
 
 void world_init(struct world *world, const char *nodes)
 {
-    *world = (struct world){.seed = 1, .paths = paths_create(NULL)};
+    *world = (struct world){.seed = 1, .paths = paths_create(NULL, NULL)};
     struct rules *base = &world_layer(world, "base")->rules;
     struct rule_node *list = arena_alloc(&base->arena, 2048, sizeof *list);
     char *words = arena_copy(&base->arena, nodes, strlen(nodes)), *rest = NULL;
