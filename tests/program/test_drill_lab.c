@@ -75,18 +75,34 @@ Test(drill_lab, all_see_each_others_own_addresses, .timeout = 120)
     close_lab_drill();
 }
 
+/* Puts other lines in place of `lab: true` in the cluster file. */
+static void set_lab(const char *lines)
+{
+    char command[600];
+    (void)snprintf(command, sizeof command,
+                   "sed -i 's/^lab: true$/%s/' '%s/cluster.yaml'", lines, drill.dir);
+    cr_assert_eq(system(command), 0);
+}
+
 Test(drill_lab, a_bridge_is_cut_in_the_nodes_own_namespaces, .timeout = 120)
 {
     open_lab_drill("store-lab", 0);
-    char command[600];
-    (void)snprintf(command, sizeof command,
-                   "sed -i 's/^lab: true$/lab: { bridge: true }/' '%s/cluster.yaml'",
-                   drill.dir);
-    cr_assert_eq(system(command), 0);
+    set_lab("lab: { bridge: true }");
     int status = drill_run_whole(&drill, NULL);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
     cr_expect(strstr(drill.told, "packets dropped"), "%s", drill.told);
     cr_expect(results_hold("events.jsonl", "\"10.77.0.4:"), "of clients.n1");
+    close_lab_drill();
+}
+
+Test(drill_lab, the_router_may_listen_too, .timeout = 120)
+{
+    open_lab_drill("store-lab", 0);
+    set_lab("lab: true\\nintercept: listen");
+    int status = drill_run_whole(&drill, NULL);
+    cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
+    cr_expect_null(strstr(drill.told, "packets dropped"), "%s", drill.told);
+    cr_expect(results_hold("events.jsonl", "\"10.77.4.2:"), "of clients.n1");
     close_lab_drill();
 }
 
@@ -99,17 +115,27 @@ Test(drill_lab, an_ordinary_user_runs_one_too, .timeout = 120)
     close_lab_drill();
 }
 
-Test(drill_lab, postgresql_shows_the_standbys_own_address, .timeout = 180)
+static void drill_postgresql(unsigned user)
 {
     glob_t found;
     if (glob("/usr/lib/postgresql/*/bin/initdb", 0, NULL, &found) != 0)
         cr_skip_test("needs PostgreSQL's server programs");
     globfree(&found);
-    open_lab_drill("postgres-lab", 0);
+    open_lab_drill("postgres-lab", user);
     int status = drill_run_whole(&drill, NULL);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
     cr_expect(strstr(drill.told, "n2 at 10.77.2.2 is sync"), "%s", drill.told);
     close_lab_drill();
+}
+
+Test(drill_lab, postgresql_shows_the_standbys_own_address, .timeout = 180)
+{
+    drill_postgresql(0);
+}
+
+Test(drill_lab, postgresql_runs_for_an_ordinary_user, .timeout = 180)
+{
+    drill_postgresql(NOBODY);
 }
 
 Test(drill_lab, clean_removes_the_rest_after_kill_9, .timeout = 120)
