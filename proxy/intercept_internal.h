@@ -41,7 +41,7 @@ struct intercept_mode {
     void (*fill_source)(const struct intercepted *intercepted, struct dial_source *out);
 
     /* What the table needs beside it, in the own namespace; NULL: nothing. */
-    int (*begin)(const struct intercept_site *site, struct errmsg *err);
+    int (*begin)(struct intercept_site *site, struct errmsg *err);
     void (*end)(const struct intercept_site *site);
 };
 
@@ -88,6 +88,8 @@ struct interceptor {
     struct intercept_site *sites; /* owned */
     struct endpoints endpoints;   /* of the plan that runs */
     struct timer look;            /* looks again at the nodes' namespaces */
+    uint64_t search_ns;           /* when to look for nodes that are not there */
+    bool looking;                 /* by that timer: who is missing was said before */
     bool stopping;
 };
 
@@ -117,11 +119,15 @@ int site_check_others(const struct intercept_site *site,
  * errno, and what was known stays. */
 int site_learn(struct intercept_site *site);
 
-/* Gives it up: table and sockets go now, the rest with its last connection. */
+/* Gives it up: it takes nothing any more, and goes with its last connection, until when
+ * its table carries that on. */
 void site_give_up(struct intercept_site *site);
 
 /* Closes the doors and takes nothing more; connections go on. */
 void site_stop(struct intercept_site *site);
+
+/* Does without the family: closes its doors. */
+void site_close_family(struct intercept_site *site, int family);
 
 /* Watches the doors, or not. */
 void site_watch(struct intercept_site *site, bool watched);

@@ -124,13 +124,15 @@ static void warn_of_settings(void)
                  "are not symmetric: sysctl -w net.ipv4.conf.all.rp_filter=2");
 }
 
-static int begin(const struct intercept_site *site, struct errmsg *err)
+/* IPv6 may be off, on the loopback too; then it is done without. */
+static int begin(struct intercept_site *site, struct errmsg *err)
 {
     uint32_t mark = intercept_mark(site->number, INTERCEPT_MARK_DIVERTED);
     const uint32_t mask = INTERCEPT_MARK_MASK | INTERCEPT_MARK_DIVERTED;
     int status = policy_route_add(AF_INET, mark, mask, route_table(site), err);
-    if (status == 0 && site_door(site, AF_INET6))
-        status = policy_route_add(AF_INET6, mark, mask, route_table(site), err);
+    if (status == 0 && site_door(site, AF_INET6) &&
+        policy_route_add(AF_INET6, mark, mask, route_table(site), NULL) != 0)
+        site_close_family(site, AF_INET6);
     warn_of_settings();
     return status;
 }
