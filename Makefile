@@ -197,6 +197,13 @@ run-tests: all $(addprefix $B/tests/,$(TESTS))
 	        || exit 1; \
 	done
 
+# What must hold under abuse, for SOAK_SECONDS each where it can go on for ever.
+SOAK_SECONDS ?= 120
+.PHONY: soak
+soak: build/deps/test
+	@NETSPLIT_SOAK_SECONDS=$(SOAK_SECONDS) $(MAKE) --no-print-directory run-tests \
+	    T=program FILTER='abuse*/*'
+
 # Rewrites what the golden tests want; the diff is for review.
 .PHONY: golden
 golden: build/deps/test
