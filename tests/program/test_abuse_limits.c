@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What netsplit proxy runs out of: descriptors, the budget of bytes, places in the
- * kernel's queue. Nothing is lost by it, whoever did not use it up goes on, it is said,
- * and it passes. */
+ * kernel's queue, the disk below its journal. Nothing is lost by it, whoever did not
+ * use it up goes on, it is said, and it passes. */
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
 #include "tests/lib/proxy_process.h"
@@ -18,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PATIENCE_NS (20 * NS_PER_S)
@@ -242,4 +244,46 @@ Test(abuse_limits, a_storm_that_overflows_the_queue_comes_in_by_and_by)
     (void)kill(proxy.pid, SIGCONT);
     (void)is_accepting(); /* it answers in the middle of it */
     expect_sound(50);
+}
+
+/* A disk of so many KiB. False if the kernel does not allow it. */
+static bool mount_disk(const char *at, int kib)
+{
+    char options[32];
+    (void)snprintf(options, sizeof options, "size=%dk", kib);
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mkdir(at, 0700) == 0 && mount("none", at, "tmpfs", 0, options) == 0;
+}
+
+/* Every line is an object, the last one too. Returns how many there are. */
+static size_t check_lines(const char *path)
+{
+    char line[2048];
+    size_t n = 0;
+    FILE *from = fopen(path, "r");
+    cr_assert_not_null(from);
+    for (; fgets(line, sizeof line, from); n++) {
+        json_t *event = json_loads(line, 0, NULL);
+        cr_assert(json_is_object(event), "line %zu is cut off: %s", n + 1, line);
+        json_decref(event);
+    }
+    (void)fclose(from);
+    return n;
+}
+
+Test(abuse_limits, a_full_disk_ends_the_journal_and_nothing_else)
+{
+    char *disk = xasprintf("%s/disk", proxy.directory);
+    char *journal = xasprintf("%s/journal", disk);
+    if (!mount_disk(disk, 64))
+        cr_skip_test("a mount of its own is not permitted");
+    open_swarm(20, 4096);
+    start((const char *const[]){"--journal", journal, NULL});
+    press_until_said("journal: writing stopped: No space left on device");
+    cr_assert_gt(check_lines(journal), 100);
+    expect_sound(100);
+    cr_assert_eq(umount(disk), 0);
+    free(journal);
+    free(disk);
 }
