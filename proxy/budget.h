@@ -26,8 +26,9 @@ void budget_release(struct proxy *proxy, size_t bytes);
 bool budget_take_connection(struct proxy *proxy, enum counters_budget_kind *lacking);
 void budget_release_connection(struct proxy *proxy);
 
-/* Descriptors for a pipe; they go back with it. */
-bool budget_take_pipe(struct proxy *proxy);
+/* Descriptors for one more pipe beside n_pipes that are open; they go back with it. All
+ * pipes together get a part of the descriptors only. */
+bool budget_take_pipe(struct proxy *proxy, size_t n_pipes);
 void budget_release_pipe(struct proxy *proxy);
 
 /* The system had no descriptor, though the budget had. */
