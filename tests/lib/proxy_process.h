@@ -18,6 +18,7 @@ struct proxy_process {
     char said[TEMPDIR_PATH_MAX + 16];    /* where stdout and stderr go */
     char control[TEMPDIR_PATH_MAX + 16]; /* the socket */
     uint64_t slowest_ns;                 /* of the answers of its API so far */
+    uint64_t slowest_cpu_ns; /* the time that it computed during one of them */
 };
 
 /* Makes the directory. */
