@@ -315,7 +315,7 @@ static void swap(struct proxy *proxy, struct change *change, struct plan *plan,
                  const struct prepared *prepared, uint64_t now_ns)
 {
     note_departures(proxy, plan);
-    packet_tables_read(proxy, now_ns); /* what is there is of the old plan */
+    packet_tables_read(proxy); /* what is there is of the old plan */
     struct plan *old_plan = plan_get(proxy->plan);
     struct layers old_layers = proxy->layers;
     proxy->layers = change->next;

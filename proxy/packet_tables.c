@@ -3,8 +3,9 @@
  * one rule caught is never another's; those of the text before go with it. (They are
  * not set back by reading: `reset counters` leaks memory of libnftables 1.0.6.)
  *
- * Reading costs about a millisecond of the loop, and so is done each second and before
- * each change; the sampling of sockets, which costs little, is done oftener.
+ * Reading costs the loop a millisecond for few links and 0.2 s for 2,000, and so is done
+ * each second or more rarely, and before each change; the sampling of sockets, which
+ * costs little, is done oftener.
  *
  * A namespace where the rules cannot be installed keeps those it had: attempts then meet
  * the proxy, which answers as well as it can. */
@@ -24,6 +25,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define CHEAP_NS (10 * NS_PER_MS)
 
 static const char *node_name(const struct plan *plan, plan_node_id node)
 {
@@ -91,12 +94,20 @@ static struct intercept_site *first_site(const struct proxy *proxy)
     return proxy->interceptor ? proxy->interceptor->sites : NULL;
 }
 
-void packet_tables_read(struct proxy *proxy, uint64_t now_ns)
+void packet_tables_read(struct proxy *proxy)
 {
+    uint64_t begin_ns = now_ns();
     for (struct intercept_site *site = first_site(proxy); site; site = site->next)
         if (site->packet_text)
             read_counters(proxy, site);
-    proxy->tables_read_ns = now_ns;
+    proxy->tables_read_ns = begin_ns;
+    proxy->tables_cost_ns = now_ns() - begin_ns;
+}
+
+/* So that no more than a hundredth of the time goes into it. */
+static bool is_affordable(const struct proxy *proxy, uint64_t now_ns)
+{
+    return now_ns - proxy->tables_read_ns >= 100 * proxy->tables_cost_ns;
 }
 
 bool packet_tables_sample(struct proxy *proxy, uint64_t now_ns)
@@ -104,9 +115,16 @@ bool packet_tables_sample(struct proxy *proxy, uint64_t now_ns)
     bool any = false;
     for (const struct intercept_site *site = first_site(proxy); site; site = site->next)
         any |= site->packet_text != NULL;
-    if (any && now_ns - proxy->tables_read_ns >= NS_PER_S)
-        packet_tables_read(proxy, now_ns);
+    if (any && now_ns - proxy->tables_read_ns >= NS_PER_S &&
+        is_affordable(proxy, now_ns))
+        packet_tables_read(proxy);
     return any;
+}
+
+void packet_tables_look(struct proxy *proxy, uint64_t now_ns)
+{
+    if (proxy->tables_cost_ns < CHEAP_NS || is_affordable(proxy, now_ns))
+        packet_tables_read(proxy);
 }
 
 /* What is to take the place of what a site has. */
