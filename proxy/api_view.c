@@ -270,6 +270,7 @@ enum MHD_Result api_get_status(struct api_request *request)
     struct proxy *proxy = request->api->proxy;
     size_t bypassing = proxy_each_bypassing(proxy, NULL, NULL); /* takes its time */
     proxy_freeze(proxy);
+    proxy_sample(proxy);
     json_t *object = show_status(request->api, bypassing);
     proxy_thaw(proxy);
     return api_answer(request, MHD_HTTP_OK, object);

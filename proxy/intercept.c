@@ -21,12 +21,14 @@
 #include "proxy/journal.h"
 #include "proxy/netns.h"
 #include "proxy/packet_tables.h"
+#include "proxy/packet_tables.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_NS NS_PER_S
+#define LOOK_NS   NS_PER_S
+#define SEARCH_NS (5 * NS_PER_S)
 
 static const struct intercept_mode *mode_of(const struct plan *plan)
 {
@@ -75,12 +77,24 @@ static int want_own_site(struct interceptor *interceptor, struct errmsg *err)
     return status;
 }
 
-/* The wanted site in the namespace; NULL: none. */
+/* The node's site, if its place is what it was and still leads there. */
 static struct intercept_site *find_site(const struct interceptor *interceptor,
-                                        const struct netns *netns, bool wanted)
+                                        const struct plan_node *node)
 {
     for (struct intercept_site *each = interceptor->sites; each; each = each->next)
-        if (each->wanted == wanted && netns_is_same(each->netns, netns))
+        if (strcmp(each->node, node->name) == 0 &&
+            netns_is_of(each->netns, &node->place) && netns_is_current(each->netns))
+            return each;
+    return NULL;
+}
+
+/* Another node's wanted site in the same namespace; NULL: none. */
+static const struct intercept_site *find_lodger(const struct interceptor *interceptor,
+                                                const struct netns *netns)
+{
+    for (const struct intercept_site *each = interceptor->sites; each;
+         each = each->next)
+        if (each->wanted && netns_is_same(each->netns, netns))
             return each;
     return NULL;
 }
@@ -90,27 +104,26 @@ static int want_site_of(struct interceptor *interceptor, const struct plan_node 
                         struct errmsg *err)
 {
     struct journal *journal = interceptor->proxy->config.journal;
-    const char *name = journal_intern(journal, node->name);
+    struct intercept_site *site = find_site(interceptor, node);
     struct netns *netns;
-    int status = netns_open(&netns, &node->place, err);
-    if (status != 0)
-        return status;
-    const struct intercept_site *other = find_site(interceptor, netns, true);
-    if (other) {
-        errmsg_set(err,
-                   "it is in one network namespace with \"%s\", which is to have "
-                   "its own",
-                   other->node);
-        netns_close(netns);
-        return -EINVAL;
-    }
-    struct intercept_site *site = find_site(interceptor, netns, false);
-    if (site && strcmp(site->node, name) == 0) {
-        netns_close(netns);
+    if (site) {
         site->wanted = true;
         return 0;
     }
-    status = site_create(&site, interceptor, name, netns, err);
+    int status = netns_open(&netns, &node->place, err);
+    if (status != 0)
+        return status;
+    const struct intercept_site *lodger = find_lodger(interceptor, netns);
+    if (lodger) {
+        errmsg_set(err,
+                   "it is in one network namespace with \"%s\", which is to have "
+                   "its own",
+                   lodger->node);
+        netns_close(netns);
+        return -EINVAL;
+    }
+    status = site_create(&site, interceptor, journal_intern(journal, node->name), netns,
+                         err);
     if (status == 0)
         link_site(interceptor, site);
     return status;
@@ -131,8 +144,9 @@ static int want_site_if_there(struct interceptor *interceptor,
     if (status == 0)
         return 0;
     if (is_absence(status) && interceptor->proxy->started_ns != 0) {
-        log_line(LOG_WARN, "proxy netns: node %s is not there: %s", node->name,
-                 why.text);
+        if (!interceptor->looking)
+            log_line(LOG_WARN, "proxy netns: node %s is not there: %s", node->name,
+                     why.text);
         return 0;
     }
     errmsg_set(err, "node \"%s\": %s", node->name, why.text);
@@ -274,32 +288,42 @@ static bool nodes_have_moved(struct interceptor *interceptor)
     return moved;
 }
 
-/* How many nodes of the plan have no site. */
 static bool nodes_are_missing(const struct interceptor *interceptor)
 {
     const struct plan *plan = interceptor->proxy->plan;
-    size_t n = 0;
+    size_t places = 0, sites = 0;
     for (size_t i = 0; i < plan->n_nodes; i++)
-        n += plan->nodes[i].place.kind != PLACE_NONE;
+        places += plan->nodes[i].place.kind != PLACE_NONE;
     for (const struct intercept_site *each = interceptor->sites; each;
          each = each->next)
-        n--;
-    return n > 0;
+        sites++;
+    return places > sites;
+}
+
+/* Looking for one may take its engine a moment, so that it is not done each time. */
+static bool is_time_to_search(struct interceptor *interceptor, uint64_t now_ns)
+{
+    if (now_ns < interceptor->search_ns || !nodes_are_missing(interceptor))
+        return false;
+    interceptor->search_ns = now_ns + SEARCH_NS;
+    return true;
 }
 
 static void on_look(struct timer *timer, uint64_t now_ns)
 {
     struct interceptor *interceptor = timer->owner;
+    struct proxy *proxy = interceptor->proxy;
     struct errmsg err = {0};
-    if (interceptor->stopping)
-        return;
     bool moved = nodes_have_moved(interceptor);
-    if ((moved || nodes_are_missing(interceptor)) &&
-        follow(interceptor, interceptor->proxy->plan, &err) != 0)
-        log_line(LOG_ERROR, "proxy netns: following the nodes: %s", err.text);
-    packet_tables_follow(interceptor->proxy, now_ns);
-    intercept_resume(interceptor);
-    timer_set(interceptor->proxy->timers, timer, now_ns + LOOK_NS);
+    interceptor->looking = true;
+    if (moved || is_time_to_search(interceptor, now_ns)) {
+        if (follow(interceptor, proxy->plan, &err) != 0)
+            log_line(LOG_ERROR, "proxy netns: following the nodes: %s", err.text);
+        packet_tables_follow(proxy, now_ns);
+        intercept_resume(interceptor);
+    }
+    interceptor->looking = false;
+    timer_set(proxy->timers, timer, now_ns + LOOK_NS);
 }
 
 static struct interceptor *interceptor_create(struct proxy *proxy,

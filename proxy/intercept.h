@@ -10,6 +10,7 @@
 #ifndef NETSPLIT_PROXY_INTERCEPT_H
 #define NETSPLIT_PROXY_INTERCEPT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -38,6 +39,7 @@ uint32_t intercept_mark(unsigned number, enum intercept_mark mark);
 struct intercepted {
     struct intercept_site *site; /* borrowed; kept by its count of connections */
     struct sockaddr_storage client, server;
+    bool is_from_here; /* the client's address is one of this namespace's */
 };
 
 /* How its server is dialled so that it sees what it would have seen. The namespace in

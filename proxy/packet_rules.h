@@ -12,9 +12,9 @@ struct endpoints;
 struct intercept_site;
 struct plan;
 
-/* Writes chains that do to packets in the site's namespace what the rules in force say,
- * and the counters that they use, named as packet_rules_counter says. Returns whether
- * there is anything to do; then the chains are written empty, and go. */
+/* Writes, to an empty buffer, chains that do to packets in the site's namespace what the
+ * rules in force say, and the counters that they use. Returns whether there is anything
+ * to do; else what is written takes the chains away that are there. */
 bool packet_rules_write(const struct intercept_site *site, const struct plan *plan,
                         const struct endpoints *endpoints, uint64_t now_ns,
                         struct buffer *out);

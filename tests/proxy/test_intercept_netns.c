@@ -230,10 +230,12 @@ Test(netns, a_node_that_goes_and_comes_back_elsewhere_does_not_disturb_the_other
 Test(netns, two_nodes_in_one_namespace_are_refused)
 {
     netlab_open_bridged(&lab, 1);
+    int again = fcntl(lab.nodes[1], F_DUPFD_CLOEXEC, 0);
     cr_assert_eq(proxy_create(&net.config, &net.proxy), 0);
-    cr_expect_eq(net_apply_base(&net, RULES, lab.nodes[1], lab.nodes[1]), -EINVAL);
+    cr_expect_eq(net_apply_base(&net, RULES, lab.nodes[1], again), -EINVAL);
     netlab_run(&lab, 1, "test -z \"$(nft list tables)\"");
     net_close(&net);
+    close(again);
 }
 
 Test(netns, a_namespace_that_is_not_there_is_said)
@@ -275,6 +277,38 @@ Test(netns, what_bypasses_is_counted_and_adopted)
     check_talk(taken);
     net_part(pair);
     net_part(taken);
+    close(listener);
+    net_close(&net);
+}
+
+Test(netns, the_connections_of_a_node_that_is_removed_live_on_without_faults)
+{
+    netlab_open_bridged(&lab, 2);
+    int listener = netlab_listen(&lab, 2, AF_INET, PORT);
+    start();
+    struct net_pair pair = join(AF_INET, listener);
+    net_apply(&net, "cut", "  - { name: c, cut: { from: any, to: any }, how: drop }");
+    net_say(&net, pair.client, "lost for now");
+    net_hear_nothing(&net, pair.server, 30 * NS_PER_MS);
+    net_remove(&net, "cut");
+    cr_assert_eq(net_apply_base(&net,
+                                "netsplit: 1\nintercept: netns\nports: [6379]\nnodes:\n"
+                                "  n2: { netns: /proc/self/fd/%d }\n",
+                                lab.nodes[2]),
+                 0);
+    net_hear(&net, pair.server, "lost for now");
+    check_talk(pair);
+    netlab_run(&lab, 1, "nft list tables | grep -q netsplit_0");
+    int direct = netlab_connect(&lab, &net, 1, AF_INET, "10.77.0.2", PORT);
+    close(net_accept(&net, listener));
+    struct journal_event event;
+    cr_assert(net_event(&net, &cursor, JOURNAL_CONNECTION_OPENED, &event));
+    cr_expect_not(net_event(&net, &cursor, JOURNAL_CONNECTION_OPENED, &event));
+    close(direct);
+    net_part(pair);
+    cursor = 0;
+    net_closed_because(&net, &cursor, "finished");
+    netlab_run(&lab, 1, "test -z \"$(nft list tables)\"");
     close(listener);
     net_close(&net);
 }

@@ -111,10 +111,11 @@ static void check_attempts(const char *mode)
             attempts[i].outcome == EAGAIN ? 150 * NS_PER_MS : NET_PATIENCE_NS;
         cr_expect_eq(outcome(1, "10.77.2.2", span_ns), attempts[i].outcome, "%s: %s",
                      mode, rule);
-        net_remove(&net, "gone");
+        proxy_sample(net.proxy);
         uint64_t felt = counts()->packets_dropped + counts()->attempts_refused - before;
         cr_expect_eq(felt, attempts[i].outcome ? 1 : 0, "%s: %s: %llu packets", mode,
                      rule, (unsigned long long)felt);
+        net_remove(&net, "gone");
     }
     cr_expect_eq(outcome(1, "10.77.2.2", NET_PATIENCE_NS), 0);
     close(listener);
