@@ -63,9 +63,9 @@ help:
 	'make all                              build build/netsplit' \
 	'make check                            format, warnings, layers, static analysis' \
 	'make asan | ubsan | tsan              the tests under a sanitizer' \
+	'make bench [BENCH=NAME,...]           speed, beside direct, HAProxy and nginx' \
 	'make soak [SOAK_SECONDS=N]            what must hold under abuse, for minutes' \
 	'make fuzz [FUZZ=NAME] [FUZZ_SECONDS=N]  rules, api, playbook, cluster' \
-	'make bench [BENCH=NAME]               speed, beside direct connections and HAProxy' \
 	'make golden                           rewrite the expected diagnostics; review the diff' \
 	'make deps                             install what all of these need' \
 	'make install | uninstall              PREFIX=/usr/local, DESTDIR=' \
@@ -77,9 +77,10 @@ help:
 DEPS_build := gcc libc6-dev pkg-config libuv1-dev libyaml-dev libjansson-dev \
               libmicrohttpd-dev libcmark-dev libnl-3-dev libnl-route-3-dev \
               libnftables-dev libhiredis-dev libpq-dev libssl-dev
-DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15
+DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15 iproute2 nftables
 DEPS_check := git clang clang-format clang-tidy cppcheck libclang-rt-14-dev
-DEPS_bench := haproxy redis-tools redis-server
+DEPS_bench := haproxy nginx-light libnginx-mod-stream redis-tools redis-server \
+              postgresql-15
 DEPS_postgres := postgresql-15
 DEPS_store := redis-tools
 
@@ -172,8 +173,9 @@ $B/tests/proxy $B/tests/scenarios $B/tests/program:
 
 NETSPLIT ?= $(CURDIR)/$B/netsplit
 # abort_on_error: a leak found in a Criterion test otherwise leaves the status at 0.
+# halt_on_error: a program that dies of a signal in the end has no status for a race.
 TEST_ENV := ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-            NETSPLIT=$(NETSPLIT)
+            TSAN_OPTIONS=halt_on_error=1 NETSPLIT=$(NETSPLIT)
 # Criterion's own runner leaks a worker's record when several run at once and one of them
 # has started processes (96 bytes with --jobs 2, none with 1), which LeakSanitizer takes
 # for ours; its frames stand in every stack, so that they cannot be left out by name.
@@ -193,8 +195,13 @@ run-tests: all $(addprefix $B/tests/,$(TESTS))
 	trap 'rm -rf "$$tmp"' EXIT; trap 'exit 1' HUP INT TERM; \
 	for t in $(or $T,$(TESTS)); do \
 	    printf '%s: ' "$$t"; \
-	    TMPDIR=$$tmp XDG_RUNTIME_DIR=$$tmp $(TEST_ENV) $B/tests/$$t $(JOBS_$(BUILD)) $(if $(FILTER),--filter '$(FILTER)') \
-	        || exit 1; \
+	    { TMPDIR=$$tmp XDG_RUNTIME_DIR=$$tmp $(TEST_ENV) $B/tests/$$t $(JOBS_$(BUILD)) \
+	        $(if $(FILTER),--filter '$(FILTER)'); echo $$? >"$$tmp/status"; } 2>&1 \
+	        | tee "$$tmp/output"; \
+	    [ "$$(cat "$$tmp/status")" = 0 ] || exit 1; \
+	    if grep -q 'Assertion Failed\|setup or teardown' "$$tmp/output"; then \
+	        echo "make: $$t: a teardown failed, which Criterion does not count" >&2; exit 1; \
+	    fi; \
 	done
 
 # What must hold under abuse, for SOAK_SECONDS each where it can go on for ever.
@@ -293,14 +300,17 @@ check: build/deps/build build/deps/test build/deps/check layers
 	@$(MAKE) --no-print-directory fuzz-short
 	@echo 'check: passed'
 
-# BENCH=bulk|latency|connections|delay runs one part.
-$B/tests/bench: $(patsubst %.c,$O/%.o,$(wildcard tests/bench/*.c)) $O/proxy/base/now.o
+# BENCH=NAME,... runs some parts; BENCH_FLAGS=--strict makes a missed gate an error.
+# $B/tests/bench --help lists both.
+BENCH_BASE := now tempdir errmsg
+$B/tests/bench: $(patsubst %.c,$O/%.o,$(wildcard tests/bench/*.c)) \
+                $O/tests/lib/server_process.o $(BENCH_BASE:%=$O/proxy/base/%.o)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 .PHONY: bench
 bench: build/deps/bench all $B/tests/bench
-	@$B/tests/bench $(NETSPLIT) "$(BENCH)" $B/bench.json
+	@$B/tests/bench $(BENCH_FLAGS) --parts '$(BENCH)' --json $B/bench.json $(NETSPLIT)
 
 PLAYBOOK ?= playbooks/primary-cut-off.md
 .PHONY: drill

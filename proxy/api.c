@@ -52,6 +52,7 @@ static const struct api_route routes[] = {
     {"DELETE", "/v1/overlays", api_delete_overlays},
     {"POST", "/v1/heal", api_post_heal},
     {"POST", "/v1/partition", api_post_partition},
+    {"POST", "/v1/adopt", api_post_adopt},
     {"POST", "/v1/halt", api_post_halt},
     {"POST", "/v1/resume", api_post_resume},
 };

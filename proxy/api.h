@@ -30,6 +30,8 @@
  * GET /v1/status
  *   { "pid": 4711, "version": "0.1", "seed": 42, "generation": 3, "now_ns": N,
  *     "started_ns": N, "halted": false, "accepting": true, "stopping": false,
+ *     "intercept": "listen" | "tproxy" | ..., "bypassing": N  (connections there before),
+ *     "threads": 1,
  *     "base": { "file": "rules.yaml", "committed_ns": N, "off": OFF },
  *     "overlays": [ { "name": "cut", "file": "cut.yaml", "committed_ns": N,
  *                     "remaining_ms": 29000 | null,   (null: for ever)
@@ -47,6 +49,7 @@
  *   RULE: { "name": "split", "origin": "base" | overlay,
  *     "state": "waiting"|"active"|"inactive"|"off"|"removed",
  *     "how": "stall" | ... | null   (of a link rule: what is really done),
+ *     "fallback": "needs CAP_NET_ADMIN" | null   (why it does its fallback instead),
  *     "touched": true,              (did anything at all: felt)
  *     "touched_bytes", "held_bytes" (now), "released_bytes", "discarded_bytes",
  *     "connections", "connections_reset", "attempts_held", "attempts_held_now",
@@ -66,7 +69,11 @@
  *     "to": "n2", "client": "127.0.0.1:51234", "server": "127.0.0.1:5432" | null,
  *     "state": "open", "opened_ns": N, "passed_bytes_to_server": N,
  *     "passed_bytes_to_client": N, "held_bytes_to_server": N,
- *     "held_bytes_to_client": N } ] }                         newest first
+ *     "held_bytes_to_client": N } ],                          newest first
+ *     "bypassing": [ { "from": "n1", "to": "n2", "client": "10.77.1.2:4711",
+ *                      "server": "10.77.2.2:5432" } ] }
+ *     Those were there before they could be intercepted. Of those that come through
+ *     this host only the ones that sent something in the last minute are known.
  *
  * GET /v1/rules
  *   { "base": ..., "overlays": [ ... ] } as in status, each with its "text" as it was
@@ -107,6 +114,10 @@
  *   An overlay of one rule, from {"parts": [["n1"], ["n2", "n3"]], "how": "stall"}; how
  *   may be missing. Without `as` it is called partition-1, or the next free number; the
  *   answer's "overlay" says which.
+ *
+ * POST /v1/adopt[?from=NODE][&to=NODE]
+ *   Ends connections that bypass, so that they come back and are intercepted:
+ *   {"adopted": N}. Those that come through this host are reset when an end next sends.
  *
  * POST /v1/halt
  *   Clear, and refuse all changes but heal, clear and resume (409) until POST

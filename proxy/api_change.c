@@ -274,6 +274,20 @@ enum MHD_Result api_post_heal(struct api_request *request)
     return finish(&change, proxy_heal(request->api->proxy, &change.commit));
 }
 
+enum MHD_Result api_post_adopt(struct api_request *request)
+{
+    struct change change;
+    size_t n = 0;
+    begin(&change, request);
+    int status = proxy_adopt(request->api->proxy, api_parameter(request, "from"),
+                             api_parameter(request, "to"), &n, &change.err);
+    if (status != 0)
+        return finish(&change, status);
+    diag_close(&change.diag);
+    return api_answer(request, MHD_HTTP_OK,
+                      json_pack("{s:I}", "adopted", (json_int_t)n));
+}
+
 enum MHD_Result api_post_halt(struct api_request *request)
 {
     request->api->halted = true;

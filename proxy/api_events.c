@@ -237,6 +237,8 @@ enum MHD_Result api_get_events(struct api_request *request)
 {
     struct api *api = request->api;
     enum MHD_Result result;
+    proxy_freeze(api->proxy); /* what other threads have seen is in the journal then */
+    proxy_thaw(api->proxy);
     if (api->n_streams >= API_STREAMS_MAX)
         return api_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE,
                           "there are %zu event streams already", api->n_streams);

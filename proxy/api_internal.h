@@ -75,6 +75,7 @@ enum MHD_Result api_delete_overlay(struct api_request *request);
 enum MHD_Result api_delete_overlays(struct api_request *request);
 enum MHD_Result api_post_heal(struct api_request *request);
 enum MHD_Result api_post_partition(struct api_request *request);
+enum MHD_Result api_post_adopt(struct api_request *request);
 enum MHD_Result api_post_halt(struct api_request *request);
 enum MHD_Result api_post_resume(struct api_request *request);
 

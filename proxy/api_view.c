@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What there is, as JSON: the shapes are in api.h. Everything is read at once between
- * two turns of the loop, so that the numbers of one answer belong together. */
+ * two turns of the loop, or of all loops, so that the numbers of one answer belong
+ * together. */
 #include "proxy/api_internal.h"
 #include "proxy/base/now.h"
 #include "proxy/counters.h"
@@ -107,7 +108,7 @@ static void set_numbers(json_t *object, const struct number *numbers, size_t n)
 
 static json_t *rule_row(const struct counters *counters,
                         const struct counters_rule *rule, const char *state,
-                        const char *how)
+                        const char *how, const char *fallback)
 {
     const struct number numbers[] = {
         {"touched_bytes", rule->touched_bytes},
@@ -122,12 +123,12 @@ static json_t *rule_row(const struct counters *counters,
         {"attempts_reset", rule->attempts_reset},
         {"packets_dropped", rule->packets_dropped},
     };
-    json_t *row = json_pack("{s:s, s:s, s:s, s:s?, s:b, s:o, s:o, s:o}", "name",
-                            rule->name, "origin", rule->origin, "state", state, "how",
-                            how, "touched", (int)counters_rule_was_touched(rule),
-                            "first_touched_ns", moment(rule->first_touched_ns),
-                            "last_touched_ns", moment(rule->last_touched_ns), "links",
-                            links_of_rule(counters, rule));
+    json_t *row = json_pack(
+        "{s:s, s:s, s:s, s:s?, s:s?, s:b, s:o, s:o, s:o}", "name", rule->name, "origin",
+        rule->origin, "state", state, "how", how, "fallback", fallback, "touched",
+        (int)counters_rule_was_touched(rule), "first_touched_ns",
+        moment(rule->first_touched_ns), "last_touched_ns",
+        moment(rule->last_touched_ns), "links", links_of_rule(counters, rule));
     if (row)
         set_numbers(row, numbers, sizeof numbers / sizeof *numbers);
     return row;
@@ -144,9 +145,10 @@ static void add_rule(void *context, const struct proxy_rule_view *view)
     const struct counters_rule *rule =
         counters_rule(rules->counters, view->origin, view->name);
     if (rule)
-        (void)json_array_append_new(
-            rules->rows, rule_row(rules->counters, rule,
-                                  proxy_rule_state_name(view->state), view->how));
+        (void)json_array_append_new(rules->rows,
+                                    rule_row(rules->counters, rule,
+                                             proxy_rule_state_name(view->state),
+                                             view->how, view->fallback));
 }
 
 static bool is_listed(const json_t *rows, size_t n, const struct counters_rule *rule)
@@ -162,16 +164,16 @@ static bool is_listed(const json_t *rows, size_t n, const struct counters_rule *
 }
 
 /* Those that run, then those that are gone and were felt. */
-static json_t *list_rules(const struct proxy *proxy)
+static json_t *list_rules(const struct proxy *proxy, struct counters *counters)
 {
-    struct rules rules = {.counters = proxy_counters(proxy), .rows = json_array()};
+    struct rules rules = {.counters = counters, .rows = json_array()};
     proxy_each_rule(proxy, add_rule, &rules);
     size_t n = json_array_size(rules.rows);
     for (const struct counters_rule *rule = rules.counters->rules; rule;
          rule = rule->next)
         if (counters_rule_was_touched(rule) && !is_listed(rules.rows, n, rule))
             (void)json_array_append_new(
-                rules.rows, rule_row(rules.counters, rule, "removed", NULL));
+                rules.rows, rule_row(rules.counters, rule, "removed", NULL, NULL));
     return rules.rows;
 }
 
@@ -237,25 +239,40 @@ static json_t *list_budgets(const struct counters *counters)
     return rows;
 }
 
-enum MHD_Result api_get_status(struct api_request *request)
+static json_t *show_status(const struct api *api, size_t bypassing)
 {
-    const struct proxy *proxy = request->api->proxy;
-    const struct counters *counters = proxy_counters(proxy);
+    const struct proxy *proxy = api->proxy;
+    struct counters *counters = proxy_counters(proxy);
     struct proxy_status status;
+    if (!counters)
+        return NULL;
     proxy_status(proxy, &status);
     json_t *listeners = json_array();
     proxy_each_listener(proxy, add_listener, listeners);
     json_t *object = json_pack(
-        "{s:i, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "pid",
-        (int)getpid(), "version", netsplit_version, "seed", (json_int_t)status.seed,
-        "generation", (json_int_t)status.generation, "now_ns", (json_int_t)now_ns(),
-        "started_ns", (json_int_t)status.started_ns, "halted",
-        (int)request->api->halted, "accepting", (int)status.accepting, "stopping",
-        (int)status.stopping, "listeners", listeners, "rules", list_rules(proxy),
-        "links", list_links(counters), "totals", sum_links(counters), "budgets",
-        list_budgets(counters));
+        "{s:i, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:i, s:s, s:I, s:o, s:o, s:o, "
+        "s:o, s:o}",
+        "pid", (int)getpid(), "version", netsplit_version, "seed",
+        (json_int_t)status.seed, "generation", (json_int_t)status.generation, "now_ns",
+        (json_int_t)now_ns(), "started_ns", (json_int_t)status.started_ns, "halted",
+        (int)api->halted, "accepting", (int)status.accepting, "stopping",
+        (int)status.stopping, "threads", (int)status.threads, "intercept",
+        proxy_intercept(proxy), "bypassing", (json_int_t)bypassing, "listeners",
+        listeners, "rules", list_rules(proxy, counters), "links", list_links(counters),
+        "totals", sum_links(counters), "budgets", list_budgets(counters));
     if (object)
         add_layers(object, proxy, false);
+    return object;
+}
+
+enum MHD_Result api_get_status(struct api_request *request)
+{
+    struct proxy *proxy = request->api->proxy;
+    size_t bypassing = proxy_each_bypassing(proxy, NULL, NULL); /* takes its time */
+    proxy_freeze(proxy);
+    proxy_sample(proxy);
+    json_t *object = show_status(request->api, bypassing);
+    proxy_thaw(proxy);
     return api_answer(request, MHD_HTTP_OK, object);
 }
 
@@ -287,12 +304,25 @@ static json_t *connection_row(const struct counters_connection *connection)
     return row;
 }
 
+static void add_bypassing(void *context, const struct proxy_bypassing_view *view)
+{
+    (void)json_array_append_new(
+        context, json_pack("{s:s, s:s, s:s, s:s}", "from", view->from, "to", view->to,
+                           "client", view->client, "server", view->server));
+}
+
+static void add_connection(void *context, const struct counters_connection *connection)
+{
+    (void)json_array_append_new(context, connection_row(connection));
+}
+
 enum MHD_Result api_get_connections(struct api_request *request)
 {
-    const struct counters *counters = proxy_counters(request->api->proxy);
-    json_t *rows = json_array();
-    for (const struct counters_connection *connection = counters->connections;
-         connection; connection = connection->next)
-        (void)json_array_append_new(rows, connection_row(connection));
-    return api_answer(request, MHD_HTTP_OK, json_pack("{s:o}", "connections", rows));
+    const struct proxy *proxy = request->api->proxy;
+    json_t *rows = json_array(), *bypassing = json_array();
+    (void)proxy_each_bypassing(proxy, add_bypassing, bypassing);
+    proxy_each_connection(proxy, add_connection, rows);
+    return api_answer(
+        request, MHD_HTTP_OK,
+        json_pack("{s:o, s:o}", "connections", rows, "bypassing", bypassing));
 }

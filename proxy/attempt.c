@@ -17,6 +17,7 @@
 #include "proxy/dial.h"
 #include "proxy/sockaddress.h"
 #include "proxy/instance.h"
+#include "proxy/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
 #include "proxy/touch.h"
@@ -50,13 +51,28 @@ static void fail_dial(struct connection *connection, int status, uint64_t now_ns
         connection_finish(connection, END_REFUSED, strerror(-status));
 }
 
+/* To where the listener says, or where the client was going anyway. */
+static int start_dial(struct connection *connection)
+{
+    struct watch_group *group = connection->proxy->watches;
+    const struct intercepted *intercepted = connection->intercepted;
+    if (!intercepted) {
+        const struct listener *listener = connection->listener;
+        return dial_start(&connection->dial, group, &listener->to_address,
+                          listener->to_port, NULL, on_dialled, connection);
+    }
+    struct dial_source source;
+    const struct address server = sockaddress_address(&intercepted->server);
+    intercepted_source(intercepted, &source);
+    return dial_start(&connection->dial, group, &server,
+                      sockaddress_port(&intercepted->server), &source, on_dialled,
+                      connection);
+}
+
 void attempt_dial(struct connection *connection, uint64_t now_ns)
 {
-    struct proxy *proxy = connection->proxy;
-    const struct listener *listener = connection->listener;
-    timer_set(proxy->timers, &connection->alarm, connection->deadline_ns);
-    int status = dial_start(&connection->dial, proxy->watches, &listener->to_address,
-                            listener->to_port, on_dialled, connection);
+    timer_set(connection->proxy->timers, &connection->alarm, connection->deadline_ns);
+    int status = start_dial(connection);
     if (status != 0)
         fail_dial(connection, status, now_ns);
 }

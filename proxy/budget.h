@@ -21,6 +21,9 @@ size_t budget_room(struct proxy *proxy, size_t held_bytes);
 void budget_hold(struct proxy *proxy, size_t bytes);
 void budget_release(struct proxy *proxy, size_t bytes);
 
+/* A stream holds all it may for a fault that keeps bytes; its sender has to wait. */
+void budget_note_full_stream(struct proxy *proxy, size_t held_bytes);
+
 /* A place and descriptors for one more connection; or false, and what is lacking. Some
  * descriptors are kept back, so that the proxy can be controlled when it is full. */
 bool budget_take_connection(struct proxy *proxy, enum counters_budget_kind *lacking);

@@ -4,7 +4,8 @@
  * plan that the new one has too are kept (their sockets never stop listening), the
  * others retire; the plan is swapped; what became of each rule is journalled; every
  * listener and every connection is looked at again. All of it happens between two turns
- * of the loop, so that no connection sees half a plan.
+ * of the loop, so that no connection sees half a plan: with several threads, while all
+ * of them are frozen (fleet.h), from before the moment that the commit bears.
  *
  * Live connections are matched one after the other: O(connections). A path's match is
  * computed once for all of its connections (rules/match.h). */
@@ -12,17 +13,23 @@
 #include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
 #include "proxy/connection.h"
+#include "proxy/fleet.h"
 #include "proxy/instance.h"
+#include "proxy/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
+#include "proxy/packet.h"
+#include "proxy/packet_tables.h"
 #include "proxy/touch.h"
+#include "rules/buffer.h"
 #include "rules/diag.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Listeners of a plan, in its order: kept ones from the proxy, new ones bound. */
+/* Listeners of a plan, in its order, for one shard: kept ones of its own, new ones
+ * bound. */
 struct prepared {
     struct listener **items; /* owned array */
     bool *is_new;            /* owned array; new ones are owned */
@@ -54,7 +61,7 @@ static const struct listener *find_holder(const struct proxy *proxy,
     return NULL;
 }
 
-static void unprepare(struct prepared *prepared, bool destroy_new)
+static void unprepare_one(struct prepared *prepared, bool destroy_new)
 {
     for (size_t i = 0; i < prepared->n && destroy_new; i++)
         if (prepared->is_new[i])
@@ -63,8 +70,17 @@ static void unprepare(struct prepared *prepared, bool destroy_new)
     free(prepared->is_new);
 }
 
-static int prepare(struct proxy *proxy, const struct plan *plan,
-                   struct prepared *prepared, struct errmsg *err)
+static void unprepare(struct prepared *all, size_t n, bool destroy_new)
+{
+    for (size_t i = 0; all && i < n; i++)
+        unprepare_one(&all[i], destroy_new);
+    free(all);
+}
+
+/* leaders: the front's listeners, or NULL for the front itself. */
+static int prepare_one(struct proxy *proxy, const struct plan *plan,
+                       const struct prepared *leaders, struct prepared *prepared,
+                       struct errmsg *err)
 {
     prepared->items = calloc(plan->n_listeners + 1, sizeof(struct listener *));
     prepared->is_new = calloc(plan->n_listeners + 1, sizeof(bool));
@@ -75,13 +91,28 @@ static int prepare(struct proxy *proxy, const struct plan *plan,
         prepared->is_new[i] = !listener;
         if (!listener) {
             int status = listener_create(&listener, proxy, &plan->listeners[i],
-                                         find_holder(proxy, &plan->listeners[i]), err);
+                                         find_holder(proxy, &plan->listeners[i]),
+                                         leaders ? leaders->items[i] : NULL, err);
             if (status != 0)
                 return status;
         }
         prepared->items[prepared->n++] = listener;
     }
     return 0;
+}
+
+/* Of all shards: the front comes first, because it finds the ports. */
+static int prepare(struct proxy *front, const struct plan *plan, struct prepared **out,
+                   struct errmsg *err)
+{
+    size_t n = fleet_size(front);
+    struct prepared *all = calloc(n, sizeof *all);
+    int status = all ? 0 : -ENOMEM;
+    for (size_t i = 0; i < n && status == 0; i++)
+        status = prepare_one(fleet_shard(front, i), plan, i > 0 ? &all[0] : NULL,
+                             &all[i], err);
+    *out = all;
+    return status;
 }
 
 static void journal_listener(struct proxy *proxy, const struct listener *listener)
@@ -123,7 +154,7 @@ static void take_listeners(struct proxy *proxy, const struct prepared *prepared)
     for (size_t i = 0; i < prepared->n; i++) {
         struct listener *listener = prepared->items[i];
         listener_adopt(listener, &proxy->plan->listeners[i]);
-        if (prepared->is_new[i])
+        if (prepared->is_new[i] && proxy == proxy->front)
             journal_listener(proxy, listener);
         *end = listener;
         end = &listener->next;
@@ -131,7 +162,7 @@ static void take_listeners(struct proxy *proxy, const struct prepared *prepared)
     *end = NULL;
 }
 
-static int grow_notes(struct proxy *proxy, size_t n)
+static int grow_notes_of_one(struct proxy *proxy, size_t n)
 {
     if (n <= proxy->n_notes)
         return 0;
@@ -142,6 +173,14 @@ static int grow_notes(struct proxy *proxy, size_t n)
     proxy->notes = notes;
     proxy->n_notes = n;
     return 0;
+}
+
+static int grow_notes(struct proxy *front, size_t n)
+{
+    int status = 0;
+    for (size_t i = 0; i < fleet_size(front) && status == 0; i++)
+        status = grow_notes_of_one(fleet_shard(front, i), n);
+    return status;
 }
 
 /* How many links the rule cuts, of those that listeners serve. */
@@ -157,6 +196,17 @@ static size_t count_links(struct proxy *proxy, const struct plan_rule *rule)
     return links;
 }
 
+/* "stall", or "stall (fallback: needs CAP_NET_ADMIN)"; NULL: as the rule says. */
+static const char *what_is_done(struct proxy *proxy, const struct plan_rule *rule)
+{
+    const char *done = rule->kind == RULE_INJECT ? "model" : rule_how_name(rule->how);
+    if (!rule->fell_back)
+        return rule->kind == RULE_INJECT ? NULL : done;
+    char text[JOURNAL_TEXT_BYTES];
+    (void)snprintf(text, sizeof text, "%s (fallback: %s)", done, rule->fell_back);
+    return journal_text(proxy->config.journal, text);
+}
+
 static void journal_rule(struct proxy *proxy, const struct plan_rule *rule, bool active,
                          const char *why)
 {
@@ -168,14 +218,31 @@ static void journal_rule(struct proxy *proxy, const struct plan_rule *rule, bool
         .type = active ? JOURNAL_RULE_ACTIVE : JOURNAL_RULE_INACTIVE,
         .rule = names->name,
         .origin = names->origin,
-        .text = active ? is_link ? rule_how_name(rule->how) : NULL : why,
+        .text = active ? what_is_done(proxy, rule) : why,
     };
     (void)journal_add(proxy->config.journal, &event);
     if (!is_link)
         return;
     event.type = active ? JOURNAL_PARTITIONED : JOURNAL_HEALED;
+    event.text = active ? what_is_done(proxy, rule) : why; /* an event's own copy */
     event.count = count_links(proxy, rule);
     (void)journal_add(proxy->config.journal, &event);
+}
+
+/* What a shape was drawn as: two nodes in no part together are cut. */
+static void journal_drawn(struct proxy *proxy, const struct plan_rule *rule)
+{
+    const struct counters_rule *names = touch_rule(proxy, rule);
+    struct buffer parts = {0};
+    plan_rule_describe(proxy->plan, rule, &parts);
+    const struct journal_event event = {
+        .type = JOURNAL_DRAWN,
+        .rule = names ? names->name : NULL,
+        .origin = names ? names->origin : NULL,
+        .text = journal_intern(proxy->config.journal, buffer_text(&parts)),
+    };
+    (void)journal_add(proxy->config.journal, &event);
+    buffer_close(&parts);
 }
 
 /* Journals what rules of the plan became active or inactive. */
@@ -187,6 +254,8 @@ static void note_activity(struct proxy *proxy, uint64_t now_ns)
         bool active = plan_rule_is_active(rule, now_ns);
         if (active != note->active)
             journal_rule(proxy, rule, active, "time");
+        if (active && !note->active && rule->kind == RULE_SHAPE)
+            journal_drawn(proxy, rule);
         note->active = active;
     }
 }
@@ -222,29 +291,43 @@ static void journal_commit(struct proxy *proxy, const struct change *change,
     (void)journal_add(proxy->config.journal, &event);
 }
 
-void change_pass_edges(struct proxy *proxy, uint64_t now_ns)
+static void look_again(struct proxy *proxy, uint64_t now_ns)
 {
-    note_activity(proxy, now_ns);
     for (struct listener *each = proxy->listeners; each; each = each->next)
         listener_update(each, now_ns);
     for (struct connection *each = proxy->oldest, *newer; each; each = newer) {
         newer = each->newer;
         connection_rematch(each, now_ns);
     }
-    timer_set(proxy->timers, &proxy->edge, plan_next_edge(proxy->plan, now_ns));
     timer_set(proxy->timers, &proxy->sample, now_ns);
+}
+
+void change_pass_edges(struct proxy *proxy, uint64_t now_ns)
+{
+    note_activity(proxy, now_ns);
+    for (size_t i = fleet_size(proxy); i-- > 0;) /* the front last: see listener.c */
+        look_again(fleet_shard(proxy, i), now_ns);
+    packet_tables_follow(proxy, now_ns);
+    timer_set(proxy->timers, &proxy->edge, plan_next_edge(proxy->plan, now_ns));
 }
 
 static void swap(struct proxy *proxy, struct change *change, struct plan *plan,
                  const struct prepared *prepared, uint64_t now_ns)
 {
     note_departures(proxy, plan);
-    struct plan *old_plan = proxy->plan;
+    packet_tables_read(proxy, now_ns); /* what is there is of the old plan */
+    struct plan *old_plan = plan_get(proxy->plan);
     struct layers old_layers = proxy->layers;
-    proxy->plan = plan;
     proxy->layers = change->next;
     proxy->generation++;
-    take_listeners(proxy, prepared);
+    for (size_t i = 0; i < fleet_size(proxy); i++) {
+        struct proxy *shard = fleet_shard(proxy, i);
+        plan_put(shard->plan);
+        shard->plan = plan_get(plan);
+        take_listeners(shard, &prepared[i]);
+    }
+    plan_put(plan); /* the shards have it now */
+    intercept_resume(proxy->interceptor);
     journal_commit(proxy, change, now_ns);
     change_pass_edges(proxy, now_ns);
     timer_set(proxy->timers, &proxy->lease, layers_next_end(&proxy->layers));
@@ -266,33 +349,67 @@ static int compile(struct proxy *proxy, const struct layers *layers, uint64_t no
         .now_ns = now_ns,
         .seed = proxy->seed,
     };
+    packet_probe(proxy, layers, &input.kernel);
     int status = plan_compile(&input, diag, out);
     free(items);
     return status;
 }
 
-int change_commit(struct proxy *proxy, struct change *change,
-                  struct proxy_commit *commit, struct diag *diag, struct errmsg *err)
+/* The last that can fail: what it has done is in force. Overlays have neither nodes nor
+ * ports, so that nothing is to be done for them. */
+static int change_intercept(struct proxy *proxy, const struct change *change,
+                            const struct plan *plan, struct errmsg *err)
+{
+    if (proxy->plan && change->next.items[0].rules == proxy->layers.items[0].rules)
+        return 0;
+    if (proxy->plan && proxy->plan->intercept != plan->intercept) {
+        errmsg_set(err,
+                   "intercept: %s cannot become %s while the proxy runs: end it "
+                   "and start it again",
+                   rule_intercept_name(proxy->plan->intercept),
+                   rule_intercept_name(plan->intercept));
+        return -EINVAL;
+    }
+    return intercept_change(proxy, plan, err);
+}
+
+static int commit_frozen(struct proxy *proxy, struct change *change,
+                         struct proxy_commit *commit, struct diag *diag,
+                         struct errmsg *err)
 {
     struct plan *plan = NULL;
-    struct prepared prepared = {0};
+    struct prepared *prepared = NULL;
     uint64_t now = now_ns();
     int status = compile(proxy, &change->next, now, diag, &plan);
     if (status == 0)
         status = prepare(proxy, plan, &prepared, err);
     if (status == 0)
         status = grow_notes(proxy, plan->n_identities);
+    if (status == 0)
+        status = packet_prepare(proxy, plan, err);
+    if (status == 0)
+        status = change_intercept(proxy, change, plan, err);
     if (status != 0) {
         if (status == -ENOMEM)
             errmsg_set(err, "out of memory");
-        unprepare(&prepared, true);
+        unprepare(prepared, fleet_size(proxy), true);
         plan_put(plan);
         layers_close_but(&change->next, &proxy->layers);
         return status;
     }
-    swap(proxy, change, plan, &prepared, now);
-    unprepare(&prepared, false);
+    swap(proxy, change, plan, prepared, now);
+    packet_settle(proxy);
+    unprepare(prepared, fleet_size(proxy), false);
     if (commit)
         *commit = (struct proxy_commit){now, proxy->generation};
     return 0;
+}
+
+int change_commit(struct proxy *proxy, struct change *change,
+                  struct proxy_commit *commit, struct diag *diag, struct errmsg *err)
+{
+    fleet_freeze(proxy->fleet);
+    int status = commit_frozen(proxy, change, commit, diag, err);
+    fleet_thaw(proxy->fleet);
+    return status;
 }

@@ -4,6 +4,7 @@
 #include "proxy/base/exits.h"
 #include "proxy/base/option.h"
 #include "proxy/base/rundir.h"
+#include "proxy/intercept_clean.h"
 
 #include <stdio.h>
 
@@ -21,9 +22,11 @@ int cmd_clean(int argc, char **argv)
     static const struct option_command command = {
         .name = "clean",
         .usage = "",
-        .help = "Ends processes and removes sockets and temporary directories that\n"
-                "netsplit's own runs left because they were killed. Live runs are not\n"
-                "touched. Running it again does no harm.",
+        .help =
+            "Ends processes and removes sockets, temporary directories, policy routes\n"
+            "and names of network namespaces that netsplit's own runs left because "
+            "they\n"
+            "were killed. Live runs are not touched. Running it again does no harm.",
         .rows = rows,
     };
     struct errmsg err = {0};
@@ -43,7 +46,12 @@ int cmd_clean(int argc, char **argv)
         fprintf(stderr, "netsplit clean: %s\n", err.text);
         return EXIT_ENVIRONMENT;
     }
-    if (n == 0)
+    int of_kernel = intercept_clean(print_line, NULL, &err);
+    if (of_kernel < 0) {
+        fprintf(stderr, "netsplit clean: %s\n", err.text);
+        return EXIT_ENVIRONMENT;
+    }
+    if (n + of_kernel == 0)
         puts("nothing to clean");
     return EXIT_DONE;
 }

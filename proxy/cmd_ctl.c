@@ -316,6 +316,34 @@ static int run_resume(struct ctl *ctl)
     return change(ctl, "POST", "/v1/resume", NULL, "resumed");
 }
 
+/* LINK is FROM>TO; without it all are meant. */
+static int run_adopt(struct ctl *ctl)
+{
+    struct target target = {.text = "/v1/adopt"};
+    char *link = ctl->n > 0 ? ctl->operands[0] : NULL;
+    char *arrow = link ? strchr(link, '>') : NULL;
+    json_t *body;
+    if (link && (!arrow || arrow == link || !arrow[1]))
+        return option_complain(ctl->command, "\"%s\" is not a link; write 'n1>n2'",
+                               link);
+    if (link) {
+        *arrow = 0;
+        add_parameter(&target, "from", link);
+        add_parameter(&target, "to", arrow + 1);
+    }
+    int status = request(ctl, "POST", target.text, NULL, &body);
+    if (status != EXIT_DONE)
+        return status;
+    if (ctl->options.json)
+        print_json(body);
+    else
+        printf("adopted %" JSON_INTEGER_FORMAT
+               ": ended, to come back through the proxy\n",
+               json_integer_value(json_object_get(body, "adopted")));
+    json_decref(body);
+    return EXIT_DONE;
+}
+
 /* A part of 'n1 / n2,n3' as a list of names; blanks around names do not count. */
 static json_t *parse_part(const char *text, size_t len)
 {
@@ -433,6 +461,8 @@ static const struct verb verbs[] = {
     {"partition", "'n1 / n2,n3'", 1, 1, run_partition,
      "cuts the parts apart [--how HOW]"},
     {"heal", "", 0, 0, run_heal, "ends partitions, isolations and cuts"},
+    {"adopt", "['FROM>TO']", 0, 1, run_adopt,
+     "ends connections that bypass the proxy, so that they come back"},
     {"halt", "", 0, 0, run_halt, "ends all faults and lets none in"},
     {"resume", "", 0, 0, run_resume, "lets faults in again"},
 };

@@ -85,6 +85,10 @@ static void print_fault(const struct fault *fault)
         print_field(field, 2);
     printf("  fidelity: ");
     print_wrapped(fault->fidelity, 12);
+    if (fault->in_kernel)
+        printf("  needs the kernel; with fallback: model it is \"%s\" where that "
+               "cannot\n",
+               fault->model);
     putchar('\n');
 }
 
@@ -96,9 +100,9 @@ static void print_catalogue(void)
         print_fault(*row);
     puts("With any of them:");
     print_field(&fault_hold_field, 2);
-    puts(
-        "\nA partition, isolate or cut is a rule of its own, with how: stall, reset or "
-        "refuse.");
+    puts("\nA partition, isolate, cut or shape is a rule of its own, with how: stall, "
+         "reset,\nrefuse, or drop, which needs the kernel; its fallback is one of the "
+         "others.");
 }
 
 static json_t *field_to_json(const struct field *field);
@@ -140,10 +144,11 @@ static int print_json(void)
 {
     json_t *faults = json_array();
     for (const struct fault *const *row = fault_catalogue(); *row; row++)
-        json_array_append_new(faults,
-                              json_pack("{ss ss ss so}", "name", (*row)->name, "help",
-                                        (*row)->help, "fidelity", (*row)->fidelity,
-                                        "keys", fields_to_json((*row)->fields)));
+        json_array_append_new(
+            faults, json_pack("{ss ss ss sb ss* so}", "name", (*row)->name, "help",
+                              (*row)->help, "fidelity", (*row)->fidelity,
+                              "needs_kernel", (*row)->in_kernel, "model", (*row)->model,
+                              "keys", fields_to_json((*row)->fields)));
     json_t *root = json_pack("{so so}", "faults", faults, "hold",
                              field_to_json(&fault_hold_field));
     int status = root ? json_dumpf(root, stdout, JSON_INDENT(2)) : -1;

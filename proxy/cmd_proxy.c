@@ -46,6 +46,7 @@ struct run {
     uint64_t seed;            /* NO_SEED: not given */
     uint64_t for_ns, drain_ns, connect_timeout_ns;
     uint64_t max_bytes, max_hold_bytes, max_connections, max_descriptors;
+    uint64_t threads;
 
     uv_loop_t loop;
     uv_signal_t signals[SIGNALS];
@@ -117,8 +118,14 @@ static int say_ready(struct run *run)
     proxy_status(run->proxy, &status);
     buffer_print(&line, "ready");
     proxy_each_listener(run->proxy, add_listener, &line);
-    buffer_print(&line, " control=%s seed=%llu\n", run->control_path,
+    if (strcmp(proxy_intercept(run->proxy), "listen") != 0)
+        buffer_print(&line, " intercept=%s bypassing=%zu", proxy_intercept(run->proxy),
+                     proxy_each_bypassing(run->proxy, NULL, NULL));
+    buffer_print(&line, " control=%s seed=%llu", run->control_path,
                  (unsigned long long)status.seed);
+    if (status.threads > 1)
+        buffer_print(&line, " threads=%u", status.threads);
+    buffer_print(&line, "\n");
     int result = run->ready_path ? write_ready_file(run, buffer_text(&line)) : 0;
     if (result == 0) {
         fputs(buffer_text(&line), stdout);
@@ -246,14 +253,22 @@ static int start_rules(struct run *run, char **operands, size_t n)
     return result;
 }
 
+static void note_kernel_object(void *context, const char *text)
+{
+    const struct run *run = context;
+    (void)rundir_add_kernel(run->record, text); /* it goes with us in any case */
+}
+
 static int start_control(struct run *run)
 {
     struct errmsg err = {0};
     if (rundir_control_path(run->control, run->control_path, &err) == 0 &&
         rundir_record_open(&run->record, "proxy", &err) == 0 &&
         rundir_add_path(run->record, run->control_path) == 0 &&
-        api_start(&run->api, run->proxy, run->control_path, &err) == 0)
+        api_start(&run->api, run->proxy, run->control_path, &err) == 0) {
+        proxy_each_kernel_object(run->proxy, note_kernel_object, run);
         return EXIT_DONE;
+    }
     fprintf(stderr, "netsplit proxy: %s\n", err.text[0] ? err.text : "out of memory");
     return EXIT_ENVIRONMENT;
 }
@@ -270,6 +285,7 @@ static int create(struct run *run)
         .max_bytes = run->max_bytes,
         .max_hold_bytes = run->max_hold_bytes,
         .max_connections = (uint32_t)run->max_connections,
+        .threads = (uint32_t)run->threads,
         .on_stopped = on_stopped,
         .context = run,
     };
@@ -307,7 +323,7 @@ static int run_instance(struct run *run, char **operands, size_t n)
         result = EXIT_ENVIRONMENT;
     if (result != EXIT_DONE)
         proxy_stop(run->proxy, 0);
-    (void)uv_run(&run->loop, UV_RUN_DEFAULT);
+    proxy_run(run->proxy);
     proxy_destroy(run->proxy);
     journal_file_close(run->journal_file);
     (void)uv_run(&run->loop, UV_RUN_DEFAULT); /* what these two have closed */
@@ -346,6 +362,7 @@ int cmd_proxy(int argc, char **argv)
                       .max_bytes = UINT64_C(1) << 30,
                       .max_hold_bytes = UINT64_C(8) << 20,
                       .max_connections = 10000,
+                      .threads = 1,
                       .max_descriptors = UINT64_MAX};
     const struct option_row rows[] = {
         {"rules", 'f', OPTION_TEXT, &run.rules_path, "RULES",
@@ -373,16 +390,20 @@ int cmd_proxy(int argc, char **argv)
         {"max-descriptors", 0, OPTION_NUMBER, &run.max_descriptors, "N",
          "files and sockets, two a connection (default: the hard limit)",
          LEAST_DESCRIPTORS, INT32_MAX},
+        {"threads", 0, OPTION_NUMBER, &run.threads, "N",
+         "loops, each in a thread of its own (default 1); the first one intercepts", 1,
+         PROXY_THREADS_MAX},
         {0},
     };
     const struct option_command command = {
         .name = "proxy",
         .usage = "-f RULES | LISTEN:UPSTREAM...",
-        .help =
-            "Sits on TCP paths and injects the faults that rules say. Prints one\n"
-            "line, `ready NAME=ADDR:PORT ... control=PATH seed=N`, when every\n"
-            "listener is open. LISTEN is PORT or ADDR:PORT, UPSTREAM is HOST:PORT;\n"
-            "port 0 is the kernel's choice. SIGHUP reads the rules again.",
+        .help = "Sits on TCP paths and injects the faults that rules say. Prints one\n"
+                "line, `ready NAME=ADDR:PORT ... control=PATH seed=N`, when every\n"
+                "listener is open; with `intercept:` in the rules also intercept=MODE\n"
+                "bypassing=N, the connections that were there before. LISTEN is PORT "
+                "or ADDR:PORT, UPSTREAM is HOST:PORT;\n"
+                "port 0 is the kernel's choice. SIGHUP reads the rules again.",
         .rows = rows,
     };
     int rest;

@@ -27,8 +27,10 @@
 #include "proxy/half_open.h"
 #include "proxy/sockaddress.h"
 #include "proxy/instance.h"
+#include "proxy/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
+#include "proxy/packet.h"
 #include "proxy/touch.h"
 
 #include <assert.h>
@@ -117,6 +119,7 @@ void connection_finish(struct connection *connection, enum connection_end end,
     bool was_open = connection->state >= CONNECTION_OPEN;
     stream_sample_unread(&connection->to_server);
     stream_sample_unread(&connection->to_client);
+    packet_sample(connection);
     attempt_let_go(connection);
     dial_cancel(connection->dial);
     connection->dial = NULL;
@@ -152,7 +155,9 @@ static void connection_free(struct connection *connection)
     unlink_from_proxy(connection);
     timers_give_back(proxy->timers, TIMERS_EACH);
     free(connection->chains);
-    listener_release(connection->listener);
+    if (connection->listener)
+        listener_release(connection->listener);
+    intercepted_release(connection->intercepted);
     free(connection);
     proxy_on_connection_gone(proxy);
 }
@@ -204,9 +209,11 @@ static int make_chains(struct connection *connection, uint64_t now_ns)
 
 const struct match *connection_match(struct connection *connection)
 {
-    struct path *path =
-        listener_is_retired(connection->listener) ? NULL : connection->match.path;
-    return proxy_match(connection->proxy, path);
+    struct path *path = connection->match.path;
+    bool orphan = connection->listener ? listener_is_retired(connection->listener)
+                                       : plan_find_node(connection->proxy->plan,
+                                                        path->server) == PLAN_ANY;
+    return proxy_match(connection->proxy, orphan ? NULL : path);
 }
 
 /* Puts the rules in force on both streams. 0 or -ENOMEM. */
@@ -218,9 +225,11 @@ static int update_streams(struct connection *connection, uint64_t now_ns)
     bool ruled = match->link[TO_SERVER].n > 0 || match->link[TO_CLIENT].n > 0;
     if (ruled && !connection->chains && make_chains(connection, now_ns) != 0)
         return -ENOMEM;
+    packet_sample(connection);
     int status = stream_update(&connection->to_server, match, now_ns);
     if (status == 0)
         status = stream_update(&connection->to_client, match, now_ns);
+    packet_update(connection, match, now_ns);
     touch_update(connection, match, now_ns);
     return status;
 }
@@ -316,6 +325,8 @@ static void step_open(struct connection *connection, uint64_t now_ns)
         return;
     bool lost = to_server->output == STREAM_OUTPUT_BROKEN ||
                 to_client->output == STREAM_OUTPUT_BROKEN;
+    if (!lost && packet_keeps(connection))
+        return; /* a closed socket would be cut off for good */
     connection_finish(connection, lost ? END_BOTH_LOST : END_FINISHED, NULL);
 }
 
@@ -390,7 +401,8 @@ static void link_to_proxy(struct connection *connection)
         proxy->oldest = connection;
     proxy->newest = connection;
     proxy->n_connections++;
-    listener_keep(connection->listener);
+    if (connection->listener)
+        listener_keep(connection->listener);
 }
 
 static void journal_opened(const struct connection *connection)
@@ -407,10 +419,11 @@ static void journal_opened(const struct connection *connection)
 }
 
 /* A connection that is HELD, not yet listed anywhere. NULL: no memory. */
-static struct connection *make(struct listener *listener, const char *client_text,
-                               struct path *path, uint64_t now_ns)
+static struct connection *make(struct proxy *proxy,
+                               const struct connection_target *target,
+                               const char *client_text, uint64_t now_ns)
 {
-    struct proxy *proxy = listener->proxy;
+    struct path *path = target->path;
     struct counters *counters = proxy->config.counters;
     size_t text_bytes = strlen(client_text) + 1;
     struct connection *connection = calloc(1, sizeof *connection + text_bytes);
@@ -418,13 +431,13 @@ static struct connection *make(struct listener *listener, const char *client_tex
         return NULL;
     memcpy(connection->client_text, client_text, text_bytes);
     connection->proxy = proxy;
-    connection->listener = listener;
+    connection->listener = target->listener;
     connection->client.connection = connection->server.connection = connection;
     connection->match = path_open(path, now_ns);
     connection->counts = (struct counters_connection){
-        .number = proxy->next_connection + 1,
+        .number = ++proxy->front->last_connection,
         .ordinal = connection->match.ordinal,
-        .listener = listener->name,
+        .listener = target->through,
         .client = connection->client_text,
         .state = states[CONNECTION_HELD].name,
         .opened_ns = now_ns,
@@ -442,30 +455,31 @@ static struct connection *make(struct listener *listener, const char *client_tex
     return connection;
 }
 
-void connection_open(struct listener *listener, int fd,
-                     const struct sockaddr_storage *client)
+bool connection_open(struct proxy *proxy, const struct connection_target *target,
+                     int fd, const struct sockaddr_storage *client)
 {
-    struct proxy *proxy = listener->proxy;
     uint64_t now = now_ns();
     char text[SOCKADDRESS_TEXT_BYTES];
     sockaddress_format(client, text);
-    struct path *path = listener_path(listener, client);
-    struct connection *connection = path ? make(listener, text, path, now) : NULL;
-    if (!connection || watch_create(&connection->client.watch, proxy->watches, fd,
-                                    side_on_event, &connection->client) != 0) {
+    struct connection *connection =
+        target->path ? make(proxy, target, text, now) : NULL;
+    if (!connection ||
+        watch_create(&connection->client.watch, proxy->watches, fd, UV_PRIORITIZED,
+                     side_on_event, &connection->client) != 0) {
         if (connection)
             timers_give_back(proxy->timers, TIMERS_EACH);
         free(connection);
+        intercepted_release(target->intercepted);
         (void)close(fd);
-        budget_release_connection(proxy);
-        return;
+        return false;
     }
-    proxy->next_connection++;
+    connection->intercepted = target->intercepted;
     link_to_proxy(connection);
     counters_connection_add(proxy->config.counters, &connection->counts);
     connection->counts.to_server->attempts++;
     journal_opened(connection);
     connection_step(connection, now);
+    return true;
 }
 
 void connection_rematch(struct connection *connection, uint64_t now_ns)
@@ -489,6 +503,8 @@ bool connection_sample_unread(struct connection *connection)
         return false;
     stream_sample_unread(&connection->to_server);
     stream_sample_unread(&connection->to_client);
+    packet_sample(connection);
     return chain_gate(&connection->chains[TO_SERVER]) ||
-           chain_gate(&connection->chains[TO_CLIENT]);
+           chain_gate(&connection->chains[TO_CLIENT]) ||
+           connection->droppers[TO_SERVER] || connection->droppers[TO_CLIENT];
 }

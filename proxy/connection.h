@@ -15,6 +15,7 @@
 
 struct connection_touch;
 struct dial;
+struct intercepted;
 struct listener;
 struct proxy;
 struct watch;
@@ -46,7 +47,9 @@ enum connection_end {
 
 struct connection {
     struct proxy *proxy;              /* borrowed */
-    struct listener *listener;        /* borrowed; kept by its count of connections */
+    struct listener *listener;        /* borrowed; kept by its count of connections;
+                                         NULL: it was intercepted */
+    struct intercepted *intercepted;  /* owned: what it was; or NULL */
     struct connection *older, *newer; /* in the proxy's list */
     struct match_connection match;
     struct counters_connection counts;
@@ -55,6 +58,8 @@ struct connection {
     struct chain *chains; /* owned: two, by direction; NULL = no rule ever matched */
     struct connection_touch *touches; /* owned: the n_touches rules that touched it */
     size_t n_touches;
+    struct counters_rule *droppers[2]; /* by direction: whom the stream's packets vanish
+                                          for; the counters', or NULL: for nobody */
     struct dial *dial;    /* owned; while CONNECTING, or NULL: waits for a descriptor */
     struct timer alarm;   /* the end of a hold, of a dial, of finishing */
     uint64_t deadline_ns; /* of the dial */
@@ -65,10 +70,18 @@ struct connection {
     char client_text[]; /* "127.0.0.1:51234" */
 };
 
-/* Takes over the accepted socket: opens a connection on the listener, or resets it when
- * there is no memory. Nothing is reported back. */
-void connection_open(struct listener *listener, int fd,
-                     const struct sockaddr_storage *client);
+/* What was accepted: by whom, and for whom. */
+struct connection_target {
+    struct listener *listener;       /* borrowed: knows how to reach the server; or */
+    struct intercepted *intercepted; /* taken over in any case */
+    const char *through;             /* what connections show as their listener */
+    struct path *path;               /* NULL: no memory */
+};
+
+/* Takes over the accepted socket: opens a connection to the target. False: there was no
+ * memory, and it was closed. */
+bool connection_open(struct proxy *proxy, const struct connection_target *target,
+                     int fd, const struct sockaddr_storage *client);
 
 /* The plan has changed, or a window opened or closed. May free the connection. */
 void connection_rematch(struct connection *connection, uint64_t now_ns);
@@ -76,7 +89,8 @@ void connection_rematch(struct connection *connection, uint64_t now_ns);
 /* Resets both sides and frees it. */
 void connection_stop(struct connection *connection);
 
-/* Counts what waits unread behind a partition; true if there is one. */
+/* Counts what waits unread behind a partition and what packets vanished; true if a rule
+ * for either is in force. */
 bool connection_sample_unread(struct connection *connection);
 
 /* For attempt.c, and whoever else calls back into a connection: stores what was learned
@@ -98,7 +112,8 @@ void connection_connected(struct connection *connection, struct watch *server,
 void connection_finish(struct connection *connection, enum connection_end end,
                        const char *detail);
 
-/* What the rules say of it now; of no rule if its listener is gone. NULL: no memory. */
+/* What the rules say of it now; of no rule if its listener is gone, or the node that it
+ * was intercepted on the way to. NULL: no memory. */
 const struct match *connection_match(struct connection *connection);
 
 const char *connection_state_name(enum connection_state state);

@@ -11,6 +11,7 @@
 #include "proxy/counters.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,6 +98,7 @@ int counters_init(struct counters *counters)
         [BUDGET_HELD_BYTES] = "held_bytes",
         [BUDGET_CONNECTIONS] = "connections",
         [BUDGET_DESCRIPTORS] = "descriptors",
+        [BUDGET_STREAM_BYTES] = "hold",
     };
     struct counters_index *index = calloc(1, sizeof *index);
     struct entry *entries = calloc(FIRST_CAPACITY, sizeof *entries);
@@ -274,22 +276,47 @@ bool counters_touch_attempt(struct counters_touch *touch, enum counters_attempt 
     return note_touch(touch, now_ns);
 }
 
+bool counters_touch_packets(struct counters_touch *touch, uint64_t packets,
+                            uint64_t now_ns)
+{
+    if (packets == 0)
+        return false;
+    touch->packets_dropped += packets;
+    touch->rule->packets_dropped += packets;
+    return note_touch(touch, now_ns);
+}
+
+static void note_peak(struct counters_budget *budget, uint64_t used)
+{
+    uint64_t peak = budget->peak;
+    while (used > peak && !atomic_compare_exchange_weak(&budget->peak, &peak, used))
+        ;
+}
+
 bool counters_budget_take(struct counters_budget *budget, uint64_t amount)
 {
-    if (budget->limit != 0 && (budget->used_now > budget->limit ||
-                               amount > budget->limit - budget->used_now)) {
-        budget->reached++;
-        return false;
-    }
-    budget->used_now += amount;
-    if (budget->used_now > budget->peak)
-        budget->peak = budget->used_now;
+    uint64_t used = budget->used_now;
+    do {
+        if (budget->limit != 0 &&
+            (used > budget->limit || amount > budget->limit - used)) {
+            budget->reached++;
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak(&budget->used_now, &used, used + amount));
+    note_peak(budget, used + amount);
     return true;
 }
 
-void counters_budget_release(struct counters_budget *budget, uint64_t amount)
+uint64_t counters_budget_hold(struct counters_budget *budget, uint64_t amount)
 {
-    budget->used_now -= amount;
+    uint64_t used = atomic_fetch_add(&budget->used_now, amount) + amount;
+    note_peak(budget, used);
+    return used;
+}
+
+uint64_t counters_budget_release(struct counters_budget *budget, uint64_t amount)
+{
+    return atomic_fetch_sub(&budget->used_now, amount) - amount;
 }
 
 bool counters_rule_was_touched(const struct counters_rule *rule)

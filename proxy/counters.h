@@ -37,7 +37,7 @@ struct counters_rule {
 
 struct counters_link {
     const char *from, *to;
-    uint64_t passed_bytes; /* written to the receiver's socket */
+    uint64_t passed_bytes;  /* written to the receiver's socket */
     uint64_t spliced_bytes; /* read without being copied; most of them passed so too */
     uint64_t held_bytes_now;
     uint64_t discarded_bytes;
@@ -81,15 +81,19 @@ enum counters_budget_kind {
     BUDGET_HELD_BYTES = 0, /* all streams together */
     BUDGET_CONNECTIONS,
     BUDGET_DESCRIPTORS,
+    BUDGET_STREAM_BYTES, /* of one stream: its default; nothing is summed up, peak is the
+                            most that one held when it was full */
     BUDGET_KINDS,
 };
 
+/* The threads of a proxy share their budgets: everything else here belongs to one. */
 struct counters_budget {
-    const char *name; /* "held_bytes" "connections" "descriptors" */
+    const char *name; /* "held_bytes" "connections" "descriptors" "hold" */
     uint64_t limit;   /* 0 = not set */
-    uint64_t used_now;
-    uint64_t peak;
-    uint64_t reached; /* how often something had to wait or was refused for it */
+    _Atomic uint64_t used_now;
+    _Atomic uint64_t peak;
+    _Atomic uint64_t
+        reached; /* how often something had to wait or was refused for it */
 };
 
 struct counters {
@@ -123,7 +127,7 @@ void counters_connection_remove(struct counters *counters,
 
 /* The rule touched, on the link: so many bytes; one more connection (once for each
  * connection and rule: the caller remembers); one attempt, which also goes into the
- * rule's field of that outcome. True the first time it touched anything there: then
+ * rule's field of that outcome; so many packets, which vanished. True the first time it touched anything there: then
  * journal it. */
 enum counters_attempt {
     ATTEMPT_HELD = 0, /* attempts_held; attempts_held_now is the caller's */
@@ -135,11 +139,19 @@ bool counters_touch_bytes(struct counters_touch *touch, uint64_t bytes,
 bool counters_touch_connection(struct counters_touch *touch, uint64_t now_ns);
 bool counters_touch_attempt(struct counters_touch *touch, enum counters_attempt outcome,
                             uint64_t now_ns);
+bool counters_touch_packets(struct counters_touch *touch, uint64_t packets,
+                            uint64_t now_ns);
 
 /* Takes amount from the budget if it fits: true. Else false, and `reached` counts; a
- * limit of 0 always fits. release gives back. */
+ * limit of 0 always fits. hold takes it in any case, release gives back; both return
+ * what is used then. */
 bool counters_budget_take(struct counters_budget *budget, uint64_t amount);
-void counters_budget_release(struct counters_budget *budget, uint64_t amount);
+uint64_t counters_budget_hold(struct counters_budget *budget, uint64_t amount);
+uint64_t counters_budget_release(struct counters_budget *budget, uint64_t amount);
+
+/* Adds what the other ones counted: rules, links and touches of the same names, and
+ * budgets; not the list of connections. 0 or -ENOMEM, and then only a part is added. */
+int counters_add(struct counters *counters, const struct counters *other);
 
 /* Whether it did anything at all: what makes a fault felt. */
 bool counters_rule_was_touched(const struct counters_rule *rule);

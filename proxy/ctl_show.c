@@ -118,11 +118,22 @@ static uint64_t attempts_of(const json_t *rule)
            number(rule, "attempts_reset");
 }
 
+/* "drop", or "stall (fallback: needs CAP_NET_ADMIN)". */
+static void add_how(struct table *table, const json_t *rule)
+{
+    const char *why = json_string_value(json_object_get(rule, "fallback"));
+    const char *how = json_string_value(json_object_get(rule, "how"));
+    if (why)
+        table_add(table, "%s (fallback: %s)", how ? how : "model", why);
+    else
+        table_add(table, "%s", how ? how : "-");
+}
+
 static void show_status_rules(const json_t *status, bool colour)
 {
     static const char *const heads[] = {
-        "RULE",  "ORIGIN",     "STATE",        "HOW",       "FELT", ">BYTES",
-        ">HELD", ">DISCARDED", ">CONNECTIONS", ">ATTEMPTS", NULL};
+        "RULE",  "ORIGIN",     "STATE",        "HOW",       "FELT",     ">BYTES",
+        ">HELD", ">DISCARDED", ">CONNECTIONS", ">ATTEMPTS", ">PACKETS", NULL};
     const json_t *rows = json_object_get(status, "rules");
     struct table table;
     table_init(&table, heads);
@@ -131,13 +142,14 @@ static void show_status_rules(const json_t *status, bool colour)
         table_add(&table, "%s", text(row, "name"));
         table_add(&table, "%s", text(row, "origin"));
         table_add(&table, "%s", text(row, "state"));
-        table_add(&table, "%s", text(row, "how"));
+        add_how(&table, row);
         table_add(&table, "%s", flag(row, "touched") ? "yes" : "no");
         add_bytes(&table, row, "touched_bytes");
         add_bytes(&table, row, "held_bytes");
         add_bytes(&table, row, "discarded_bytes");
         add_count(&table, row, "connections");
         table_add(&table, "%" PRIu64, attempts_of(row));
+        add_count(&table, row, "packets_dropped");
     }
     table_print(&table, stdout, colour);
 }
@@ -202,6 +214,12 @@ void ctl_show_status(const json_t *status, bool colour)
            unit_format_bytes(number(totals, "passed_bytes"), words, sizeof words),
            flag(status, "halted") ? "; HALTED: netsplit ctl resume lets faults in" : "",
            flag(status, "stopping") ? "; stopping" : "");
+    if (strcmp(text(status, "intercept"), "listen") != 0)
+        printf("intercept %s, %" PRIu64 " connections bypass it%s\n",
+               text(status, "intercept"), number(status, "bypassing"),
+               number(status, "bypassing") > 0
+                   ? ": netsplit ctl adopt ends them, so that they come back"
+                   : "");
     show_budgets(status);
     show_section("files", status, NULL, show_layers, colour);
     show_section("listeners", status, "listeners", show_listeners, colour);
@@ -233,6 +251,25 @@ void ctl_show_rules(const json_t *rules, bool colour)
     }
 }
 
+/* Connections that pass by; nothing where there are none. */
+static void show_bypassing(const json_t *rows, bool colour)
+{
+    static const char *const heads[] = {"FROM", "TO", "CLIENT", "SERVER", NULL};
+    struct table table;
+    if (json_array_size(rows) == 0)
+        return;
+    printf("\nbypassing (netsplit ctl adopt ends them, so that they come back):\n");
+    table_init(&table, heads);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        table_add(&table, "%s", text(row, "from"));
+        table_add(&table, "%s", text(row, "to"));
+        table_add(&table, "%s", text(row, "client"));
+        table_add(&table, "%s", text(row, "server"));
+    }
+    table_print(&table, stdout, colour);
+}
+
 void ctl_show_connections(const json_t *connections, bool colour)
 {
     static const char *const heads[] = {">NUMBER", "FROM",  "TO",         "CLIENT",
@@ -259,6 +296,7 @@ void ctl_show_connections(const json_t *connections, bool colour)
         table_add(&table, "%s", unit_format_bytes(held, words, sizeof words));
     }
     table_print(&table, stdout, colour);
+    show_bypassing(json_object_get(connections, "bypassing"), colour);
 }
 
 static void print_other_cuts(const json_t *names)

@@ -12,12 +12,12 @@
  * cached: in a cluster a name moves, and that is what drills are about. */
 #include "proxy/dial.h"
 #include "proxy/sockaddress.h"
+#include "proxy/tcp_socket.h"
 #include "proxy/watch.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,8 @@ struct dial {
     struct addrinfo *names;      /* owned; of a name; NULL for a numeric address */
     const struct addrinfo *next; /* in names: to be tried next */
     struct watch *watch;         /* owned; of the connect that runs, or NULL */
-    struct dial_result result;   /* so far */
+    struct dial_source source;
+    struct dial_result result; /* so far */
     dial_done_fn on_done;
     void *context; /* borrowed */
 };
@@ -59,15 +60,75 @@ static void finish(struct dial *dial)
     on_done(context, &result);
 }
 
-static int make_socket(int family)
+/* How an attempt is bound: less of the source each time. */
+enum binding {
+    BIND_WHOLE = 0,
+    BIND_ANY_PORT,
+    BIND_NOTHING,
+    BINDINGS,
+};
+
+/* 0 or a negative errno. A port that is not asked for is chosen by connect, which knows
+ * the other end: so the same one can serve several. */
+static int bind_source(int fd, struct sockaddr_storage address, enum binding binding)
 {
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
     const int on = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* TCP has it */
-    (void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on); /* likewise */
-    return fd;
+    if (address.ss_family == AF_UNSPEC || binding == BIND_NOTHING)
+        return 0;
+    if (binding == BIND_ANY_PORT)
+        sockaddress_set_port(&address, 0);
+    /* TCP has both. */
+    if (sockaddress_port(&address) == 0)
+        (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    else
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    return bind(fd, (struct sockaddr *)&address, sockaddress_length(&address)) == 0
+               ? 0
+               : -errno;
+}
+
+static int prepare(int fd, int family, const struct dial_source *source)
+{
+    if (source->mark != 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_MARK, &source->mark, sizeof source->mark) != 0)
+        return -errno;
+    return source->transparent ? tcp_socket_set_transparent(fd, family) : 0;
+}
+
+/* A socket on its way, or a negative errno. */
+static int connect_bound(const struct dial_source *source,
+                         const struct sockaddr *address, socklen_t length,
+                         enum binding binding)
+{
+    int fd = tcp_socket_make(source->netns, address->sa_family);
+    if (fd < 0)
+        return fd;
+    int status = prepare(fd, address->sa_family, source);
+    if (status == 0)
+        status = bind_source(fd, source->address, binding);
+    if (status == 0 && connect(fd, address, length) != 0 && errno != EINPROGRESS)
+        status = -errno;
+    if (status == 0)
+        return fd;
+    (void)close(fd);
+    return status;
+}
+
+/* Is it the source's fault? (EINVAL: bound to the loopback, and the server is not.) */
+static bool is_about_source(int status)
+{
+    return status == -EADDRINUSE || status == -EADDRNOTAVAIL || status == -EINVAL;
+}
+
+static int connect_somehow(const struct dial_source *source,
+                           const struct sockaddr *address, socklen_t length)
+{
+    bool bound = source->address.ss_family == address->sa_family;
+    int status = -EADDRNOTAVAIL;
+    for (int binding = bound ? BIND_WHOLE : BIND_NOTHING;
+         binding < BINDINGS && is_about_source(status); binding++)
+        status = connect_bound(source, address, length, (enum binding)binding);
+    return status;
 }
 
 static void on_connected(void *context, int events, bool failed);
@@ -76,19 +137,15 @@ static void on_connected(void *context, int events, bool failed);
 static int try_one(struct dial *dial, const struct sockaddr *address, socklen_t length)
 {
     memcpy(&dial->result.server, address, length);
-    int fd = make_socket(address->sa_family);
+    int fd = connect_somehow(&dial->source, address, length);
     if (fd < 0)
         return fd;
-    int status = 0;
-    if (connect(fd, address, length) != 0 && errno != EINPROGRESS)
-        status = -errno;
-    if (status == 0)
-        status = watch_create(&dial->watch, dial->group, fd, on_connected, dial);
+    int status =
+        watch_create(&dial->watch, dial->group, fd, UV_WRITABLE, on_connected, dial);
     if (status != 0) {
         (void)close(fd);
         return status;
     }
-    watch_set(dial->watch, UV_WRITABLE);
     return 0;
 }
 
@@ -113,24 +170,26 @@ static int try_next(struct dial *dial)
 
 /* Connecting to a port of the kernel's own range on which nobody listens can meet itself:
  * the kernel may choose that very port for our end (TCP's simultaneous open). */
-static bool is_connected_to_itself(int fd)
+static bool is_connected_to_itself(int fd, const struct sockaddr_storage *server)
 {
     struct sockaddr_storage own = {0}, peer = {0};
     socklen_t own_length = sizeof own, peer_length = sizeof peer;
     return getsockname(fd, (struct sockaddr *)&own, &own_length) == 0 &&
+           sockaddress_port(&own) == sockaddress_port(server) &&
            getpeername(fd, (struct sockaddr *)&peer, &peer_length) == 0 &&
            sockaddress_equal(&own, &peer);
 }
 
 static void on_connected(void *context, int events, bool failed)
 {
-    (void)events; /* with an error or without: SO_ERROR knows */
-    (void)failed;
+    (void)events;
     struct dial *dial = context;
     int error = 0;
     socklen_t length = sizeof error;
-    (void)getsockopt(watch_fd(dial->watch), SOL_SOCKET, SO_ERROR, &error, &length);
-    if (error == 0 && is_connected_to_itself(watch_fd(dial->watch)))
+    if (failed)
+        (void)getsockopt(watch_fd(dial->watch), SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error == 0 &&
+        is_connected_to_itself(watch_fd(dial->watch), &dial->result.server))
         error = ECONNREFUSED;
     dial->result.status = -error;
     if (error == 0) {
@@ -185,13 +244,15 @@ static int start_lookup(struct dial *dial, const char *name, uint16_t port)
 }
 
 int dial_start(struct dial **out, struct watch_group *group,
-               const struct address *address, uint16_t port, dial_done_fn on_done,
-               void *context)
+               const struct address *address, uint16_t port,
+               const struct dial_source *source, dial_done_fn on_done, void *context)
 {
     struct dial *dial = calloc(1, sizeof *dial);
     if (!dial)
         return -ENOMEM;
     dial->group = group;
+    if (source)
+        dial->source = *source;
     dial->on_done = on_done;
     dial->context = context;
     int status;

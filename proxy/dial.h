@@ -6,11 +6,13 @@
 
 #include "rules/rule.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <uv.h>
 
 struct dial;
+struct netns;
 struct watch;
 struct watch_group;
 
@@ -21,14 +23,26 @@ struct dial_result {
     struct sockaddr_storage server; /* connected to, or tried last; family 0 = none */
 };
 
+/* What the socket is like. Zeroes: as any client's. */
+struct dial_source {
+    const struct netns
+        *netns;       /* borrowed until the dial ends: made there; NULL: here */
+    uint32_t mark;    /* of its packets; 0 = none */
+    bool transparent; /* the address may be another host's */
+    /* To be bound to; family 0: the kernel's choice. Where it cannot be had with its
+     * port it is tried with any, and then without it. */
+    struct sockaddr_storage address;
+};
+
 /* Called once, from the loop; the dial is freed already. */
 typedef void (*dial_done_fn)(void *context, const struct dial_result *result);
 
 /* Starts. 0 and *out; or, without a call to on_done, why it failed at once. The text of
- * a host name is borrowed for the call. There is no deadline: the owner cancels. */
+ * a host name is borrowed for the call, the source (NULL: zeroes) copied. There is no
+ * deadline: the owner cancels. */
 int dial_start(struct dial **out, struct watch_group *group,
-               const struct address *address, uint16_t port, dial_done_fn on_done,
-               void *context);
+               const struct address *address, uint16_t port,
+               const struct dial_source *source, dial_done_fn on_done, void *context);
 
 /* Ends it without a call to on_done and frees it. NULL is fine. A lookup that runs goes
  * on by itself, for nobody. */

@@ -6,11 +6,12 @@
  * journal_read until it has caught up, formats, and waits again.
  *
  * Event n lives in slot n modulo the ring's size; so a reader knows from its cursor
- * alone whether what it wants is still there, and how much is not. What this does not
- * do: lock (one thread), write files (journal_file.c), or say what is worth an event.
- */
+ * alone whether what it wants is still there, and how much is not. A branch has room
+ * for one text and no ring. What this does not do: lock (one thread), write files
+ * (journal_file.c), or say what is worth an event. */
 #include "proxy/journal.h"
 #include "proxy/base/now.h"
+#include "proxy/event_queue.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,6 +32,9 @@ struct journal {
     uint64_t next;                     /* sequence of the next event */
     struct journal_listener *waiting;
     struct name *names[NAME_BUCKETS]; /* owned */
+    struct event_queue *queue;        /* borrowed; of a branch, else NULL */
+    journal_added_fn on_added;        /* of a branch */
+    void *arg;                        /* borrowed, of on_added */
 };
 
 enum field {
@@ -55,9 +59,12 @@ static const struct {
     [JOURNAL_RULE_ACTIVE] = {"rule-active", 0},
     [JOURNAL_RULE_INACTIVE] = {"rule-inactive", 0},
     [JOURNAL_PARTITIONED] = {"partitioned", FIELD_COUNT},
+    [JOURNAL_DRAWN] = {"drawn", 0},
     [JOURNAL_HEALED] = {"healed", FIELD_COUNT},
     [JOURNAL_TOUCHED] = {"touched", 0},
     [JOURNAL_BUDGET_REACHED] = {"budget-reached", FIELD_COUNT},
+    [JOURNAL_ADOPTED] = {"adopted", 0},
+    [JOURNAL_MISSED] = {"missed", FIELD_COUNT},
 };
 
 static size_t round_up_to_power_of_two(size_t n)
@@ -68,20 +75,45 @@ static size_t round_up_to_power_of_two(size_t n)
     return size;
 }
 
-struct journal *journal_create(size_t events)
+/* A journal with so many texts and no ring; NULL when out of memory. */
+static struct journal *create(size_t size)
 {
-    size_t size = round_up_to_power_of_two(events ? events : JOURNAL_DEFAULT_EVENTS);
     struct journal *journal = calloc(1, sizeof *journal);
     if (!journal)
         return NULL;
     journal->mask = size - 1;
     journal->next = 1;
-    journal->ring = calloc(size, sizeof *journal->ring);
     journal->texts = calloc(size, sizeof *journal->texts);
-    if (!journal->ring || !journal->texts) {
+    if (!journal->texts) {
         journal_destroy(journal);
         return NULL;
     }
+    return journal;
+}
+
+struct journal *journal_create(size_t events)
+{
+    size_t size = round_up_to_power_of_two(events ? events : JOURNAL_DEFAULT_EVENTS);
+    struct journal *journal = create(size);
+    if (!journal)
+        return NULL;
+    journal->ring = calloc(size, sizeof *journal->ring);
+    if (!journal->ring) {
+        journal_destroy(journal);
+        return NULL;
+    }
+    return journal;
+}
+
+struct journal *journal_create_branch(struct event_queue *queue,
+                                      journal_added_fn on_added, void *arg)
+{
+    struct journal *journal = create(1);
+    if (!journal)
+        return NULL;
+    journal->queue = queue;
+    journal->on_added = on_added;
+    journal->arg = arg;
     return journal;
 }
 
@@ -148,8 +180,20 @@ static void wake(struct journal *journal)
     }
 }
 
+static uint64_t pass_on(struct journal *branch, const struct journal_event *event)
+{
+    struct journal_event own = *event;
+    if (own.at_ns == 0)
+        own.at_ns = now_ns();
+    event_queue_push(branch->queue, &own);
+    branch->on_added(branch->arg);
+    return 0;
+}
+
 uint64_t journal_add(struct journal *journal, const struct journal_event *event)
 {
+    if (journal->queue)
+        return pass_on(journal, event);
     uint64_t sequence = journal->next++;
     struct journal_event *slot = &journal->ring[sequence & journal->mask];
     *slot = *event;

@@ -7,7 +7,8 @@
  * ring holds loses the oldest events and learns how many. So a slow reader costs
  * nothing and memory is bounded whatever readers do.
  *
- * The journal belongs to one loop's thread, as everything in proxy/ does. */
+ * The journal belongs to one loop's thread, as everything in proxy/ does. Where a proxy
+ * has several, each writes to a branch of its own. */
 #ifndef NETSPLIT_PROXY_JOURNAL_H
 #define NETSPLIT_PROXY_JOURNAL_H
 
@@ -31,9 +32,13 @@ enum journal_type {
     JOURNAL_RULE_ACTIVE,       /* rule origin text ("how" of a link rule, or NULL) */
     JOURNAL_RULE_INACTIVE,     /* rule origin text (why: time, removed, off) */
     JOURNAL_PARTITIONED,       /* rule origin text (how) count (links cut) */
+    JOURNAL_DRAWN,             /* rule origin text (the parts of its shape) */
     JOURNAL_HEALED,            /* rule origin text (why) count (links) */
     JOURNAL_TOUCHED,           /* rule origin link: the first touch of it there */
     JOURNAL_BUDGET_REACHED,    /* text (the budget's name) count (its limit) */
+    JOURNAL_ADOPTED,           /* link text (the client's address): ended, so that it
+                                  comes back through the proxy */
+    JOURNAL_MISSED,            /* count (events a thread had, and no room to pass on) */
     JOURNAL_TYPES,             /* how many types there are; no event has it */
 };
 
@@ -71,6 +76,15 @@ struct journal;
 enum { JOURNAL_DEFAULT_EVENTS = 16384 };
 struct journal *journal_create(size_t events);
 
+/* A branch keeps no events: journal_add passes them to the queue, which is borrowed,
+ * and calls on_added; somebody else takes them to the journal. All that is written
+ * works alike, except that journal_add returns 0; nothing can be read from it. Names
+ * interned in a branch live as long as the branch. NULL when out of memory. */
+typedef void (*journal_added_fn)(void *arg);
+struct event_queue;
+struct journal *journal_create_branch(struct event_queue *queue,
+                                      journal_added_fn on_added, void *arg);
+
 /* Frees it, its names included; listeners are dropped without a call. */
 void journal_destroy(struct journal *journal);
 
@@ -103,7 +117,6 @@ bool journal_read(const struct journal *journal, uint64_t *cursor,
 /* Told once that something was added; it must ask again to be told again. Embedded in
  * the reader. The callback must only take note (wake something): it runs inside
  * journal_add, on the data path. */
-typedef void (*journal_added_fn)(void *arg);
 struct journal_listener {
     journal_added_fn on_added;
     void *arg;                     /* borrowed */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Accepts on one address under uv_poll with accept4, a few at a time so that a flood of
- * new connections does not starve those that are there.
+/* Accepts on one address under uv_poll (see acceptor.c).
  *
  * Where the rules refuse everything a listener serves, it is shut down: then connect()
  * fails with a true ECONNREFUSED, and listen() on the same socket brings it back (tried
@@ -18,44 +17,56 @@
  * listener shares the old one's socket, so that nobody who connects meanwhile is
  * refused.
  *
+ * With several threads each has a socket of its own on the port, and the kernel shares
+ * connections out among them (SO_REUSEPORT, socket(7)). The front's is bound first,
+ * alone, so that a port that somebody else has is still found to be taken. To answer
+ * nobody the others stop listening, after taking what waits, and the front's alone is
+ * made full.
+ *
  * When connections or descriptors run out, accepting pauses; the kernel's queue holds
  * newcomers, and accepting goes on when a connection has ended. */
 #include "proxy/listener.h"
+#include "proxy/acceptor.h"
 #include "proxy/base/errmsg.h"
 #include "proxy/base/log.h"
 #include "proxy/base/now.h"
 #include "proxy/budget.h"
 #include "proxy/connection.h"
+#include "proxy/fleet.h"
 #include "proxy/instance.h"
+#include "proxy/intercept.h"
 #include "proxy/journal.h"
+#include "proxy/tcp_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    ACCEPTS_A_TURN = 16,
-    BACKLOG = 4096, /* the kernel cuts it to net.core.somaxconn */
-};
+enum { BACKLOG = 4096 }; /* the kernel cuts it to net.core.somaxconn */
 
 #define RESUME_NS (100 * NS_PER_MS)
 
-static int bind_socket(const struct sockaddr_storage *address)
+static void share_port(int fd)
 {
-    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
     const int on = 1;
-    /* TCP has all of these. The last two are inherited by what is accepted. */
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on); /* TCP has it */
+}
+
+static int bind_socket(const struct sockaddr_storage *address, bool shared)
+{
+    int fd = tcp_socket_make(NULL, address->ss_family);
+    if (fd < 0)
+        return fd;
+    const int on = 1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); /* TCP has it */
+    if (shared)
+        share_port(fd);
     if (address->ss_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
     if (bind(fd, (const struct sockaddr *)address, sockaddress_length(address)) != 0) {
         int status = -errno;
         (void)close(fd);
@@ -67,12 +78,13 @@ static int bind_socket(const struct sockaddr_storage *address)
 /* A bound socket, its port by number; *address gets it. A negative errno otherwise. */
 static int bind_by_number(struct sockaddr_storage *address)
 {
-    int fd = bind_socket(address);
+    int fd = bind_socket(address, false);
     if (fd < 0 || sockaddress_port(address) != 0)
         return fd;
     socklen_t length = sizeof *address;
     (void)getsockname(fd, (struct sockaddr *)address, &length); /* it is bound */
-    int again = bind_socket(address); /* both may have it while neither listens */
+    int again =
+        bind_socket(address, false); /* both may have it while neither listens */
     (void)close(fd);
     return again;
 }
@@ -97,11 +109,22 @@ static void drop_filler(struct listener *listener)
     listener->filler = -1;
 }
 
+static int bind_new(struct listener *listener, const struct listener *leader)
+{
+    if (leader)
+        return bind_socket(&listener->bound, true);
+    int fd = bind_by_number(&listener->bound);
+    if (fd >= 0 && fleet_size(listener->proxy) > 1)
+        share_port(fd);
+    return fd;
+}
+
 /* A socket for it: the holder's, or one of its own. A negative errno otherwise. */
-static int get_socket(struct listener *listener, const struct listener *holder)
+static int get_socket(struct listener *listener, const struct listener *holder,
+                      const struct listener *leader)
 {
     if (!holder)
-        return bind_by_number(&listener->bound);
+        return bind_new(listener, leader);
     listener->answer = holder->answer;
     if (holder->filler >= 0) {
         listener->filler = fcntl(holder->filler, F_DUPFD_CLOEXEC, 0);
@@ -114,7 +137,7 @@ static int get_socket(struct listener *listener, const struct listener *holder)
 
 int listener_create(struct listener **out, struct proxy *proxy,
                     const struct plan_listener *plan, const struct listener *holder,
-                    struct errmsg *err)
+                    const struct listener *leader, struct errmsg *err)
 {
     struct listener *listener = calloc(1, sizeof *listener);
     if (!listener)
@@ -126,14 +149,16 @@ int listener_create(struct listener **out, struct proxy *proxy,
     listener->port = plan->port;
     set_names(listener, plan);
     (void)sockaddress_make(&plan->address, plan->port, &listener->bound);
+    if (leader)
+        listener->bound = leader->bound;
     sockaddress_format(&listener->bound, listener->text);
-    int fd = get_socket(listener, holder);
+    int fd = get_socket(listener, holder, leader);
     int status = fd < 0 ? fd : 0;
     if (status == 0 && !holder && listen(fd, BACKLOG) != 0)
         status = -errno;
     if (status == 0)
-        status =
-            watch_create(&listener->watch, proxy->watches, fd, on_acceptable, listener);
+        status = watch_create(&listener->watch, proxy->watches, fd, 0, on_acceptable,
+                              listener);
     if (status != 0) {
         errmsg_set(err, "listening on %s for \"%s\": %s", listener->text, plan->name,
                    strerror(-status));
@@ -181,12 +206,13 @@ void listener_adopt(struct listener *listener, const struct plan_listener *plan)
                                 listener->to_port);
 }
 
-/* What the rules say of all that it serves. Out of memory: nothing. */
-static enum listener_answer wanted_answer(struct listener *listener, uint64_t now_ns)
+/* What the rules say of all that it serves, and which one. Out of memory: nothing. */
+static enum listener_answer wanted_answer(struct listener *listener, uint64_t now_ns,
+                                          const struct plan_rule **rule)
 {
     const struct match *match =
         listener->path ? proxy_match(listener->proxy, listener->path) : NULL;
-    enum admit_verb verb = match ? match_admits_all(match, now_ns) : ADMIT_ACCEPT;
+    enum admit_verb verb = match ? match_admits_all(match, now_ns, rule) : ADMIT_ACCEPT;
     return verb == ADMIT_REFUSE   ? LISTENER_REFUSES
            : verb == ADMIT_IGNORE ? LISTENER_IGNORES
                                   : LISTENER_ACCEPTS;
@@ -214,6 +240,11 @@ static int begin_ignoring(struct listener *listener)
     return status;
 }
 
+static bool is_front(const struct listener *listener)
+{
+    return listener->proxy->front == listener->proxy;
+}
+
 static int change_answer(struct listener *listener, enum listener_answer answer)
 {
     int fd = watch_fd(listener->watch);
@@ -225,15 +256,30 @@ static int change_answer(struct listener *listener, enum listener_answer answer)
         drop_filler(listener);         /* reset with the queue */
         return 0;
     case LISTENER_IGNORES:
-        return begin_ignoring(listener);
+        if (is_front(listener))
+            return begin_ignoring(listener);
+        (void)shutdown(fd, SHUT_RDWR);
+        return 0;
     }
     return 0;
+}
+
+/* Takes the connections that wait in a queue which is to go: they were answered, and
+ * are for the rules to hold. */
+static void empty_queue(struct listener *listener)
+{
+    struct pollfd queue = {.fd = watch_fd(listener->watch), .events = POLLIN};
+    while (!listener->proxy->paused && poll(&queue, 1, 0) > 0 &&
+           (queue.revents & POLLIN))
+        on_acceptable(listener, UV_READABLE, false);
 }
 
 static void set_answer(struct listener *listener, enum listener_answer answer)
 {
     if (answer == listener->answer)
         return;
+    if (answer == LISTENER_IGNORES && !is_front(listener))
+        empty_queue(listener);
     watch_set(listener->watch, 0);
     int status = change_answer(listener, answer);
     if (status == 0)
@@ -245,7 +291,11 @@ static void set_answer(struct listener *listener, enum listener_answer answer)
 
 void listener_update(struct listener *listener, uint64_t now_ns)
 {
-    set_answer(listener, wanted_answer(listener, now_ns));
+    const struct plan_rule *rule = NULL;
+    unanswered_end(listener);
+    set_answer(listener, wanted_answer(listener, now_ns, &rule));
+    if (listener->answer == LISTENER_IGNORES && rule && is_front(listener))
+        unanswered_begin(listener, rule);
     if (listener->answer == LISTENER_ACCEPTS && !listener->proxy->paused)
         watch_set(listener->watch, UV_READABLE);
 }
@@ -259,7 +309,9 @@ void listener_retire(struct listener *listener)
         .to = listener->to,
         .text = journal_text(journal, listener->text),
     };
-    (void)journal_add(journal, &event);
+    if (is_front(listener)) /* once for all that share the port */
+        (void)journal_add(journal, &event);
+    unanswered_end(listener);
     watch_close(listener->watch);
     listener->watch = NULL;
     drop_filler(listener);
@@ -321,6 +373,7 @@ void listener_pause_all(struct proxy *proxy, enum counters_budget_kind kind)
     budget_say_reached(proxy, kind);
     for (struct listener *each = proxy->listeners; each; each = each->next)
         watch_set(each->watch, 0);
+    intercept_pause(proxy->interceptor);
 }
 
 void listener_resume_all(struct proxy *proxy)
@@ -331,6 +384,7 @@ void listener_resume_all(struct proxy *proxy)
     for (struct listener *each = proxy->listeners; each; each = each->next)
         if (each->answer == LISTENER_ACCEPTS)
             watch_set(each->watch, UV_READABLE);
+    intercept_resume(proxy->interceptor);
 }
 
 /* Is it the connection that filled the queue? Then that is over. */
@@ -347,9 +401,19 @@ static bool take_filler(struct listener *listener,
     return true;
 }
 
-static bool is_exhaustion(int error)
+static bool take_client(void *context, int fd, const struct sockaddr_storage *client)
 {
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+    struct listener *listener = context;
+    if (take_filler(listener, client)) {
+        (void)close(fd);
+        return false;
+    }
+    const struct connection_target target = {
+        .listener = listener,
+        .through = listener->name,
+        .path = listener_path(listener, client),
+    };
+    return connection_open(listener->proxy, &target, fd, client);
 }
 
 static void on_acceptable(void *context, int events, bool failed)
@@ -357,33 +421,5 @@ static void on_acceptable(void *context, int events, bool failed)
     (void)events;
     (void)failed; /* a listening socket has no errors of its own */
     struct listener *listener = context;
-    struct proxy *proxy = listener->proxy;
-    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        enum counters_budget_kind lacking;
-        if (!budget_take_connection(proxy, &lacking)) {
-            listener_pause_all(proxy, lacking);
-            return;
-        }
-        struct sockaddr_storage client;
-        socklen_t length = sizeof client;
-        int fd = accept4(watch_fd(listener->watch), (struct sockaddr *)&client, &length,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0 && take_filler(listener, &client)) {
-            (void)close(fd);
-            budget_release_connection(proxy);
-            continue;
-        }
-        if (fd >= 0) {
-            connection_open(listener, fd, &client);
-            continue;
-        }
-        int error = errno;
-        budget_release_connection(proxy);
-        if (is_exhaustion(error)) {
-            budget_note_exhausted(proxy);
-            listener_pause_all(proxy, BUDGET_DESCRIPTORS);
-        }
-        if (error != ECONNABORTED && error != EINTR)
-            return;
-    }
+    acceptor_run(listener->proxy, listener->watch, take_client, listener);
 }

@@ -5,6 +5,7 @@
 
 #include "proxy/counters.h"
 #include "proxy/sockaddress.h"
+#include "proxy/unanswered.h"
 #include "rules/match.h"
 
 #include <stdbool.h>
@@ -37,17 +38,19 @@ struct listener {
     struct path *path;      /* of all it serves: from (or nobody's) to the server */
     uint32_t n_connections; /* that name it */
     enum listener_answer answer;
+    struct unanswered unanswered;
     int filler; /* owned: the connection to itself that fills its queue, or did and is
                    not accepted yet; -1: none */
 };
 
 /* Binds and listens; connections wait in the kernel until listener_update. holder: a
  * listener that has the very address and is to go, whose socket is then shared; or
- * NULL. 0 and *out, which the caller owns; or -ENOMEM, or what the kernel says, with a
- * sentence in err. */
+ * NULL. leader: the front's listener for the same entry, whose port this one shares;
+ * NULL for the front's own. 0 and *out, which the caller owns; or -ENOMEM, or what the
+ * kernel says, with a sentence in err. */
 int listener_create(struct listener **out, struct proxy *proxy,
                     const struct plan_listener *plan, const struct listener *holder,
-                    struct errmsg *err);
+                    const struct listener *leader, struct errmsg *err);
 
 /* Has it the address and the port of the plan's, asked for by number? */
 bool listener_has_address(const struct listener *listener,
@@ -62,7 +65,8 @@ bool listener_is_same(const struct listener *listener,
 void listener_adopt(struct listener *listener, const struct plan_listener *plan);
 
 /* Accepts, or answers nobody if the rules say so of all it serves: to be called after
- * each change of the rules and at each edge of a window. */
+ * each change of the rules and at each edge of a window, for the front's listener after
+ * those that share its port. */
 void listener_update(struct listener *listener, uint64_t now_ns);
 
 /* Stops listening. It is freed with listener_release of its last connection, or by

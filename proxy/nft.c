@@ -10,13 +10,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-enum { NAME_BYTES = 64 };
+enum { NAME_BYTES = 64, ANSWER_BYTES = 1024 };
+
+#define NOT_PERMITTED "nftables: not permitted (needs CAP_NET_ADMIN)"
 
 struct nft {
     struct nft_ctx *context; /* owned */
@@ -60,7 +67,7 @@ static int complain(struct nft *nft, struct errmsg *err)
     const char *text = nft_ctx_get_error_buffer(nft->context);
     int error = error_of(text);
     if (error == -EPERM)
-        errmsg_set(err, "nftables: not permitted (needs CAP_NET_ADMIN)");
+        errmsg_set(err, NOT_PERMITTED);
     else
         errmsg_set(err, "nftables: %.*s", text ? (int)strcspn(text, "\n") : 0,
                    text ? text : "");
@@ -106,8 +113,55 @@ static int make_context(struct nft *nft)
                : -ENOMEM;
 }
 
+/* The answer to a question that anyone may ask who may ask at all: the privilege counts
+ * that one has over this network namespace, which in a user namespace is another than
+ * over the machine. */
+static int ask_generation(int fd)
+{
+    static const struct {
+        struct nlmsghdr head;
+        struct nfgenmsg body;
+    } question = {
+        .head = {.nlmsg_len = sizeof question,
+                 .nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN,
+                 .nlmsg_flags = NLM_F_REQUEST},
+        .body = {.version = NFNETLINK_V0},
+    };
+    _Alignas(struct nlmsghdr) char answer[ANSWER_BYTES];
+    const struct nlmsghdr *head = (const struct nlmsghdr *)(void *)answer;
+    if (send(fd, &question, sizeof question, 0) < 0 ||
+        recv(fd, answer, sizeof answer, MSG_DONTWAIT) < (ssize_t)sizeof *head ||
+        head->nlmsg_type != NLMSG_ERROR)
+        return 0;
+    return ((const struct nlmsgerr *)NLMSG_DATA(head))->error;
+}
+
+/* Asked of the kernel: libnftables would print a complaint of its own. */
+bool nft_is_permitted(void)
+{
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+    if (fd < 0)
+        return true; /* then the kernel says what it is */
+    int status = ask_generation(fd);
+    (void)close(fd);
+    return status != -EPERM;
+}
+
+/* The kernel says "not permitted" of a table that another process owns as it does of
+ * all to those without the privilege; but such a table can be seen. */
+static bool is_owned(struct nft *nft)
+{
+    char command[2 * NAME_BYTES];
+    (void)snprintf(command, sizeof command, "list table inet %s", nft->name);
+    return nft_run(nft, command, NULL) == 0;
+}
+
 int nft_create(struct nft **out, const char *name, struct errmsg *err)
 {
+    if (!nft_is_permitted()) {
+        errmsg_set(err, NOT_PERMITTED);
+        return -EPERM;
+    }
     struct nft *nft = calloc(1, sizeof *nft);
     char command[2 * NAME_BYTES];
     int status = -ENOMEM;
@@ -123,12 +177,29 @@ int nft_create(struct nft **out, const char *name, struct errmsg *err)
     (void)snprintf(command, sizeof command, "create table inet %s { flags owner; }",
                    nft->name);
     status = nft_run(nft, command, err);
+    if (status == -EPERM && is_owned(nft))
+        status = -EEXIST;
     if (status != 0) {
         nft_destroy(nft);
         return status;
     }
     *out = nft;
     return 0;
+}
+
+int nft_exists(const char *name)
+{
+    struct nft nft = {.name = ""};
+    char line[2 * NAME_BYTES];
+    int status = make_context(&nft);
+    if (status == 0)
+        status = nft_run(&nft, "list tables", NULL);
+    (void)snprintf(line, sizeof line, "table inet %s\n", name);
+    if (status == 0)
+        status = strstr(nft_ctx_get_output_buffer(nft.context), line) != NULL;
+    if (nft.context)
+        nft_ctx_free(nft.context);
+    return status;
 }
 
 void nft_destroy(struct nft *nft)

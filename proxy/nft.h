@@ -4,11 +4,15 @@
 #ifndef NETSPLIT_PROXY_NFT_H
 #define NETSPLIT_PROXY_NFT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct errmsg;
 struct nft;
+
+/* Whether this process may do anything here (CAP_NET_ADMIN). */
+bool nft_is_permitted(void);
 
 /* Makes the table `inet NAME` in the network namespace that the calling thread is in;
  * later calls act there, from wherever they are made. The descriptor it holds is
@@ -24,6 +28,10 @@ int nft_run(struct nft *nft, const char *commands, struct errmsg *err);
 /* Runs one `list` command; *out is its output as JSON (libnftables-json(5)), to be
  * freed. */
 int nft_list(struct nft *nft, const char *command, char **out, struct errmsg *err);
+
+/* Is there a table `inet NAME` in the namespace we are in, whoever's? 1, 0, or -EPERM,
+ * -ENOMEM. */
+int nft_exists(const char *name);
 
 /* The table's name, as in "inet NAME". */
 const char *nft_table(const struct nft *nft);

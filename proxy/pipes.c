@@ -52,15 +52,21 @@ static void close_pipe(struct pipes *pipes, struct pipe *pipe)
     budget_release_pipe(pipes->proxy);
 }
 
-void pipes_destroy(struct pipes *pipes)
+void pipes_trim(struct pipes *pipes)
 {
-    if (!pipes)
-        return;
     while (pipes->free) {
         struct pipe *next = pipes->free->next;
         close_pipe(pipes, pipes->free);
         pipes->free = next;
     }
+    pipes->n_free = 0;
+}
+
+void pipes_destroy(struct pipes *pipes)
+{
+    if (!pipes)
+        return;
+    pipes_trim(pipes);
     free(pipes);
 }
 

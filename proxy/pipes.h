@@ -31,6 +31,9 @@ struct pipe *pipes_take(struct pipes *pipes);
 /* Gives it back; what is in it is lost. */
 void pipes_give(struct pipes *pipes, struct pipe *pipe);
 
+/* Closes those that nobody has. */
+void pipes_trim(struct pipes *pipes);
+
 /* Moves up to most bytes from the socket into the pipe. Returns how many; 0: nothing
  * can be had in this way now, for which reason recv(2) must tell. */
 size_t pipe_fill(struct pipe *pipe, int fd, size_t most);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* An instance from proxy_create to on_stopped. The happy path: create, proxy_start with
  * the base rules, any number of changes (each a copy of the layers, see change.c),
- * proxy_stop; when the last socket is closed, on_stopped.
+ * proxy_stop; when the last socket is closed, on_stopped. With several threads each has
+ * such an instance, and the first one, the front, does to all what it does to itself.
  *
  * What fails before the commit of a change leaves no trace. Stopping cannot fail:
  * faults are lifted (without memory for a new plan they stay, and the connections under
@@ -13,11 +14,16 @@
 #include "proxy/budget.h"
 #include "proxy/change.h"
 #include "proxy/connection.h"
+#include "proxy/fleet.h"
 #include "proxy/instance.h"
+#include "proxy/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
 #include "proxy/pipes.h"
+#include "proxy/packet.h"
+#include "proxy/packet_tables.h"
 #include "rules/diag.h"
+#include "rules/shared.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -38,7 +44,10 @@ static uint64_t or_default(uint64_t value, uint64_t standard)
 
 static void on_edge(struct timer *timer, uint64_t now_ns)
 {
-    change_pass_edges(timer->owner, now_ns);
+    struct proxy *proxy = timer->owner;
+    fleet_freeze(proxy->fleet);
+    change_pass_edges(proxy, now_ns);
+    fleet_thaw(proxy->fleet);
 }
 
 /* Ends the overlays whose lease is over. One that cannot be ended for want of memory is
@@ -55,15 +64,34 @@ static void on_lease(struct timer *timer, uint64_t now_ns)
     timer_set(proxy->timers, timer, next_ns <= now_ns ? now_ns + NS_PER_S : next_ns);
 }
 
-/* While something is behind a partition, what waits there grows unseen by poll. */
+/* While something is behind a partition, what waits there grows unseen by poll, and so
+ * does what the kernel drops. */
+static bool sample_sockets(struct proxy *proxy)
+{
+    bool again = false;
+    for (struct connection *each = proxy->oldest; each; each = each->newer)
+        again |= connection_sample_unread(each);
+    for (struct listener *each = proxy->listeners; each; each = each->next)
+        again |= unanswered_sample(each);
+    return again;
+}
+
 static void on_sample(struct timer *timer, uint64_t now_ns)
 {
     struct proxy *proxy = timer->owner;
-    bool gated = false;
-    for (struct connection *each = proxy->oldest; each; each = each->newer)
-        gated |= connection_sample_unread(each);
-    if (gated)
+    bool again = sample_sockets(proxy);
+    again |= packet_tables_sample(proxy, now_ns);
+    if (again)
         timer_set(proxy->timers, timer, now_ns + SAMPLE_NS);
+}
+
+void proxy_sample(struct proxy *proxy)
+{
+    fleet_freeze(proxy->fleet);
+    for (size_t i = 0; i < fleet_size(proxy); i++)
+        (void)sample_sockets(fleet_shard(proxy, i)); /* its timer goes on as it is */
+    packet_tables_read(proxy, now_ns());
+    fleet_thaw(proxy->fleet);
 }
 
 static void on_resume(struct timer *timer, uint64_t now_ns)
@@ -76,8 +104,12 @@ static void on_resume(struct timer *timer, uint64_t now_ns)
 static void on_watches_empty(void *context)
 {
     struct proxy *proxy = context;
+    intercept_destroy(proxy->interceptor);
+    proxy->interceptor = NULL;
     timers_close(proxy->timers, NULL, NULL);
     proxy->timers = NULL;
+    watch_group_destroy(proxy->watches);
+    proxy->watches = NULL;
     proxy->config.on_stopped(proxy->config.context);
 }
 
@@ -86,36 +118,44 @@ static void on_drained(struct timer *timer, uint64_t now_ns)
     (void)now_ns;
     struct proxy *proxy = timer->owner;
     while (proxy->oldest)
-        connection_stop(proxy->oldest);
-    if (watch_group_count(proxy->watches) == 0)
-        on_watches_empty(proxy);
+        connection_stop(proxy->oldest); /* the last brings on_watches_empty */
 }
 
 static int make_parts(struct proxy *proxy)
 {
     proxy->buffer = malloc(PROXY_READ_BYTES);
     proxy->pipes = pipes_create(proxy);
-    proxy->paths = paths_create(NULL);
-    proxy->watches = watch_group_create(proxy->config.loop);
-    if (!proxy->buffer || !proxy->pipes || !proxy->paths || !proxy->watches)
+    proxy->paths =
+        proxy->front->shared ? paths_create(NULL, proxy->front->shared) : NULL;
+    if (!proxy->buffer || !proxy->pipes || !proxy->paths)
         return -ENOMEM;
-    int status = timers_create(&proxy->timers, proxy->config.loop);
+    int status = watch_group_create(&proxy->watches, proxy->config.loop);
+    if (status == 0)
+        status = timers_create(&proxy->timers, proxy->config.loop);
     if (status != 0)
         return status;
     return timers_reserve(proxy->timers, TIMERS_OF_INSTANCE);
 }
 
-int proxy_create(const struct proxy_config *config, struct proxy **out)
+static void fill_in_defaults(struct proxy_config *own)
+{
+    own->connect_timeout_ns = or_default(own->connect_timeout_ns, 10 * NS_PER_S);
+    own->max_bytes = or_default(own->max_bytes, UINT64_C(1) << 30);
+    own->max_hold_bytes = or_default(own->max_hold_bytes, UINT64_C(8) << 20);
+    own->max_connections = own->max_connections ? own->max_connections : 10000;
+    own->threads = own->threads ? own->threads : 1;
+}
+
+int proxy_create_shard(const struct proxy_config *config, struct proxy *front,
+                       struct proxy **out)
 {
     struct proxy *proxy = calloc(1, sizeof *proxy);
     if (!proxy)
         return -ENOMEM;
     proxy->config = *config;
-    struct proxy_config *own = &proxy->config;
-    own->connect_timeout_ns = or_default(own->connect_timeout_ns, 10 * NS_PER_S);
-    own->max_bytes = or_default(own->max_bytes, UINT64_C(1) << 30);
-    own->max_hold_bytes = or_default(own->max_hold_bytes, UINT64_C(8) << 20);
-    own->max_connections = own->max_connections ? own->max_connections : 10000;
+    proxy->front = front ? front : proxy;
+    if (!front)
+        proxy->shared = shared_create(NULL);
     int status = make_parts(proxy);
     if (status != 0) {
         proxy_destroy(proxy);
@@ -126,7 +166,25 @@ int proxy_create(const struct proxy_config *config, struct proxy **out)
     timer_init(&proxy->sample, on_sample, proxy);
     timer_init(&proxy->resume, on_resume, proxy);
     timer_init(&proxy->drain, on_drained, proxy);
+    *out = proxy;
+    return 0;
+}
+
+int proxy_create(const struct proxy_config *config, struct proxy **out)
+{
+    struct proxy_config own = *config;
+    struct proxy *proxy;
+    fill_in_defaults(&own);
+    int status = proxy_create_shard(&own, NULL, &proxy);
+    if (status != 0)
+        return status;
     budget_init(proxy);
+    if (own.threads > 1)
+        status = fleet_create(&proxy->fleet, proxy);
+    if (status != 0) {
+        proxy_destroy(proxy);
+        return status;
+    }
     *out = proxy;
     return 0;
 }
@@ -136,6 +194,7 @@ void proxy_destroy(struct proxy *proxy)
     if (!proxy)
         return;
     assert(!proxy->oldest && !proxy->listeners && !proxy->retired);
+    fleet_destroy(proxy->fleet);
     if (proxy->timers)
         timers_close(proxy->timers, NULL, NULL);
     static const struct layers none = {0};
@@ -143,6 +202,8 @@ void proxy_destroy(struct proxy *proxy)
     plan_put(proxy->plan);
     watch_group_destroy(proxy->watches);
     paths_destroy(proxy->paths);
+    shared_destroy(proxy->shared);
+    packet_destroy(proxy->packet);
     free(proxy->notes);
     pipes_destroy(proxy->pipes);
     free(proxy->buffer);
@@ -159,7 +220,8 @@ const struct match *proxy_match(struct proxy *proxy, struct path *path)
 
 void proxy_on_connection_gone(struct proxy *proxy)
 {
-    proxy->n_connections--;
+    if (--proxy->n_connections == 0)
+        pipes_trim(proxy->pipes);
     budget_release_connection(proxy);
     listener_resume_all(proxy);
 }
@@ -327,28 +389,50 @@ static void close_listeners(struct proxy *proxy)
     }
 }
 
-static void begin_stop(struct proxy *proxy)
+/* Of one shard. */
+static void end_listening(struct proxy *proxy)
 {
-    if (proxy->plan)
-        (void)lift_all(proxy, "stopped", NULL); /* out of memory: the faults stay */
     proxy->stopping = true;
     close_listeners(proxy);
-    timer_clear(proxy->timers, &proxy->edge);
-    timer_clear(proxy->timers, &proxy->lease);
+    intercept_stop(proxy->interceptor);
     timer_clear(proxy->timers, &proxy->resume);
     watch_group_when_empty(proxy->watches, on_watches_empty, proxy);
 }
 
-void proxy_stop(struct proxy *proxy, uint64_t drain_ns)
+static void begin_stop(struct proxy *proxy)
+{
+    if (proxy->plan)
+        (void)lift_all(proxy, "stopped", NULL); /* out of memory: the faults stay */
+    timer_clear(proxy->timers, &proxy->edge);
+    timer_clear(proxy->timers, &proxy->lease);
+    for (size_t i = 0; i < fleet_size(proxy); i++)
+        end_listening(fleet_shard(proxy, i));
+}
+
+/* Of one shard. */
+static void set_patience(struct proxy *proxy, uint64_t drain_ns, uint64_t now_ns)
 {
     if (!proxy->timers)
         return; /* has stopped */
-    if (!proxy->stopping)
-        begin_stop(proxy);
     if (watch_group_count(proxy->watches) == 0)
         drain_ns = 0; /* nothing to wait for; on_stopped comes from the loop still */
-    uint64_t now = now_ns();
-    uint64_t until_ns = drain_ns < UINT64_MAX - now ? now + drain_ns : UINT64_MAX;
+    uint64_t until_ns = drain_ns < UINT64_MAX - now_ns ? now_ns + drain_ns : UINT64_MAX;
     if (proxy->drain.place == 0 || until_ns < proxy->drain.due_ns)
         timer_set(proxy->timers, &proxy->drain, until_ns);
+}
+
+void proxy_stop(struct proxy *proxy, uint64_t drain_ns)
+{
+    uint64_t now = now_ns();
+    fleet_freeze(proxy->fleet);
+    if (proxy->timers && !proxy->stopping)
+        begin_stop(proxy);
+    for (size_t i = 0; i < fleet_size(proxy); i++)
+        set_patience(fleet_shard(proxy, i), drain_ns, now);
+    fleet_thaw(proxy->fleet);
+}
+
+void proxy_run(struct proxy *proxy)
+{
+    watch_group_run(proxy->watches);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* One proxy: the rules it runs on, its listeners and the connections through them, on
- * a libuv loop. Several may live in one process and on one loop; there are no globals.
- * Everything here is called on the loop's thread, and nothing waits for the network. */
+ * a libuv loop, or on several in threads of its own. Several proxies may live in one
+ * process and on one loop; there are no globals. Everything here is called on that
+ * loop's thread, and nothing waits for the network. */
 #ifndef NETSPLIT_PROXY_PROXY_H
 #define NETSPLIT_PROXY_PROXY_H
 
@@ -19,6 +20,8 @@ struct plan;
 
 struct proxy;
 
+enum { PROXY_THREADS_MAX = 64 };
+
 /* Zero in a number means the default that stands beside it. */
 struct proxy_config {
     uv_loop_t *loop;             /* borrowed; outlives the proxy */
@@ -30,6 +33,7 @@ struct proxy_config {
     uint64_t max_bytes;          /* held in all streams together; 1 GiB */
     uint64_t max_hold_bytes;     /* held in one stream unless a rule says; 8 MiB */
     uint32_t max_connections;    /* open at a time; 10000 */
+    uint32_t threads; /* 1..64 loops, all but the first in threads of their own; 1 */
 
     /* Called once, from the loop, when proxy_stop has closed everything. May call
      * proxy_destroy. */
@@ -118,8 +122,18 @@ int proxy_heal(struct proxy *proxy, struct proxy_commit *commit);
  * A host name that is still being looked up may keep the loop alive past on_stopped. */
 void proxy_stop(struct proxy *proxy, uint64_t drain_ns);
 
+/* Runs the instance's loop as uv_run with UV_RUN_DEFAULT would, with less between an
+ * event and its connection. Any uv_run does as well. */
+void proxy_run(struct proxy *proxy);
+
 /* What there is, for status pages. The texts and pointers of a view are borrowed until
- * the visitor returns; visitors change nothing. */
+ * the visitor returns; visitors change nothing.
+ *
+ * From proxy_freeze to proxy_thaw nothing moves in any thread, so that what is read
+ * belongs together; what else is here does it for itself. May be nested; with one
+ * thread it does nothing. */
+void proxy_freeze(struct proxy *proxy);
+void proxy_thaw(struct proxy *proxy);
 
 struct proxy_status {
     uint64_t seed;
@@ -129,7 +143,8 @@ struct proxy_status {
     uint64_t max_bytes;       /* the budget of it */
     uint32_t connections;     /* open now, held attempts included */
     uint32_t max_connections; /* the budget of it */
-    bool accepting;           /* false while a budget or file descriptors ran out */
+    uint32_t threads;
+    bool accepting; /* false while a budget or file descriptors ran out */
     bool stopping;
 };
 void proxy_status(const struct proxy *proxy, struct proxy_status *out);
@@ -175,7 +190,8 @@ struct proxy_rule_view {
     const char *name;
     const char *origin; /* "base", or the overlay's name: as in counters.h */
     enum proxy_rule_state state;
-    const char *how; /* of a link rule, what is really done: "stall"; else NULL */
+    const char *how;      /* of a link rule, what is really done: "stall"; else NULL */
+    const char *fallback; /* why it does its fallback instead; else NULL */
 };
 typedef void (*proxy_rule_fn)(void *context, const struct proxy_rule_view *view);
 /* Those of the plan that runs, in its order. */
@@ -184,9 +200,53 @@ void proxy_each_rule(const struct proxy *proxy, proxy_rule_fn visit, void *conte
 /* "waiting", "active", "inactive", "off". */
 const char *proxy_rule_state_name(enum proxy_rule_state state);
 
-/* What the proxy counts with and writes to: those of its config. The open connections
- * are in the counters. */
+/* How it gets at connections: "listen", "tproxy", "redirect", "netns". */
+const char *proxy_intercept(const struct proxy *proxy);
+
+/* What it has made in the kernel for that, as one line each: "table inet netsplit_0 in
+ * /run/netns/r1". */
+typedef void (*proxy_kernel_fn)(void *context, const char *text);
+void proxy_each_kernel_object(const struct proxy *proxy, proxy_kernel_fn visit,
+                              void *context);
+
+/* Connections that would be intercepted if they were opened now, but were there before,
+ * and so pass by. Of those that come through this host only the ones are known that
+ * have sent something in the last minute. */
+struct proxy_bypassing_view {
+    const char *from, *to; /* nodes; from may be "any" */
+    const char *client;    /* "10.77.1.2:4711" */
+    const char *server;
+};
+typedef void (*proxy_bypassing_fn)(void *context,
+                                   const struct proxy_bypassing_view *view);
+/* Returns how many there are. visit may be NULL. */
+size_t proxy_each_bypassing(const struct proxy *proxy, proxy_bypassing_fn visit,
+                            void *context);
+
+/* Ends those from one node to another (NULL: any), so that their clients connect again
+ * and are intercepted. Each is journalled. 0 and *n, how many were ended; or, with *n
+ * ended before it failed, -EOPNOTSUPP, -EPERM or what else the kernel says, with a
+ * sentence in err; or -ESHUTDOWN. */
+int proxy_adopt(struct proxy *proxy, const char *from, const char *to, size_t *n,
+                struct errmsg *err);
+
+/* Brings the counters up to date with what the kernel holds back and drops; else they are
+ * up to a second late. Costs a few system calls for each connection under such rules. */
+void proxy_sample(struct proxy *proxy);
+
+struct counters_connection;
+typedef void (*proxy_connection_fn)(void *context,
+                                    const struct counters_connection *connection);
+/* Those that are open, the newest first. */
+void proxy_each_connection(const struct proxy *proxy, proxy_connection_fn visit,
+                           void *context);
+
+/* What was counted: with one thread the counters of the config; with more, the sum of
+ * all threads' at this moment, without the connections, good until the next call. NULL:
+ * no memory for the sum. */
 struct counters *proxy_counters(const struct proxy *proxy);
+
+/* The journal and the loop are those of the config. */
 struct journal *proxy_journal(const struct proxy *proxy);
 uv_loop_t *proxy_loop(const struct proxy *proxy);
 

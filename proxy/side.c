@@ -26,6 +26,8 @@ void side_close(struct side *side, bool reset)
         static const struct linger now = {.l_onoff = 1, .l_linger = 0};
         (void)setsockopt(watch_fd(side->watch), SOL_SOCKET, SO_LINGER, &now,
                          sizeof now); /* a socket has it */
+    } else {
+        packet_socket_release(&side->packets, watch_fd(side->watch));
     }
     watch_close(side->watch);
     side->watch = NULL;

@@ -3,6 +3,8 @@
 #ifndef NETSPLIT_PROXY_SIDE_H
 #define NETSPLIT_PROXY_SIDE_H
 
+#include "proxy/packet_socket.h"
+
 #include <stdbool.h>
 
 struct connection;
@@ -15,6 +17,7 @@ struct side {
     bool failed; /* poll reported an error and tells nothing any more */
     bool reset;  /* an RST or another end of the TCP connection was seen */
     bool deaf;   /* urgent data keep waking us: errors only show when it is read */
+    struct packet_socket packets; /* what the kernel does to those of the socket */
 };
 
 /* The watch_fn of a side, which is its context. May free the connection. */

@@ -50,6 +50,26 @@ uint16_t sockaddress_port(const struct sockaddr_storage *address)
     return 0;
 }
 
+void sockaddress_set_port(struct sockaddr_storage *address, uint16_t port)
+{
+    if (address->ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
+    else if (address->ss_family == AF_INET)
+        ((struct sockaddr_in *)address)->sin_port = htons(port);
+}
+
+struct address sockaddress_address(const struct sockaddr_storage *address)
+{
+    struct address out = {0};
+    const uint8_t *bytes = NULL;
+    out.kind = sockaddress_bytes(address, &bytes);
+    if (out.kind == ADDRESS_NONE)
+        return out;
+    out.prefix = out.kind == ADDRESS_IPV6 ? 128 : 32;
+    memcpy(out.bytes, bytes, out.prefix / 8);
+    return out;
+}
+
 enum address_kind sockaddress_bytes(const struct sockaddr_storage *address,
                                     const uint8_t **bytes)
 {

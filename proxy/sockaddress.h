@@ -30,10 +30,15 @@ bool sockaddress_equal(const struct sockaddr_storage *a,
                        const struct sockaddr_storage *b);
 
 uint16_t sockaddress_port(const struct sockaddr_storage *address);
+void sockaddress_set_port(struct sockaddr_storage *address, uint16_t port);
 
 /* The kind and the bytes (4 or 16) in network order; ADDRESS_NONE for other families.
  * *bytes is borrowed from the address. */
 enum address_kind sockaddress_bytes(const struct sockaddr_storage *address,
                                     const uint8_t **bytes);
+
+/* Its address without the port, as rules write one; ADDRESS_NONE for other families.
+ * Without text. */
+struct address sockaddress_address(const struct sockaddr_storage *address);
 
 #endif

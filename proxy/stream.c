@@ -286,6 +286,15 @@ static ssize_t receive(struct stream *stream, size_t room, uint64_t now_ns)
                   : receive_held(stream, room, now_ns);
 }
 
+/* Says once that a stream has become full. */
+static void note_fullness(struct stream *stream)
+{
+    bool is_full = stream->chain && chain_is_full(stream->chain);
+    if (is_full && !stream->was_full)
+        budget_note_full_stream(proxy_of(stream), stream->hold.length);
+    stream->was_full = is_full;
+}
+
 ssize_t stream_receive(struct stream *stream, uint64_t now_ns)
 {
     /* Of a socket that failed poll says nothing more: all that is left is read now. It
@@ -304,6 +313,7 @@ ssize_t stream_receive(struct stream *stream, uint64_t now_ns)
         if (n == 0 || (drained && !stream->sender->failed))
             break;
     }
+    note_fullness(stream);
     return total;
 }
 

@@ -50,6 +50,7 @@ struct stream {
     enum stream_output output;
     bool blocked;       /* the receiver's socket is full: wait until it is writable */
     bool is_bulk;       /* it carries so much that its bytes had better not be copied */
+    bool was_full;      /* it held all it may, and that was said */
     bool is_broken;     /* for want of memory: it must be reset */
     uint8_t full_reads; /* one after the other, up to now */
 };

@@ -22,9 +22,8 @@ struct counters_rule *touch_rule(struct proxy *proxy, const struct plan_rule *ru
 
 /* The connection's counts of a rule, made at its first touch; NULL: no memory. */
 static struct connection_touch *find(struct connection *connection,
-                                     const struct plan_rule *rule)
+                                     struct counters_rule *counts)
 {
-    struct counters_rule *counts = touch_rule(connection->proxy, rule);
     size_t n = connection->n_touches; /* O(n), fine: few rules touch one connection */
     for (size_t i = 0; i < n; i++)
         if (connection->touches[i].rule == counts)
@@ -78,7 +77,8 @@ static void count_moves(struct connection_touch *own, const struct chain_touch *
 void touch_stream(struct connection *connection, enum direction direction,
                   const struct plan_rule *rule, const struct chain_touch *touch)
 {
-    struct connection_touch *own = find(connection, rule);
+    struct connection_touch *own =
+        find(connection, touch_rule(connection->proxy, rule));
     struct counters_touch *counts = own ? on_link(connection, own, direction) : NULL;
     if (!counts)
         return;
@@ -97,10 +97,44 @@ void touch_stream(struct connection *connection, enum direction direction,
         journal_first(connection->proxy, counts);
 }
 
+void touch_packets(struct connection *connection, enum direction direction,
+                   struct counters_rule *rule, uint64_t packets)
+{
+    struct connection_touch *own = packets > 0 ? find(connection, rule) : NULL;
+    struct counters_touch *counts = own ? on_link(connection, own, direction) : NULL;
+    if (!counts)
+        return;
+    uint64_t now = now_ns();
+    bool first = counters_touch_packets(counts, packets, now);
+    if (!own->counted)
+        first |= counters_touch_connection(counts, now);
+    own->counted = true;
+    if (first)
+        journal_first(connection->proxy, counts);
+}
+
+void touch_unanswered(struct proxy *proxy, struct counters_touch *counts,
+                      uint64_t packets)
+{
+    if (counters_touch_packets(counts, packets, now_ns()))
+        journal_first(proxy, counts);
+}
+
+void touch_refused(struct proxy *proxy, struct counters_touch *counts,
+                   uint64_t attempts)
+{
+    bool first = false;
+    for (uint64_t i = 0; i < attempts; i++)
+        first |= counters_touch_attempt(counts, ATTEMPT_REFUSED, now_ns());
+    if (first)
+        journal_first(proxy, counts);
+}
+
 void touch_attempt(struct connection *connection, const struct plan_rule *rule,
                    enum counters_attempt outcome)
 {
-    struct connection_touch *own = find(connection, rule);
+    struct connection_touch *own =
+        find(connection, touch_rule(connection->proxy, rule));
     struct counters_touch *counts = own ? on_link(connection, own, TO_SERVER) : NULL;
     if (counts && counters_touch_attempt(counts, outcome, now_ns()))
         journal_first(connection->proxy, counts);

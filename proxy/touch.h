@@ -24,6 +24,18 @@ struct counters_rule *touch_rule(struct proxy *proxy, const struct plan_rule *ru
 void touch_stream(struct connection *connection, enum direction direction,
                   const struct plan_rule *rule, const struct chain_touch *touch);
 
+/* So many packets of a stream of the connection vanished by the rule. */
+void touch_packets(struct connection *connection, enum direction direction,
+                   struct counters_rule *rule, uint64_t packets);
+
+/* So many SYNs were left unanswered, for a rule on a link. */
+void touch_unanswered(struct proxy *proxy, struct counters_touch *counts,
+                      uint64_t packets);
+
+/* So many attempts were refused by the kernel, for a rule on a link. */
+void touch_refused(struct proxy *proxy, struct counters_touch *counts,
+                   uint64_t attempts);
+
 /* A rule answered the connection's attempt; for each attempt and answer once. */
 void touch_attempt(struct connection *connection, const struct plan_rule *rule,
                    enum counters_attempt outcome);

@@ -26,12 +26,8 @@ void chain_init(struct chain *chain, const struct chain_config *config)
 
 void chain_close(struct chain *chain)
 {
-    for (size_t i = 0; i < chain->n_stages; i++) {
-        struct chain_stage *stage = &chain->stages[i];
-        chain_queue_close(chain, &stage->queue);
-        if (stage->bucket)
-            path_give_bucket(chain->config.connection.path, stage->bucket);
-    }
+    for (size_t i = 0; i < chain->n_stages; i++)
+        chain_queue_close(chain, &chain->stages[i].queue);
     chain_queue_close(chain, &chain->ready);
     allocator_give(chain->config.allocator, chain->stages);
     plan_put(chain->plan);
@@ -54,6 +50,16 @@ size_t chain_room(const struct chain *chain)
     if (marks > few)
         used_bytes += (marks - few) * sizeof(struct chain_mark);
     return used_bytes < chain->hold_bytes ? chain->hold_bytes - used_bytes : 0;
+}
+
+bool chain_is_full(const struct chain *chain)
+{
+    if (chain->gate || chain->cut || chain_room(chain) > 0)
+        return false;
+    for (size_t i = 0; i < chain->n_stages; i++)
+        if (chain->stages[i].fault->keeps)
+            return true;
+    return false;
 }
 
 static void enter(struct chain *chain, struct chain_mark mark)

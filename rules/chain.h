@@ -134,6 +134,10 @@ int chain_update(struct chain *chain, const struct match *match, uint64_t now_ns
  * beyond a few, so that a flood of tiny chunks costs no more memory than its budget. */
 size_t chain_room(const struct chain *chain);
 
+/* A fault that is there to keep bytes waiting keeps all that it may: the sender feels
+ * it. Not so under a partition, and where a rate's short queue is full. */
+bool chain_is_full(const struct chain *chain);
+
 /* What came from the sender, in order; n bytes (at least 1) were put into the FIFO. n
  * beyond chain_room is allowed. They cannot fail: when memory for a mark runs out,
  * chain_next answers CHAIN_RESET without a rule. At most one fin and one rst, and

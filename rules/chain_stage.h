@@ -20,7 +20,7 @@ struct chain_stage {
     const struct plan_rule *rule; /* borrowed from chain->plan */
     const struct fault *fault;
     const void *params;    /* likewise */
-    struct bucket *bucket; /* taken from the path, or NULL */
+    struct bucket *bucket; /* shared; the paths', or NULL */
     struct rng_key key;
     uint64_t since_ns;        /* when the rule became active */
     uint64_t floor_ns;        /* nothing passes as if before: keeps the order */

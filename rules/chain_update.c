@@ -107,7 +107,7 @@ static void want_all(struct wanted *wanted)
     }
 }
 
-static int take_buckets(struct wanted *wanted)
+static int find_buckets(struct wanted *wanted)
 {
     const struct chain_config *config = &wanted->chain->config;
     for (size_t i = 0; i < wanted->n; i++) {
@@ -115,19 +115,11 @@ static int take_buckets(struct wanted *wanted)
         if (!stage->fault->shares || !stage->fault->shares(stage->params))
             continue;
         stage->bucket =
-            path_take_bucket(config->connection.path, stage->rule, config->direction);
+            path_bucket(config->connection.path, stage->rule, config->direction);
         if (!stage->bucket)
             return -ENOMEM;
     }
     return 0;
-}
-
-static void give_buckets(struct chain *chain, const struct chain_stage *stages,
-                         size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (stages[i].bucket)
-            path_give_bucket(chain->config.connection.path, stages[i].bucket);
 }
 
 static int make_stages(struct wanted *wanted)
@@ -140,9 +132,8 @@ static int make_stages(struct wanted *wanted)
     if (!wanted->stages)
         return -ENOMEM;
     want_all(wanted);
-    if (take_buckets(wanted) == 0)
+    if (find_buckets(wanted) == 0)
         return 0;
-    give_buckets(wanted->chain, wanted->stages, wanted->n);
     allocator_give(allocator, wanted->stages);
     return -ENOMEM;
 }
@@ -268,7 +259,6 @@ int chain_update(struct chain *chain, const struct match *match, uint64_t now_ns
     tell_chances(&wanted);
     hand_over(&wanted);
     set_cuts(&wanted);
-    give_buckets(chain, chain->stages, chain->n_stages);
     allocator_give(chain->config.allocator, chain->stages);
     struct plan *old_plan = chain->plan;
     chain->plan = match ? plan_get(match->plan) : NULL;

@@ -15,7 +15,7 @@
 enum {
     LINE_MOST = 160,  /* characters of a longer line that are shown */
     LINE_BEFORE = 60, /* of them before the place */
-    WORDS_MOST = 12,  /* longer lists of known words are left out */
+    WORDS_MOST = 14,  /* longer lists of known words are left out */
 };
 
 void diag_init(struct diag *diag, const struct allocator *allocator)

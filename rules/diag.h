@@ -80,7 +80,7 @@ void diag_hint(struct diag *diag, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* The hint "did you mean \"X\"? one of: A, B, C" from the n known words: without the
- * question if none is near, without the list beyond 12 words. words may hold NULLs,
+ * question if none is near, without the list beyond 14 words. words may hold NULLs,
  * which are passed over. */
 void diag_suggest(struct diag *diag, const char *word, const char *const *words,
                   size_t n);

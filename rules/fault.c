@@ -28,6 +28,10 @@ const struct fault *const *fault_catalogue(void)
         &fault_reset,
         &fault_close,
         &fault_half_open,
+        /* packets, in the kernel: on the way to the proxy and from it */
+        &fault_packet_loss,
+        &fault_packet_rate,
+        &fault_packet_delay,
         NULL,
     };
     return rows;

@@ -131,13 +131,19 @@ struct fault {
      * no more than the proxy's default for a stream. NULL: that default if it keeps,
      * else FAULT_QUEUE_BYTES. */
     uint64_t (*hold)(const void *params);
-    bool in_kernel; /* done to packets by the kernel; all functions are NULL */
-    bool changes;   /* it changes bytes, which must then lie in memory */
-    bool keeps;     /* it is there to keep bytes waiting: the path is long, or cut */
+    bool in_kernel; /* done to packets by the kernel; all functions above are NULL */
+
+    /* Of those in the kernel: the fault of streams that stands for it where the kernel
+     * cannot, and how to make the one's params of the other's. */
+    const char *model;
+    void (*to_model)(const void *params, void *model_params);
+
+    bool changes; /* it changes bytes, which must then lie in memory */
+    bool keeps;   /* it is there to keep bytes waiting: the path is long, or cut */
 };
 
 /* The rows, ended by NULL, in the order of one inject; those of attempts first, those
- * that end connections last. The key `hold` is not among them: it is the stream's
+ * that end connections last of those that streams pass, those in the kernel behind. The key `hold` is not among them: it is the stream's
  * budget and belongs to the rule (struct rule). */
 const struct fault *const *fault_catalogue(void);
 
@@ -147,10 +153,12 @@ extern const struct field fault_hold_field;
 /* The row of the name, or NULL. */
 const struct fault *fault_find(const char *name);
 
-/* What several streams of a link share; zeroes at first. */
+/* What several streams of a link share, whichever thread they are in; zeroes at first.
+ */
 struct bucket {
-    uint64_t free_ns;     /* when the link has carried all that was let in so far */
-    uint64_t bytes_per_s; /* the rate that free_ns was computed with; 0: unused */
+    _Atomic uint64_t free_ns; /* when the link has carried all that was let in so far */
+    _Atomic uint64_t bytes_per_s; /* the rate that free_ns was computed with; 0: unused;
+                                     UINT64_MAX: is being changed */
 };
 
 /* The params of each row. */

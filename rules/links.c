@@ -4,7 +4,10 @@
  */
 #include "rules/links.h"
 
+#include "rules/shape.h"
+
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* set[0]: any; set[id]: that node. */
@@ -16,7 +19,7 @@ struct set {
 struct adding {
     const struct links_context *context;
     const struct rule *rule;
-    uint32_t rank;
+    struct plan_rule *planned;
     struct index_builder *out;
 };
 
@@ -80,7 +83,7 @@ static int resolve(const struct links_context *context, const struct words *word
 
 static int add_link(const struct adding *adding, uint32_t from, uint32_t to)
 {
-    struct index_edge edge = {.from = from, .to = to, .rank = adding->rank};
+    struct index_edge edge = {.from = from, .to = to, .rank = adding->planned->rank};
     const struct ports *ports = &adding->rule->ports;
     if (ports->n == 0)
         return index_add(adding->out, &edge);
@@ -118,29 +121,66 @@ static int add_inject(const struct adding *adding)
     return status;
 }
 
+/* The sets as parts of the plan. */
+static int keep_parts(const struct adding *adding, const struct set *sets, size_t n)
+{
+    struct arena *arena = &adding->context->plan->arena;
+    struct plan_part *parts = arena_alloc(arena, n, sizeof *parts);
+    if (!parts)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        plan_node_id *nodes = arena_alloc(arena, sets[i].n, sizeof *nodes);
+        if (!nodes)
+            return -ENOMEM;
+        parts[i].nodes = nodes;
+        for (uint32_t id = 0; id < sets[i].n; id++)
+            if (sets[i].has[id])
+                nodes[parts[i].n++] = id;
+    }
+    adding->planned->parts = parts;
+    adding->planned->n_parts = n;
+    return 0;
+}
+
+/* Every part of the rule as a set; *out is an array of n_parts. */
+static int resolve_parts(const struct adding *adding, struct set **out)
+{
+    const struct rule *rule = adding->rule;
+    struct set *parts =
+        arena_alloc(adding->context->scratch, rule->n_parts, sizeof *parts);
+    if (!parts)
+        return -ENOMEM;
+    int status = 0;
+    for (size_t i = 0; i < rule->n_parts; i++) {
+        int result = resolve(adding->context, &rule->parts[i], &parts[i]);
+        if (result == -ENOMEM)
+            return result;
+        status = result ? result : status;
+    }
+    *out = parts;
+    return status ? status : keep_parts(adding, parts, rule->n_parts);
+}
+
 static int add_cut(const struct adding *adding)
 {
-    struct set from, to;
-    int from_status = resolve(adding->context, &adding->rule->parts[0], &from);
-    int to_status = resolve(adding->context, &adding->rule->parts[1], &to);
-    if (from_status != 0 || to_status != 0)
-        return from_status ? from_status : to_status;
-    return add_product(adding, &from, &to);
+    struct set *parts = NULL;
+    int status = resolve_parts(adding, &parts);
+    return status ? status : add_product(adding, &parts[0], &parts[1]);
 }
 
 /* The named nodes that are not isolated keep their links with each other. */
 static int add_isolate(const struct adding *adding)
 {
-    struct set alone, others;
-    int status = resolve(adding->context, &adding->rule->parts[0], &alone);
+    struct set *alone = NULL, others;
+    int status = resolve_parts(adding, &alone);
     if (status == 0)
         status = make_set(adding->context, &others);
     if (status != 0)
         return status;
     for (size_t i = 1; i < others.n; i++)
-        others.has[i] = !alone.has[i];
-    status = add_product(adding, &alone, &others);
-    return status ? status : add_product(adding, &others, &alone);
+        others.has[i] = !alone->has[i];
+    status = add_product(adding, alone, &others);
+    return status ? status : add_product(adding, &others, alone);
 }
 
 static bool share_a_part(const struct set *parts, size_t n_parts, uint32_t a,
@@ -152,13 +192,18 @@ static bool share_a_part(const struct set *parts, size_t n_parts, uint32_t a,
     return false;
 }
 
-static int cut_pairs(const struct adding *adding, const struct set *parts,
-                     const struct set *all)
+/* A node in two parts bridges them; one in no part keeps all its links. */
+static int cut_apart(const struct adding *adding, const struct set *parts, size_t n)
 {
-    for (uint32_t a = 1; a < all->n; a++) {
-        for (uint32_t b = 1; all->has[a] && b < all->n; b++) {
-            bool is_cut =
-                all->has[b] && !share_a_part(parts, adding->rule->n_parts, a, b);
+    struct set all;
+    if (make_set(adding->context, &all) != 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        for (size_t id = 0; id < all.n; id++)
+            all.has[id] = all.has[id] || parts[i].has[id];
+    for (uint32_t a = 1; a < all.n; a++) {
+        for (uint32_t b = 1; all.has[a] && b < all.n; b++) {
+            bool is_cut = all.has[b] && !share_a_part(parts, n, a, b);
             if (is_cut && add_link(adding, a, b) != 0)
                 return -ENOMEM;
         }
@@ -166,40 +211,99 @@ static int cut_pairs(const struct adding *adding, const struct set *parts,
     return 0;
 }
 
-/* A node in two parts bridges them; one in no part keeps all its links. */
 static int add_partition(const struct adding *adding)
 {
-    const struct links_context *context = adding->context;
-    size_t n_parts = adding->rule->n_parts;
-    struct set *parts = arena_alloc(context->scratch, n_parts, sizeof *parts);
-    struct set all;
-    if (!parts || make_set(context, &all) != 0)
-        return -ENOMEM;
-    int status = 0;
-    for (size_t i = 0; i < n_parts; i++) {
-        int result = resolve(context, &adding->rule->parts[i], &parts[i]);
-        if (result == -ENOMEM)
-            return result;
-        status = result ? result : status;
-        for (size_t id = 0; id < all.n; id++)
-            all.has[id] = all.has[id] || parts[i].has[id];
-    }
-    return status ? status : cut_pairs(adding, parts, &all);
+    struct set *parts = NULL;
+    int status = resolve_parts(adding, &parts);
+    return status ? status : cut_apart(adding, parts, adding->rule->n_parts);
 }
 
-int links_add(const struct links_context *context, const struct rule *rule,
-              uint32_t rank, struct index_builder *out)
+static int make_set_of(const struct links_context *context,
+                       const struct plan_part *part, struct set *out)
 {
-    const struct adding adding = {context, rule, rank, out};
-    switch (rule->kind) {
+    if (make_set(context, out) != 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < part->n; i++)
+        out->has[part->nodes[i]] = true;
+    return 0;
+}
+
+/* What the words stand for, drawn into parts, which are then those of a partition. */
+static int add_shape(const struct adding *adding)
+{
+    const struct links_context *context = adding->context;
+    struct plan_rule *planned = adding->planned;
+    struct set *of = NULL;
+    int status = resolve_parts(adding, &of);
+    if (status != 0)
+        return status;
+    const struct plan_part all = planned->parts[0];
+    int n = shape_draw(context->plan, adding->rule->shape, planned->key, all.nodes,
+                       of->has[PLAN_ANY] ? 0 : all.n, &planned->parts);
+    if (n < 0)
+        return n;
+    planned->n_parts = (size_t)n;
+    struct set *parts = arena_alloc(context->scratch, planned->n_parts, sizeof *parts);
+    for (size_t i = 0; parts && i < planned->n_parts; i++)
+        if (make_set_of(context, &planned->parts[i], &parts[i]) != 0)
+            return -ENOMEM;
+    return parts ? cut_apart(adding, parts, planned->n_parts) : -ENOMEM;
+}
+
+static int compare_edges(const void *a, const void *b)
+{
+    const struct plan_link *one = a, *other = b;
+    if (one->from != other->from)
+        return one->from < other->from ? -1 : 1;
+    if (one->to != other->to)
+        return one->to < other->to ? -1 : 1;
+    return (one->port > other->port) - (one->port < other->port);
+}
+
+/* The rule's edges as its links, in order and without doubles. */
+static int keep_links(const struct adding *adding, size_t first_edge)
+{
+    size_t n = adding->out->n - first_edge, kept = 0;
+    struct plan_link *links =
+        arena_alloc(&adding->context->plan->arena, n, sizeof *links);
+    if (!links)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const struct index_edge *edge = &adding->out->edges[first_edge + i];
+        links[i] = (struct plan_link){edge->from, edge->to, edge->port};
+    }
+    if (n > 0)
+        qsort(links, n, sizeof *links, compare_edges);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || compare_edges(&links[kept - 1], &links[i]) != 0)
+            links[kept++] = links[i];
+    adding->planned->links = links;
+    adding->planned->n_links = kept;
+    return 0;
+}
+
+static int add(const struct adding *adding)
+{
+    switch (adding->rule->kind) {
     case RULE_INJECT:
-        return add_inject(&adding);
+        return add_inject(adding);
     case RULE_PARTITION:
-        return add_partition(&adding);
+        return add_partition(adding);
     case RULE_ISOLATE:
-        return add_isolate(&adding);
+        return add_isolate(adding);
     case RULE_CUT:
-        return add_cut(&adding);
+        return add_cut(adding);
+    case RULE_SHAPE:
+        return add_shape(adding);
     }
     return 0;
+}
+
+int links_add(const struct links_context *context, const struct rule *written,
+              struct plan_rule *rule, struct index_builder *out)
+{
+    const struct adding adding = {context, written, rule, out};
+    size_t first_edge = out->n;
+    int status = add(&adding);
+    return status ? status : keep_links(&adding, first_edge);
 }

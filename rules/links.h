@@ -8,15 +8,16 @@
 #include "rules/plan.h"
 
 struct links_context {
-    const struct plan *plan;  /* its nodes and index->by_name are filled */
+    struct plan *plan;        /* its nodes and index->by_name are filled */
     const struct rules *base; /* whose groups are known */
     struct arena *scratch;    /* for sets; may grow with each call */
     struct diag *diag;
 };
 
-/* Adds an edge with that rank for each link and port of the rule. Returns 0, -ENOMEM,
- * or -EINVAL when a word is neither a node nor a group, with that in diag. */
-int links_add(const struct links_context *context, const struct rule *rule,
-              uint32_t rank, struct index_builder *out);
+/* Adds an edge for each link and port of the rule, whose rank and key are known, and
+ * fills its links and parts. Returns 0, -ENOMEM, or -EINVAL when a word is neither a
+ * node nor a group, with that in diag. */
+int links_add(const struct links_context *context, const struct rule *written,
+              struct plan_rule *rule, struct index_builder *out);
 
 #endif

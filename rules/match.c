@@ -5,6 +5,7 @@
 
 #include "rules/arena.h"
 #include "rules/index.h"
+#include "rules/shared.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,40 +14,36 @@ enum { FIRST_PLACES = 64 };
 
 struct path_entry {
     struct path path;
-    struct path_entry *next; /* in its place */
-    struct path_entry *pair; /* of the same names, with port 0: counts connections */
-    uint64_t connections;
+    struct path_entry *next;       /* in its place */
+    _Atomic uint64_t *connections; /* shared: of the same names, to any port */
     struct rng_key hash;
-};
-
-/* A bucket and what it belongs to. */
-struct bucket_entry {
-    struct bucket bucket;
-    struct bucket_entry *next;
-    uint32_t slot;       /* of the rule */
-    struct rng_key link; /* hash of from and to */
-    size_t references;
 };
 
 struct paths {
     const struct allocator *allocator; /* borrowed */
+    struct shared *shared;             /* owned or borrowed */
+    struct shared *own;                /* what of it is owned; or NULL */
     struct path_entry **places;        /* owned; n_places of them, a power of two */
     size_t n_places, n;
-    struct bucket_entry *buckets; /* owned; a list: rules with scope link are few */
 };
 
-struct paths *paths_create(const struct allocator *allocator)
+struct paths *paths_create(const struct allocator *allocator, struct shared *shared)
 {
     struct paths *paths = allocator_take(allocator, sizeof *paths);
     size_t bytes = FIRST_PLACES * sizeof *paths->places;
     struct path_entry **places = paths ? allocator_take(allocator, bytes) : NULL;
-    if (!places) {
+    struct shared *own = places && !shared ? shared_create(allocator) : NULL;
+    if (!places || (!shared && !own)) {
+        allocator_give(allocator, places);
         allocator_give(allocator, paths);
         return NULL;
     }
     memset(places, 0, bytes);
-    *paths = (struct paths){
-        .allocator = allocator, .places = places, .n_places = FIRST_PLACES};
+    *paths = (struct paths){.allocator = allocator,
+                            .shared = shared ? shared : own,
+                            .own = own,
+                            .places = places,
+                            .n_places = FIRST_PLACES};
     return paths;
 }
 
@@ -68,10 +65,7 @@ void paths_destroy(struct paths *paths)
             allocator_give(paths->allocator, entry);
         }
     }
-    for (struct bucket_entry *entry = paths->buckets, *next; entry; entry = next) {
-        next = entry->next;
-        allocator_give(paths->allocator, entry);
-    }
+    shared_destroy(paths->own);
     allocator_give(paths->allocator, paths->places);
     allocator_give(paths->allocator, paths);
 }
@@ -108,8 +102,12 @@ static struct path_entry *add(struct paths *paths, const char *opener,
                               const char *server, uint16_t port, struct rng_key hash)
 {
     size_t opener_bytes = strlen(opener) + 1, server_bytes = strlen(server) + 1;
+    struct rng_key key = hash_names(opener, server);
+    _Atomic uint64_t *connections = shared_count(paths->shared, key.hash);
     struct path_entry *entry =
-        allocator_take(paths->allocator, sizeof *entry + opener_bytes + server_bytes);
+        connections ? allocator_take(paths->allocator,
+                                     sizeof *entry + opener_bytes + server_bytes)
+                    : NULL;
     if (!entry)
         return NULL;
     char *names = (char *)(entry + 1);
@@ -123,8 +121,9 @@ static struct path_entry *add(struct paths *paths, const char *opener,
                  .opener = names,
                  .server = names + opener_bytes,
                  .port = port,
-                 .key = hash_names(opener, server)},
+                 .key = key},
         .next = *place,
+        .connections = connections,
         .hash = hash,
     };
     *place = entry;
@@ -132,30 +131,20 @@ static struct path_entry *add(struct paths *paths, const char *opener,
     return entry;
 }
 
-static struct path_entry *find_or_add(struct paths *paths, const char *opener,
-                                      const char *server, uint16_t port)
-{
-    struct rng_key hash = rng_mix(hash_names(opener, server), port);
-    struct path_entry *entry = paths->places[hash.hash & (paths->n_places - 1)];
-    for (; entry; entry = entry->next) {
-        if (entry->path.port == port && strcmp(entry->path.opener, opener) == 0 &&
-            strcmp(entry->path.server, server) == 0)
-            return entry;
-    }
-    return add(paths, opener, server, port, hash);
-}
-
 struct path *paths_find(struct paths *paths, const char *opener, const char *server,
                         uint16_t port)
 {
     if (!opener)
         opener = "any";
-    struct path_entry *pair = find_or_add(paths, opener, server, 0);
-    struct path_entry *entry = pair ? find_or_add(paths, opener, server, port) : NULL;
-    if (!entry)
-        return NULL;
-    entry->pair = pair;
-    return &entry->path;
+    struct rng_key hash = rng_mix(hash_names(opener, server), port);
+    struct path_entry *entry = paths->places[hash.hash & (paths->n_places - 1)];
+    for (; entry; entry = entry->next) {
+        if (entry->path.port == port && strcmp(entry->path.opener, opener) == 0 &&
+            strcmp(entry->path.server, server) == 0)
+            return &entry->path;
+    }
+    entry = add(paths, opener, server, port, hash);
+    return entry ? &entry->path : NULL;
 }
 
 /* The index's answers for a link: each of from, to and port, or any in its place. */
@@ -241,7 +230,7 @@ struct match_connection path_open(struct path *path, uint64_t now_ns)
 {
     struct path_entry *entry = (struct path_entry *)path;
     return (struct match_connection){
-        .path = path, .ordinal = entry->pair->connections++, .opened_ns = now_ns};
+        .path = path, .ordinal = (*entry->connections)++, .opened_ns = now_ns};
 }
 
 struct rng_key match_key(const struct plan_rule *rule,
@@ -294,36 +283,11 @@ const struct plan_rule *match_half_open(const struct match *match,
     return NULL;
 }
 
-struct bucket *path_take_bucket(struct path *path, const struct plan_rule *rule,
-                                enum direction direction)
+struct bucket *path_bucket(struct path *path, const struct plan_rule *rule,
+                           enum direction direction)
 {
-    struct paths *paths = path->paths;
     struct rng_key link = direction == TO_SERVER
                               ? hash_names(path->opener, path->server)
                               : hash_names(path->server, path->opener);
-    struct bucket_entry *entry = paths->buckets;
-    while (entry && (entry->slot != rule->slot || entry->link.hash != link.hash))
-        entry = entry->next;
-    if (!entry) {
-        entry = allocator_take(paths->allocator, sizeof *entry);
-        if (!entry)
-            return NULL;
-        *entry = (struct bucket_entry){
-            .slot = rule->slot, .link = link, .next = paths->buckets};
-        paths->buckets = entry;
-    }
-    entry->references++;
-    return &entry->bucket;
-}
-
-void path_give_bucket(struct path *path, struct bucket *bucket)
-{
-    struct bucket_entry **place = &path->paths->buckets;
-    while (*place && &(*place)->bucket != bucket)
-        place = &(*place)->next;
-    struct bucket_entry *entry = *place;
-    if (!entry || --entry->references > 0)
-        return;
-    *place = entry->next;
-    allocator_give(path->paths->allocator, entry);
+    return shared_bucket(path->paths->shared, rule->slot, link.hash);
 }

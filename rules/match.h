@@ -10,8 +10,9 @@
 
 #include "rules/plan.h"
 
-/* All paths a proxy has seen; one a loop, not shared between threads. */
+/* All paths a loop has seen; not shared between threads. */
 struct paths;
+struct shared;
 
 /* The rules of one link in their order. */
 struct match_list {
@@ -38,8 +39,10 @@ struct path {
     struct match match; /* of the plan it was last matched with: see path_match */
 };
 
-/* NULL: no memory. The allocator (NULL = malloc) is borrowed until destroy. */
-struct paths *paths_create(const struct allocator *allocator);
+/* NULL: no memory. The allocator (NULL = malloc) and what the paths have in common with
+ * those of other threads (rules/shared.h; NULL = nothing) are borrowed until destroy.
+ */
+struct paths *paths_create(const struct allocator *allocator, struct shared *shared);
 
 /* After the last chain was closed. NULL is fine. */
 void paths_destroy(struct paths *paths);
@@ -96,16 +99,20 @@ const struct plan_rule *match_half_open(const struct match *match,
                                         uint64_t now_ns, enum direction *gone);
 
 /* What becomes of every attempt on the path now, whatever is drawn: ADMIT_REFUSE or
- * ADMIT_IGNORE, and then a listener that serves only this path had better not answer;
- * else ADMIT_ACCEPT, which says nothing. For one without `from` ask with the path whose
- * opener is NULL. */
-enum admit_verb match_admits_all(const struct match *match, uint64_t now_ns);
+ * ADMIT_IGNORE, and then a listener that serves only this path had better not answer,
+ * and *rule is the first that says so; else ADMIT_ACCEPT, which says nothing. For one
+ * without `from` ask with the path whose opener is NULL. */
+enum admit_verb match_admits_all(const struct match *match, uint64_t now_ns,
+                                 const struct plan_rule **rule);
+
+/* The same of one rule, of attempts whose link of the direction (to server, or back) it
+ * is about; any verb. */
+enum admit_verb match_rule_admits_all(const struct plan_rule *rule,
+                                      enum direction direction, uint64_t now_ns);
 
 /* For chains: what the streams of the rule share on the link that carries the
- * direction. Taken once a stage, and freed when the last stage gives it back. NULL: no
- * memory. */
-struct bucket *path_take_bucket(struct path *path, const struct plan_rule *rule,
-                                enum direction direction);
-void path_give_bucket(struct path *path, struct bucket *bucket);
+ * direction; as long as the paths live. NULL: no memory. */
+struct bucket *path_bucket(struct path *path, const struct plan_rule *rule,
+                           enum direction direction);
 
 #endif

@@ -69,8 +69,8 @@ struct match_verdict match_admit(const struct match *match,
     return verdict;
 }
 
-static enum admit_verb verb_for_all(const struct plan_rule *rule,
-                                    enum direction direction, uint64_t now_ns)
+enum admit_verb match_rule_admits_all(const struct plan_rule *rule,
+                                      enum direction direction, uint64_t now_ns)
 {
     if (!plan_rule_is_active(rule, now_ns))
         return ADMIT_ACCEPT;
@@ -82,16 +82,19 @@ static enum admit_verb verb_for_all(const struct plan_rule *rule,
     return verdict_of_faults(rule, now_ns, now_ns).verb;
 }
 
-enum admit_verb match_admits_all(const struct match *match, uint64_t now_ns)
+enum admit_verb match_admits_all(const struct match *match, uint64_t now_ns,
+                                 const struct plan_rule **rule)
 {
     enum admit_verb strongest = ADMIT_ACCEPT;
     for (int direction = 0; direction < 2; direction++) {
         const struct match_list *link = &match->link[direction];
         for (size_t i = 0; i < link->n; i++) {
-            enum admit_verb verb =
-                verb_for_all(link->rules[i], (enum direction)direction, now_ns);
-            if ((verb == ADMIT_REFUSE || verb == ADMIT_IGNORE) && verb > strongest)
-                strongest = verb;
+            enum admit_verb verb = match_rule_admits_all(
+                link->rules[i], (enum direction)direction, now_ns);
+            if ((verb != ADMIT_REFUSE && verb != ADMIT_IGNORE) || verb <= strongest)
+                continue;
+            strongest = verb;
+            *rule = link->rules[i];
         }
     }
     return strongest;

@@ -13,13 +13,17 @@
 struct file_draft {
     uint64_t version;
     uint64_t seed;
-    unsigned intercept;
+    enum rule_intercept intercept;
     const struct yaml_node *ports, *nodes, *groups, *listen, *rules;
 };
 
 #define DRAFT(member) offsetof(struct file_draft, member)
 
-static const char *const intercepts[] = {"listen", "redirect", "tproxy", "netns", NULL};
+static const char *const intercepts[] = {[INTERCEPT_LISTEN] = "listen",
+                                         [INTERCEPT_REDIRECT] = "redirect",
+                                         [INTERCEPT_TPROXY] = "tproxy",
+                                         [INTERCEPT_NETNS] = "netns",
+                                         NULL};
 
 static const struct field file_fields[] = {
     {.name = "netsplit",
@@ -36,11 +40,14 @@ static const struct field file_fields[] = {
      .kind = FIELD_WORD,
      .offset = DRAFT(intercept),
      .words = intercepts,
-     .help = "how the proxy sits on the paths: listen"},
+     .help = "how the proxy gets at connections: listen, which is told to who "
+             "connects; the kernel's ways are redirect (this host), tproxy (a router) "
+             "and netns (in each node's namespace)"},
     {.name = "ports",
      .kind = FIELD_NODE,
      .offset = DRAFT(ports),
-     .help = "what is intercepted; not for listen"},
+     .help = "servers' ports that are intercepted, where nodes have none of their "
+             "own; not for listen"},
     {.name = "nodes",
      .kind = FIELD_TREE,
      .offset = DRAFT(nodes),
@@ -72,9 +79,9 @@ static const struct field_stranger file_strangers[] = {
 
 static const char *file_belongs(const char *key)
 {
-    static const char *const keys[] = {"name",    "match", "partition",
-                                       "isolate", "cut",   "inject",
-                                       "when",    "how",   "probability"};
+    static const char *const keys[] = {"name", "match", "partition", "isolate",
+                                       "cut",  "shape", "of",        "inject",
+                                       "when", "how",   "fallback",  "probability"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(keys[i], key) == 0)
             return "rules";
@@ -113,16 +120,42 @@ static const struct field_stranger overlay_strangers[] = {
 static const struct yaml_table overlay_table = {
     .what = "an overlay", .fields = overlay_fields, .strangers = overlay_strangers};
 
-static void check_top_ports(struct parser *parser, const struct yaml_node *root,
-                            const struct file_draft *draft)
+static void read_top_ports(struct parser *parser, const struct yaml_node *root,
+                           const struct yaml_node *value)
 {
-    struct ports ports;
-    if (parser_read_ports(parser, "ports", draft->ports, &ports) &&
-        draft->intercept == 0) {
-        diag_warning(parser->diag, &yaml_find_pair(root, "ports")->key->at,
-                     "\"ports\" has no effect with intercept: listen");
-        diag_hint(parser->diag, "paths are given under \"listen\"");
+    struct ports ports = {0};
+    if (!parser_read_ports(parser, "ports", value, &ports))
+        return;
+    if (parser->intercept != INTERCEPT_LISTEN || parser->mode_is_lost) {
+        parser->rules->ports = ports;
+        return;
     }
+    diag_warning(parser->diag, &yaml_find_pair(root, "ports")->key->at,
+                 "\"ports\" has no effect with intercept: listen");
+    diag_hint(parser->diag, "paths are given under \"listen\"");
+}
+
+static bool is_mode_lost(const struct yaml_node *root, enum rule_intercept mode)
+{
+    const struct yaml_node *value = yaml_find(root, "intercept");
+    return value ? strcmp(value->text, intercepts[mode]) != 0 : root->cut;
+}
+
+/* In kernel modes something says which ports are intercepted. */
+static void check_intercepted(struct parser *parser, const struct yaml_node *root)
+{
+    const struct rules *rules = parser->rules;
+    const struct yaml_node *value = yaml_find(root, "intercept");
+    bool is_lost = root->cut || !parser->known_is_whole || yaml_find(root, "ports");
+    if (parser->intercept == INTERCEPT_LISTEN || is_lost)
+        return;
+    for (size_t i = 0; i < rules->n_nodes; i++)
+        if (rules->nodes[i].ports.n > 0)
+            return;
+    diag_error(parser->diag, &value->at,
+               "nothing says which ports are to be intercepted");
+    diag_hint(parser->diag, "write \"ports: [5432]\" at the top of the file, or "
+                            "\"ports\" at the nodes that are servers");
 }
 
 /* Whether all names under the key were read, so that none of them can be missing. */
@@ -151,22 +184,20 @@ static void read_file(struct parser *parser, const struct yaml_node *root)
     parser->known_is_whole = is_whole(root, "nodes") && is_whole(root, "groups");
     parser->rules->has_seed = yaml_find(root, "seed") != NULL;
     parser->rules->seed = draft.seed;
-    if (draft.intercept > 0) {
-        diag_lacking(parser->diag, &yaml_find(root, "intercept")->at,
-                     "\"intercept: %s\" is not available in this version",
-                     intercepts[draft.intercept]);
-        diag_hint(parser->diag, "use \"listen\", with an entry for each path");
-    }
+    parser->intercept = parser->rules->intercept = draft.intercept;
+    parser->mode_is_lost = is_mode_lost(root, draft.intercept);
     if (draft.ports)
-        check_top_ports(parser, root, &draft);
+        read_top_ports(parser, root, draft.ports);
     if (draft.nodes)
         parser_read_nodes(parser, draft.nodes);
+    check_intercepted(parser, root);
     if (draft.groups)
         parser_read_groups(parser, draft.groups);
     parser_collect_names(parser);
     parser_check_groups(parser);
     if (draft.listen)
         parser_read_listens(parser, draft.listen);
+    parser_check_found(parser);
     if (draft.rules)
         parser_read_rules(parser, draft.rules);
 }
@@ -255,8 +286,11 @@ static int finish(struct job *job, struct rules **out)
 /* Runs one of the readers over the tree. */
 static void read_tree(struct job *job, const struct yaml_node *root, read_fn read)
 {
-    struct parser parser = {
-        .context = job->context, .diag = job->diag, .rules = job->rules};
+    const struct rules *base = job->context->base;
+    struct parser parser = {.context = job->context,
+                            .diag = job->diag,
+                            .rules = job->rules,
+                            .intercept = base ? base->intercept : INTERCEPT_LISTEN};
     read(&parser, root);
     if (!job->diag->out_of_memory && count_errors(job->diag) == job->errors_before)
         parser_check_reach(&parser);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Text to rules: syntax, names, types, ranges and what fits together, all errors at
- * once. What parses compiles: the plan adds no errors of its own but -ENOMEM. */
+ * once. What parses compiles: the plan adds no errors of its own but -ENOMEM, and what
+ * the kernel cannot do here (-ENOTSUP). */
 #ifndef NETSPLIT_RULES_PARSE_H
 #define NETSPLIT_RULES_PARSE_H
 
@@ -14,8 +15,11 @@ struct parse_context {
     const struct rules *base; /* whose nodes and groups are known; or NULL */
     const char *const *names; /* further known names: "primary", "clients.n1" */
     size_t n_names;
-    bool names_are_open;               /* any name may be written: who resolves them
+    bool names_are_open;         /* any name may be written: who resolves them
                                           later knows them all (`ctl add`) */
+    const char *const *shape_of; /* for blocks: what a shape without `of` is drawn
+                                          of; NULL: `of` is required */
+    size_t n_shape_of;
     const char *rule_name;             /* for blocks: what an unnamed rule is called; a
                                           second one gets "-2"; NULL: names are required */
     const struct allocator *allocator; /* NULL = malloc; for tests */

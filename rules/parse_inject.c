@@ -14,8 +14,6 @@ enum { KEYS_MOST = 64 }; /* more keys are not suggested */
 static const char no_reorder[] = "not possible in a byte stream";
 
 static const struct field_stranger strangers[] = {
-    /* What this language knows, and this version has not. */
-    {"packet_loss", NULL, "\"loss\" is the model of it that needs no kernel", true},
     /* Toxiproxy, netem, comcast and plain English. */
     {"latency", "delay", NULL, false},
     {"lag", "delay", NULL, false},
@@ -39,7 +37,20 @@ static const struct field_stranger strangers[] = {
     {"hang", "stall", NULL, false},
     {"timeout", "stall", "or close: { after: 10s }", false},
     {"blackhole", "discard", "or \"stall\", after which all is delivered", false},
-    {"drop", "stall", "a stream loses no packets; see also \"discard\"", false},
+    {"drop", "packet_loss", "\"loss\" is the model of it that needs no kernel", false},
+    {"packetloss", "packet_loss", NULL, false},
+    {"packet-loss", "packet_loss", NULL, false},
+    {"pkt_loss", "packet_loss", NULL, false},
+    {"drop_rate", "packet_loss", NULL, false},
+    {"gemodel", "packet_loss", "its losses are independent", false},
+    {"gilbert", "packet_loss", "its losses are independent", false},
+    {"loss_model", "packet_loss", "its losses are independent", false},
+    {"loss_gemodel", "packet_loss", "its losses are independent", false},
+    {"packet_latency", "packet_delay", NULL, false},
+    {"netem", NULL, "its words here: packet_delay, packet_loss", false},
+    {"tbf", "packet_rate", NULL, false},
+    {"qdisc", NULL, "packet_rate, packet_delay", false},
+    {"fallback", NULL, "it stands beside \"inject\", not in it", false},
     {"reset_peer", "reset", NULL, false},
     {"rst", "reset", NULL, false},
     {"abort", "reset", NULL, false},
@@ -111,12 +122,7 @@ static const struct field *find_field(const char *key)
 
 bool parser_is_inject_word(const char *word)
 {
-    if (find_field(word))
-        return true;
-    for (const struct field_stranger *row = strangers; row->word; row++)
-        if (row->lacking && strcasecmp(row->word, word) == 0)
-            return true;
-    return false;
+    return find_field(word) != NULL;
 }
 
 /* All keys; returns how many there are, at most room. */

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Link rules: partition, isolate, cut, and how they cut. */
+/* Link rules: partition, isolate, cut, and how they cut; shape in parse_shape.c. */
 #include "rules/parser.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static const char drop_is_lacking[] = "\"how: drop\" needs packets to be dropped in "
-                                      "the kernel, which this version cannot do";
 
 /* "n1 / n2,n3", as on the command line. */
 static void split_parts(struct parser *parser, const struct yaml_node *value,
@@ -130,8 +127,11 @@ static void read_cut(struct parser *parser, const struct yaml_node *value,
         (void)parser_read_names(parser, "to", draft.to, true, &parts[1]);
 }
 
-enum { HOW_WORD_DROP = 3 };
-static const char *const how_words[] = {"stall", "reset", "refuse", "drop", NULL};
+static const char *const how_words[] = {[HOW_STALL] = "stall",
+                                        [HOW_RESET] = "reset",
+                                        [HOW_REFUSE] = "refuse",
+                                        [HOW_DROP] = "drop",
+                                        NULL};
 
 /* The word's index, or -1. */
 static int read_how(struct parser *parser, const struct yaml_node *value,
@@ -141,6 +141,7 @@ static int read_how(struct parser *parser, const struct yaml_node *value,
         {"pause", "stall", NULL, false},  {"block", "stall", NULL, false},
         {"hang", "stall", NULL, false},   {"blackhole", "stall", NULL, false},
         {"discard", "drop", NULL, false}, {"rst", "reset", NULL, false},
+        {"loss", "drop", NULL, false},    {"drop_all", "drop", NULL, false},
         {"close", "reset", NULL, false},  {"reject", "refuse", NULL, false},
         {NULL, NULL, NULL, false},
     };
@@ -159,46 +160,57 @@ static int read_how(struct parser *parser, const struct yaml_node *value,
     return (int)word;
 }
 
-static int read_fallback(struct parser *parser, const struct link_draft *draft, int how)
+/* Only how: drop may need one. */
+static void read_fallback(struct parser *parser, const struct yaml_node *value,
+                          bool is_for_drop, struct rule *rule)
 {
-    int fallback = read_how(parser, draft->fallback, "fallback");
-    if (fallback == HOW_WORD_DROP)
-        diag_error(parser->diag, &draft->fallback->at,
+    int fallback = -1;
+    if (value->kind == YAML_SCALAR && strcmp(value->text, "model") == 0) {
+        diag_error(parser->diag, &value->at,
+                   "\"fallback: model\" is for packet faults");
+        diag_hint(parser->diag, "here it is one of: stall, reset, refuse");
+    } else {
+        fallback = read_how(parser, value, "fallback");
+    }
+    if (fallback == HOW_DROP) {
+        diag_error(parser->diag, &value->at,
                    "\"drop\" is no fallback: stall, reset or refuse");
-    else if (fallback >= 0 && (how >= 0 || !draft->how) && how != HOW_WORD_DROP)
-        diag_warning(parser->diag, &draft->fallback->at,
-                     "\"fallback\" is only for how: drop");
-    return fallback;
+    } else if (fallback >= 0 && is_for_drop) {
+        rule->has_fallback = true;
+        rule->fallback = (enum rule_how)fallback;
+    } else if (fallback >= 0 && !parser->mode_is_lost) {
+        diag_warning(parser->diag, &value->at, "\"fallback\" is only for how: drop");
+    }
 }
 
 static void choose_how(struct parser *parser, const struct link_draft *draft,
                        struct rule *rule)
 {
     int how = draft->how ? read_how(parser, draft->how, "how") : -1;
-    int fallback = draft->fallback ? read_fallback(parser, draft, how) : -1;
+    bool is_wrong = draft->how && how < 0;
+    rule->how = parser->intercept == INTERCEPT_LISTEN ? HOW_STALL : HOW_DROP;
     rule->how_given = draft->how != NULL;
-    if (how == HOW_WORD_DROP && !draft->fallback) {
-        diag_lacking(parser->diag, &draft->how->at, "%s", drop_is_lacking);
-        diag_hint(parser->diag, "say \"how: stall\", or add \"fallback: stall\"");
-    } else if (how == HOW_WORD_DROP) {
-        rule->has_fallback = true;
-        rule->how = fallback < HOW_WORD_DROP && fallback > 0 ? (enum rule_how)fallback
-                                                             : HOW_STALL;
-    } else if (how > 0) {
+    rule->how_at = draft->how ? draft->how->at : rule->name.at;
+    if (how >= 0)
         rule->how = (enum rule_how)how;
-    }
+    if (draft->fallback)
+        read_fallback(parser, draft->fallback, is_wrong || rule->how == HOW_DROP, rule);
 }
 
 static void read_link_ports(struct parser *parser, const struct yaml_node *value,
                             struct rule *rule)
 {
-    if (value->kind == YAML_SCALAR && strcmp(value->text, "all") == 0) {
-        diag_lacking(parser->diag, &value->at,
-                     "\"ports: all\" cuts in the kernel, which this version cannot do");
-        diag_hint(parser->diag, "without \"ports\" all paths of the proxy are cut");
+    if (value->kind != YAML_SCALAR || strcmp(value->text, "all") != 0) {
+        (void)parser_read_ports(parser, "ports", value, &rule->ports); /* told */
         return;
     }
-    (void)parser_read_ports(parser, "ports", value, &rule->ports); /* told */
+    rule->ports_all = true;
+    rule->ports_at = value->at;
+    if (rule->how == HOW_DROP || (parser->mode_is_lost && !rule->how_given))
+        return;
+    diag_error(parser->diag, &value->at,
+               "\"ports: all\" is every packet: it goes with how: drop only");
+    diag_hint(parser->diag, "without \"ports\" all that passes the proxy is cut");
 }
 
 void parser_read_link(struct parser *parser, const struct link_draft *draft,
@@ -210,9 +222,12 @@ void parser_read_link(struct parser *parser, const struct link_draft *draft,
     } else if (draft->isolate) {
         rule->kind = RULE_ISOLATE;
         read_isolate(parser, draft->isolate, rule);
-    } else {
+    } else if (draft->cut) {
         rule->kind = RULE_CUT;
         read_cut(parser, draft->cut, rule);
+    } else {
+        rule->kind = RULE_SHAPE;
+        parser_read_shape(parser, draft, rule);
     }
     choose_how(parser, draft, rule);
     if (draft->ports)

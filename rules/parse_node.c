@@ -4,12 +4,14 @@
 #include "rules/parser.h"
 #include "rules/unit.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct node_draft {
     const struct yaml_node *address, *ports;
+    struct place_draft place;
 };
+
+#define PLACE(member) offsetof(struct node_draft, place.member)
 
 static const struct field node_fields[] = {
     {.name = "address",
@@ -19,7 +21,27 @@ static const struct field node_fields[] = {
     {.name = "ports",
      .kind = FIELD_NODE,
      .offset = offsetof(struct node_draft, ports),
-     .help = "the ports of its servers"},
+     .help = "the ports of its servers; those of the file otherwise"},
+    {.name = "netns",
+     .kind = FIELD_SCALAR,
+     .offset = PLACE(netns),
+     .help = "intercept: netns: the path of the namespace that it lives in"},
+    {.name = "pid",
+     .kind = FIELD_SCALAR,
+     .offset = PLACE(pid),
+     .help = "intercept: netns: a process whose namespace it lives in"},
+    {.name = "container",
+     .kind = FIELD_SCALAR,
+     .offset = PLACE(container),
+     .help = "intercept: netns: the container that it is, by name or id"},
+    {.name = "uid",
+     .kind = FIELD_SCALAR,
+     .offset = PLACE(uid),
+     .help = "intercept: redirect: the user whose sockets are the node's"},
+    {.name = "cgroup",
+     .kind = FIELD_SCALAR,
+     .offset = PLACE(cgroup),
+     .help = "intercept: redirect: the control group whose sockets are the node's"},
     {0},
 };
 
@@ -31,9 +53,16 @@ static const struct field_stranger node_strangers[] = {
     {"url", "address", NULL, false},
     {"cidr", "address", NULL, false},
     {"port", "ports", NULL, false},
-    {"netns", NULL, "give its address, and a listen entry for each path", true},
-    {"pid", NULL, "give its address, and a listen entry for each path", true},
-    {"container", NULL, "give its address, and a listen entry for each path", true},
+    {"ns", "netns", NULL, false},
+    {"namespace", "netns", NULL, false},
+    {"process", "pid", NULL, false},
+    {"docker", "container", NULL, false},
+    {"podman", "container", NULL, false},
+    {"pod", "container", "by its name or id", false},
+    {"user", "uid", NULL, false},
+    {"owner", "uid", NULL, false},
+    {"unit", "cgroup", "such as system.slice/redis.service", false},
+    {"service", "cgroup", "such as system.slice/redis.service", false},
     {"exec", NULL, "commands belong in a cluster file", false},
     {NULL, NULL, NULL, false},
 };
@@ -93,6 +122,14 @@ static void read_address(struct parser *parser, const struct yaml_node *value,
         diag_error(parser->diag, &value->at, "no server has port 0");
         return;
     }
+    if (address.kind == ADDRESS_HOST && parser->intercept != INTERCEPT_LISTEN) {
+        diag_error(parser->diag, &value->at,
+                   "with intercept: %s a node's address is numeric, not a host name",
+                   rule_intercept_name(parser->intercept));
+        diag_hint(parser->diag,
+                  "the kernel tells connections by the addresses of their packets");
+        return;
+    }
     address.text =
         arena_copy(&parser->rules->arena, endpoint.host, endpoint.host_length);
     uint16_t *port = parser_alloc(parser, 1, sizeof *port);
@@ -119,7 +156,7 @@ static void read_node(struct parser *parser, const struct yaml_pair *pair,
         read_address(parser, value, node);
         return;
     }
-    struct node_draft draft = {NULL, NULL};
+    struct node_draft draft = {.address = NULL};
     if (value->kind == YAML_LIST) {
         diag_error(parser->diag, &value->at,
                    "a node is an address or a map, not a list");
@@ -128,6 +165,7 @@ static void read_node(struct parser *parser, const struct yaml_pair *pair,
     }
     (void)yaml_read_map(value, &parser_node_table, &draft,
                         parser->diag); /* all is told */
+    parser_read_place(parser, value, &draft.place, node);
     if (draft.address)
         read_address(parser, draft.address, node);
     if (!draft.ports)
@@ -139,58 +177,6 @@ static void read_node(struct parser *parser, const struct yaml_pair *pair,
         node->ports = ports;
 }
 
-/* Two nodes at one single address are told apart by paths; two equal networks by
- * nothing. */
-static void on_equal_addresses(struct parser *parser, const struct keyed *first,
-                               const struct keyed *again)
-{
-    const struct rule_node *one = first->object, *other = again->object;
-    if (!address_is_single(&one->address)) {
-        diag_error(parser->diag, again->at, "\"%s\" and \"%s\" are the same network",
-                   one->name.text, other->name.text);
-        diag_hint(parser->diag, "the first is on line %u", first->at->line);
-        return;
-    }
-    const char **names = parser_alloc(parser, 2, sizeof *names);
-    if (!names)
-        return;
-    names[0] = one->name.text;
-    names[1] = other->name.text;
-    parser->shared = names;
-}
-
-/* The address in one form, whatever it was written like; NULL for those not compared.
- */
-static const char *address_key(struct parser *parser, const struct address *address)
-{
-    if (address->kind != ADDRESS_IPV4 && address->kind != ADDRESS_IPV6)
-        return NULL;
-    char key[48];
-    size_t n = address->kind == ADDRESS_IPV4 ? 4 : 16;
-    int used = snprintf(key, sizeof key, "%u/%u/", (unsigned)address->kind,
-                        (unsigned)address->prefix);
-    for (size_t i = 0; i < n; i++)
-        used += snprintf(key + used, sizeof key - (size_t)used, "%02x",
-                         (unsigned)address->bytes[i]);
-    const char *copy = arena_copy(&parser->rules->arena, key, (size_t)used);
-    if (!copy)
-        parser->diag->out_of_memory = true;
-    return copy;
-}
-
-static void check_addresses(struct parser *parser, const struct rule_node *nodes,
-                            size_t n)
-{
-    struct keyed *items = parser_alloc(parser, n, sizeof *items);
-    if (!items)
-        return;
-    for (size_t i = 0; i < n; i++)
-        items[i] = (struct keyed){.key = address_key(parser, &nodes[i].address),
-                                  .at = &nodes[i].at,
-                                  .object = &nodes[i]};
-    parser_find_twins(parser, items, n, on_equal_addresses);
-}
-
 void parser_read_nodes(struct parser *parser, const struct yaml_node *map)
 {
     struct rule_node *nodes = parser_alloc(parser, map->n, sizeof *nodes);
@@ -200,7 +186,7 @@ void parser_read_nodes(struct parser *parser, const struct yaml_node *map)
         read_node(parser, &map->pairs[i], &nodes[i]);
     parser->rules->nodes = nodes;
     parser->rules->n_nodes = map->n;
-    check_addresses(parser, nodes, map->n);
+    parser_check_addresses(parser);
 }
 
 /* Names only: members are looked up when all names are known. */

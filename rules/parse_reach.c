@@ -126,10 +126,53 @@ static void check_partition(struct parser *parser, const struct rule *rule,
         check_left_out(parser, rule, &base->groups[i]);
 }
 
+/* Whether connections to that port come to the proxy: by interception, or by a path. */
+static bool is_intercepted(const struct rules *base, uint16_t port)
+{
+    for (size_t i = 0; i < base->n_listens; i++)
+        if (base->listens[i].to_port == port)
+            return true;
+    for (size_t i = 0; i < base->n_nodes; i++)
+        if (base->nodes[i].ports.n > 0 && has_port(&base->nodes[i].ports, port))
+            return true;
+    return base->ports.n > 0 && has_port(&base->ports, port);
+}
+
+/* In kernel modes there are no paths to compare with, but ports. */
+static void check_ports(struct parser *parser, const struct rule *rule,
+                        const struct rules *base)
+{
+    for (size_t i = 0; i < rule->ports.n; i++) {
+        if (is_intercepted(base, rule->ports.items[i]))
+            continue;
+        diag_warning(parser->diag, &rule->name.at,
+                     "port %u of the rule \"%s\" is not intercepted",
+                     (unsigned)rule->ports.items[i], rule->name.text);
+        diag_hint(parser->diag,
+                  "nothing will be felt of it; add it to \"ports\" at the "
+                  "top of the file");
+    }
+}
+
+static void check_in_kernel(struct parser *parser, const struct rules *rules,
+                            const struct rules *base)
+{
+    for (size_t i = 0; i < rules->n_rules; i++) {
+        const struct rule *rule = &rules->rules[i];
+        check_ports(parser, rule, base);
+        for (size_t j = 0; rule->kind == RULE_PARTITION && j < base->n_groups; j++)
+            check_left_out(parser, rule, &base->groups[j]);
+    }
+}
+
 void parser_check_reach(struct parser *parser)
 {
     const struct rules *rules = parser->rules;
     const struct rules *base = parser->context->base ? parser->context->base : rules;
+    if (parser->intercept != INTERCEPT_LISTEN) {
+        check_in_kernel(parser, rules, base);
+        return;
+    }
     if (base->n_listens == 0 || rules->n_rules > COMPARED_MOST / base->n_listens)
         return;
     for (size_t i = 0; i < rules->n_rules; i++) {

@@ -40,6 +40,15 @@ static const struct field rule_fields[] = {
      .kind = FIELD_NODE,
      .offset = DRAFT(link.cut),
      .help = "one way: { from: a, to: b }"},
+    {.name = "shape",
+     .kind = FIELD_NODE,
+     .offset = DRAFT(link.shape),
+     .help = "a partition drawn from the seed: halves, majorities-ring, bridge, one or "
+             "minority"},
+    {.name = "of",
+     .kind = FIELD_NODE,
+     .offset = DRAFT(link.of),
+     .help = "the nodes that a shape is drawn from: a group or a list"},
     {.name = "how",
      .kind = FIELD_NODE,
      .offset = DRAFT(link.how),
@@ -47,11 +56,13 @@ static const struct field rule_fields[] = {
     {.name = "fallback",
      .kind = FIELD_NODE,
      .offset = DRAFT(link.fallback),
-     .help = "how it is cut where drop is not possible"},
+     .help = "what is done where the kernel cannot: stall, reset or refuse instead of "
+             "how: drop; model instead of packet_loss, packet_rate and packet_delay"},
     {.name = "ports",
      .kind = FIELD_NODE,
      .offset = DRAFT(link.ports),
-     .help = "the servers' ports that are cut; all otherwise"},
+     .help = "the servers' ports that are cut, or all (with how: drop), which is every "
+             "packet; those that pass the proxy otherwise"},
     {.name = "when",
      .kind = FIELD_NODE,
      .offset = DRAFT(when),
@@ -64,9 +75,6 @@ static const struct field rule_fields[] = {
 };
 
 static const struct field_stranger rule_strangers[] = {
-    {"shape", NULL, "write the parts: partition: [[a], [b, c]]", true},
-    {"of", NULL, "it belongs to \"shape\"; write the parts: partition: [[a], [b, c]]",
-     true},
     {"toxicity", "probability", "as a percentage", false},
     {"chance", "probability", NULL, false},
     {"prob", "probability", NULL, false},
@@ -95,6 +103,8 @@ static const struct field_stranger rule_strangers[] = {
     {"latency", NULL, "write inject: { delay: ... }", false},
     {"bandwidth", NULL, "write inject: { rate: ... }", false},
     {"split", "partition", NULL, false},
+    {"grudge", "partition", "or \"shape\"", false},
+    {"nemesis", "shape", NULL, false},
     {"disconnect", "isolate", NULL, false},
     {"enabled", NULL, "leave the rule out, or use \"when\"", false},
     {"nodes", NULL, "it stands at the top of the file, not in a rule", false},
@@ -282,7 +292,7 @@ static void read_when(struct parser *parser, const struct yaml_node *map,
 }
 
 /* The keys that say what the rule does: one of them. */
-static const char *const doing[] = {"inject", "partition", "isolate", "cut"};
+static const char *const doing[] = {"inject", "partition", "isolate", "cut", "shape"};
 
 static bool check_doing(struct parser *parser, const struct yaml_node *map)
 {
@@ -328,6 +338,8 @@ static void refuse_keys(struct parser *parser, const struct yaml_node *map,
             diag_hint(parser->diag, "\"%s\" says itself which links it cuts", kind);
         else if (strcmp(keys[i], "probability") == 0)
             diag_hint(parser->diag, "a link is cut or it is not");
+        else if (strcmp(keys[i], "of") == 0)
+            diag_hint(parser->diag, "it says what a \"shape\" is drawn from");
     }
 }
 
@@ -364,7 +376,7 @@ static void read_keys(struct parser *parser, const struct yaml_node *map,
 static void read_injecting(struct parser *parser, const struct yaml_node *map,
                            const struct rule_draft *draft, struct rule *rule)
 {
-    static const char *const others[] = {"how", "fallback", "ports"};
+    static const char *const others[] = {"how", "ports", "of"};
     static const struct field probability = {
         .name = "probability",
         .kind = FIELD_PERCENT,
@@ -372,6 +384,7 @@ static void read_injecting(struct parser *parser, const struct yaml_node *map,
     rule->kind = RULE_INJECT;
     refuse_keys(parser, map, others, 3, "inject");
     parser_read_inject(parser, draft->inject, rule);
+    parser_check_packets(parser, map, draft->link.fallback, rule);
     if (!draft->probability)
         return;
     bool good =
@@ -384,11 +397,12 @@ static void read_injecting(struct parser *parser, const struct yaml_node *map,
 static void read_linking(struct parser *parser, const struct yaml_node *map,
                          const struct rule_draft *draft, struct rule *rule)
 {
-    static const char *const others[] = {"match", "probability"};
+    static const char *const others[] = {"match", "probability", "of"};
     const char *kind = draft->link.partition ? "partition"
                        : draft->link.isolate ? "isolate"
-                                             : "cut";
-    refuse_keys(parser, map, others, 2, kind);
+                       : draft->link.cut     ? "cut"
+                                             : "shape";
+    refuse_keys(parser, map, others, draft->link.shape ? 2 : 3, kind);
     parser_read_link(parser, &draft->link, rule);
 }
 
@@ -403,7 +417,7 @@ static void read_rule(struct parser *parser, const struct yaml_node *map, size_t
     read_name(parser, map, draft.name, index, rule);
     if (!check_doing(parser, map) && !map->cut && !has_unknown_key(map)) {
         diag_error(parser->diag, &map->at, "the rule does nothing");
-        diag_hint(parser->diag, "add one of: inject, partition, isolate, cut");
+        diag_hint(parser->diag, "add one of: inject, partition, isolate, cut, shape");
     }
     if (draft.match)
         read_match(parser, draft.match, rule);
@@ -411,7 +425,8 @@ static void read_rule(struct parser *parser, const struct yaml_node *map, size_t
         read_when(parser, draft.when, rule);
     if (draft.inject)
         read_injecting(parser, map, &draft, rule);
-    else if (draft.link.partition || draft.link.isolate || draft.link.cut)
+    else if (draft.link.partition || draft.link.isolate || draft.link.cut ||
+             draft.link.shape)
         read_linking(parser, map, &draft, rule);
 }
 

@@ -137,7 +137,8 @@ static struct map_draft *home_of(struct words_job *job, const char *key)
             return &job->when;
     if (strcmp(key, "port") == 0 || strcmp(key, "state") == 0)
         return &job->match;
-    return strcmp(key, "probability") == 0 ? &job->rule : &job->inject;
+    bool is_of_rule = strcmp(key, "probability") == 0 || strcmp(key, "fallback") == 0;
+    return is_of_rule ? &job->rule : &job->inject;
 }
 
 /* "slice.size=100B": the map is made at its first member. */

@@ -28,6 +28,8 @@ struct parser {
     size_t n_known;
     bool known_is_whole;       /* no syntax error came before the last of the names */
     const char *const *shared; /* two nodes with one address; NULL = none */
+    enum rule_intercept intercept; /* of the file, or of the base of an overlay */
+    bool mode_is_lost; /* `intercept` is wrong, which is told: it may be any mode */
 };
 
 /* Zeroed memory of the rules' arena. NULL when there is none; the diag then knows. */
@@ -90,6 +92,28 @@ void parser_check_groups(struct parser *parser);
 bool parser_read_ports(struct parser *parser, const char *key,
                        const struct yaml_node *value, struct ports *out);
 
+/* parse_place.c */
+
+/* The values of a node's keys that only some modes know; NULL: not written. */
+struct place_draft {
+    const struct yaml_node *netns, *pid, *container; /* netns */
+    const struct yaml_node *uid, *cgroup;            /* redirect */
+};
+
+/* Into the node's place and owner. map: the node, for its keys' places. */
+void parser_read_place(struct parser *parser, const struct yaml_node *map,
+                       const struct place_draft *draft, struct rule_node *node);
+
+/* parse_apart.c */
+
+/* Says which nodes have the same address, place or owner and so much else in common
+ * that a connection could not be told to be of one or the other. */
+void parser_check_addresses(struct parser *parser);
+
+/* Once the paths are read: says which nodes nothing is known of by which a kernel mode
+ * could tell their connections. */
+void parser_check_found(struct parser *parser);
+
 /* parse_listen.c */
 void parser_read_listens(struct parser *parser, const struct yaml_node *list);
 
@@ -103,18 +127,31 @@ void parser_read_rules(struct parser *parser, const struct yaml_node *node);
 void parser_read_inject(struct parser *parser, const struct yaml_node *map,
                         struct rule *rule);
 
-/* Whether it is a word of inject, this version's or not. */
+/* Of a rule whose faults are read: `fallback`, and what does not go with packets. The
+ * values of its keys, NULL where they were not written; map: the rule. */
+void parser_check_packets(struct parser *parser, const struct yaml_node *map,
+                          const struct yaml_node *fallback, struct rule *rule);
+
+/* Whether it is a key of inject. */
 bool parser_is_inject_word(const char *word);
 
 /* parse_link.c */
 
 /* The values of a link rule's keys; NULL where they were not written. */
 struct link_draft {
-    const struct yaml_node *partition, *isolate, *cut, *how, *fallback, *ports;
+    const struct yaml_node *partition, *isolate, *cut, *shape;
+    const struct yaml_node *of; /* of shape */
+    const struct yaml_node *how, *fallback, *ports;
 };
 
 void parser_read_link(struct parser *parser, const struct link_draft *draft,
                       struct rule *rule);
+
+/* parse_shape.c */
+
+/* `shape` and `of` into the rule's shape and parts[0]. */
+void parser_read_shape(struct parser *parser, const struct link_draft *draft,
+                       struct rule *rule);
 
 /* The tables, for the schema. */
 extern const struct yaml_table parser_file_table, parser_node_table,

@@ -3,11 +3,12 @@
  * slot, its time and its faults, its links become edges of the index. Everything lives
  * in one arena, freed with the last reference.
  *
- * Fails when memory runs out, or when a rule names a node that is not there; then
- * nothing is left behind and what runs goes on. It does not check rules: what was
- * parsed is right. */
+ * Fails when memory runs out, when a rule names a node that is not there, or when one
+ * needs what the kernel cannot do and has no fallback; then nothing is left behind and
+ * what runs goes on. It does not check rules: what was parsed is right. */
 #include "rules/plan.h"
 
+#include "rules/fallback.h"
 #include "rules/index.h"
 #include "rules/links.h"
 
@@ -91,6 +92,10 @@ static int copy_nodes(struct compiling *compiling)
         nodes[i].name = copy_text(plan, node->name.text, &status);
         nodes[i].address = copy_address(plan, &node->address, &status);
         nodes[i].ports = copy_ports(plan, &node->ports, &status);
+        nodes[i].place = node->place;
+        nodes[i].place.text = copy_text(plan, node->place.text, &status);
+        nodes[i].owner.uid = copy_text(plan, node->owner.uid, &status);
+        nodes[i].owner.cgroup = copy_text(plan, node->owner.cgroup, &status);
         by_name[i] = (uint32_t)i;
     }
     if (status != 0)
@@ -196,26 +201,6 @@ static uint32_t slot_of(struct compiling *compiling, const struct plan_rule *rul
     return compiling->plan->n_identities++;
 }
 
-static int copy_faults(struct plan *plan, const struct rule *rule,
-                       struct plan_rule *out)
-{
-    struct plan_fault *faults =
-        arena_alloc(&plan->arena, rule->n_faults, sizeof *faults);
-    if (!faults)
-        return -ENOMEM;
-    for (size_t i = 0; i < rule->n_faults; i++) {
-        const struct fault *fault = rule->faults[i].fault;
-        void *params = arena_alloc(&plan->arena, 1, fault->params_bytes);
-        if (!params)
-            return -ENOMEM;
-        memcpy(params, rule->faults[i].params, fault->params_bytes);
-        faults[i] = (struct plan_fault){fault, params};
-    }
-    out->faults = faults;
-    out->n_faults = rule->n_faults;
-    return 0;
-}
-
 static struct rng_key hash_name(const struct plan *plan, struct rng_key key,
                                 uint32_t id)
 {
@@ -223,41 +208,58 @@ static struct rng_key hash_name(const struct plan *plan, struct rng_key key,
 }
 
 /* All that makes a rule what it is, by names: numbers of nodes change between plans,
- * and so may the order of its edges. */
-static uint64_t hash_content(const struct compiling *compiling,
-                             const struct plan_rule *rule, size_t first_edge)
+ * and so may the order of its edges. What it says counts, not what it falls back to. */
+static uint64_t hash_content(const struct plan *plan, const struct rule *written,
+                             const struct plan_rule *rule)
 {
     struct rng_key key = rng_seed(0);
-    key = rng_mix(rng_mix(key, (uint64_t)rule->kind), (uint64_t)rule->how);
+    enum rule_how how = fallback_wanted_how(plan, written);
+    key = rng_mix(rng_mix(key, (uint64_t)rule->kind), (uint64_t)how);
     key = rng_mix(rng_mix(key, rule->hold_bytes), rule->probability_ppm);
-    key = rng_mix(key, (uint64_t)rule->state);
+    key = rng_mix(rng_mix(key, (uint64_t)rule->state), written->ports_all);
     key = rng_mix(rng_mix(key, rule->when.after_ns), rule->when.for_ns);
     key = rng_mix(key, rule->when.every_ns);
-    for (size_t i = 0; i < rule->n_faults; i++) {
-        const struct plan_fault *fault = &rule->faults[i];
+    for (size_t i = 0; i < written->n_faults; i++) {
+        const struct rule_fault *fault = &written->faults[i];
         key = rng_mix_text(key, fault->fault->name);
         key = rng_mix_bytes(key, fault->params, fault->fault->params_bytes);
     }
     uint64_t links = 0;
-    for (size_t i = first_edge; i < compiling->edges.n; i++) {
-        const struct index_edge *edge = &compiling->edges.edges[i];
-        struct rng_key link = rng_mix(rng_seed(edge->port), 0);
-        link = hash_name(compiling->plan, link, edge->from);
-        links += hash_name(compiling->plan, link, edge->to).hash;
+    for (size_t i = 0; i < rule->n_links; i++) {
+        struct rng_key link = rng_mix(rng_seed(rule->links[i].port), 0);
+        link = hash_name(plan, link, rule->links[i].from);
+        links += hash_name(plan, link, rule->links[i].to).hash;
     }
     return rng_mix(key, links).hash;
 }
 
-static int add_links(struct compiling *compiling, const struct rule *rule)
+static int add_links(struct compiling *compiling, const struct rule *rule,
+                     struct plan_rule *out)
 {
     struct arena sets;
     arena_init(&sets, compiling->input->allocator);
     const struct links_context context = {compiling->plan, base_of(compiling), &sets,
                                           compiling->diag};
-    int status = links_add(&context, rule, (uint32_t)compiling->plan->n_rules,
-                           &compiling->edges);
+    int status = links_add(&context, rule, out, &compiling->edges);
     arena_close(&sets);
     return status;
+}
+
+/* Bad names are worse than what the kernel lacks, and no memory than either. */
+static int worse(int a, int b)
+{
+    if (a == -ENOMEM || b == 0 || (a == -EINVAL && b == -ENOTSUP))
+        return a;
+    return b;
+}
+
+static int choose_what_is_done(struct compiling *compiling, const struct rule *rule,
+                               struct plan_rule *out)
+{
+    const struct fallback_context context = {compiling->plan, &compiling->input->kernel,
+                                             compiling->diag};
+    return rule->kind == RULE_INJECT ? fallback_choose_faults(&context, rule, out)
+                                     : fallback_choose_how(&context, rule, out);
 }
 
 static int compile_rule(struct compiling *compiling, const struct plan_layer *layer,
@@ -265,13 +267,11 @@ static int compile_rule(struct compiling *compiling, const struct plan_layer *la
 {
     struct plan *plan = compiling->plan;
     struct plan_rule *out = &compiling->rules[plan->n_rules];
-    size_t first_edge = compiling->edges.n;
-    int status = add_links(compiling, rule);
+    int status = 0;
     *out = (struct plan_rule){
         .layer = copy_text(plan, layer->name, &status),
         .name = copy_text(plan, rule->name.text, &status),
         .kind = rule->kind,
-        .how = rule->how,
         .state = rule->state,
         .hold_bytes = rule->hold_bytes,
         .probability_ppm = rule->kind == RULE_INJECT ? rule->probability_ppm : 1000000,
@@ -279,12 +279,15 @@ static int compile_rule(struct compiling *compiling, const struct plan_layer *la
         .when = rule->when,
         .rank = (uint32_t)plan->n_rules,
     };
-    if (status == 0)
-        status = copy_faults(plan, rule, out);
     if (status != 0)
         return status;
-    out->content = hash_content(compiling, out, first_edge);
     out->key = rng_mix_text(rng_mix_text(rng_seed(plan->seed), out->layer), out->name);
+    status = add_links(compiling, rule, out);
+    if (status != -ENOMEM)
+        status = worse(status, choose_what_is_done(compiling, rule, out));
+    if (status != 0)
+        return status;
+    out->content = hash_content(plan, rule, out);
     out->slot = slot_of(compiling, out);
     const struct plan_rule *before = compiling->previous[out->slot];
     if (before && before->content == out->content)
@@ -310,7 +313,7 @@ static int compile_rules(struct compiling *compiling)
                 rule_is_off(layer, rule) ? 0 : compile_rule(compiling, layer, rule);
             if (result == -ENOMEM)
                 return result;
-            status = result ? result : status; /* go on: all errors at once */
+            status = worse(status, result); /* go on: all errors at once */
         }
     }
     return status;
@@ -357,7 +360,12 @@ static int compile_all(struct compiling *compiling)
     if (!compiling->index)
         return -ENOMEM;
     compiling->plan->index = compiling->index;
-    int status = copy_nodes(compiling);
+    int status = 0;
+    compiling->plan->intercept = base_of(compiling)->intercept;
+    compiling->plan->ports =
+        copy_ports(compiling->plan, &base_of(compiling)->ports, &status);
+    if (status == 0)
+        status = copy_nodes(compiling);
     if (status == 0)
         status = copy_listeners(compiling);
     if (status == 0)

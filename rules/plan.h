@@ -60,6 +60,12 @@ struct plan_link {
     uint16_t port; /* of the server at either end; 0: all that is intercepted */
 };
 
+/* Nodes that a link rule names together; a single PLAN_ANY is everyone. */
+struct plan_part {
+    const plan_node_id *nodes;
+    size_t n;
+};
+
 struct plan_listener {
     const char *name;       /* unique: "wal", or FROM>TO */
     struct address address; /* to bind */
@@ -83,8 +89,11 @@ struct plan_rule {
     enum rule_how how;             /* of link rules; what is really done */
     bool ports_all;                /* every packet of its links, in the kernel */
     const char *fell_back;         /* why it does its fallback instead; else NULL */
-    const struct plan_link *links; /* all of them */
+    const struct plan_link *links; /* all of them, each once */
     size_t n_links;
+    const struct plan_part *parts; /* of link rules, as of struct rule; of a shape those
+                                      drawn: two nodes in no part together are cut */
+    size_t n_parts;
     enum rule_state state;           /* of the connections */
     uint64_t hold_bytes;             /* 0: the default */
     uint32_t probability_ppm;        /* of connections */
@@ -123,14 +132,16 @@ struct plan {
     /* Private. */
     struct arena arena; /* owns all of the above */
     const struct plan_index *index;
-    uint32_t references;
+    _Atomic uint32_t references;
 };
 
-/* Returns 0 and *out with one reference, -ENOMEM, or -EINVAL with reasons in diag: a
- * rule names a node that the base does not have (any more). */
+/* Returns 0 and *out with one reference; -ENOMEM; or with reasons in diag -EINVAL, a
+ * rule names a node that the base does not have (any more), or -ENOTSUP, a rule without
+ * a fallback needs what the kernel cannot do here. */
 int plan_compile(const struct plan_input *input, struct diag *diag, struct plan **out);
 
-/* Both are cheap, take NULL, and are for one thread. The last put frees the plan. */
+/* Both are cheap, take NULL, and may be called from any thread. The last put frees the
+ * plan. */
 struct plan *plan_get(struct plan *plan);
 void plan_put(struct plan *plan);
 
@@ -142,6 +153,26 @@ plan_node_id plan_find_node(const struct plan *plan, const char *name);
  * Borrowed from the plan. */
 const char *plan_node_of_address(const struct plan *plan, enum address_kind kind,
                                  const uint8_t *bytes);
+
+/* The node that is the server at that address and port: of those with the longest prefix
+ * over the address the one that names the port, else the first that names none; NULL if
+ * there is none. With port 0 as plan_node_of_address. */
+const struct plan_node *plan_server_of_address(const struct plan *plan,
+                                               enum address_kind kind,
+                                               const uint8_t *bytes, uint16_t port);
+
+/* Whether connections to that port of the node are intercepted: it is among the node's
+ * own ports, or it has none and the port is among the plan's. node NULL: an address
+ * that is no node's. Never in mode listen. */
+bool plan_intercepts(const struct plan *plan, const struct plan_node *node,
+                     uint16_t port);
+
+struct buffer;
+
+/* Appends whom the link rule cuts, with what was drawn: "n1 / n2, n3", "n1 -> n2",
+ * "n1 / all other nodes". Nothing for other rules. */
+void plan_rule_describe(const struct plan *plan, const struct plan_rule *rule,
+                        struct buffer *out);
 
 /* Is the rule in force at that time? In [after + k * every, after + k * every + for)
  * from since_ns on. */

@@ -3,6 +3,7 @@
  * allocates or fails. */
 #include "rules/plan.h"
 
+#include "rules/buffer.h"
 #include "rules/index.h"
 
 #include <string.h>
@@ -35,9 +36,28 @@ static bool prefix_holds(const struct address *address, const uint8_t *bytes)
     return ((address->bytes[whole] ^ bytes[whole]) & mask) == 0;
 }
 
-/* O(nodes): asked once a connection, and only on paths without `from`. */
-const char *plan_node_of_address(const struct plan *plan, enum address_kind kind,
-                                 const uint8_t *bytes)
+static bool has_port(const struct ports *ports, uint16_t port)
+{
+    for (size_t i = 0; i < ports->n; i++)
+        if (ports->items[i] == port)
+            return true;
+    return false;
+}
+
+/* How well the node, whose address holds, fits the port of a server there. */
+static int fitness(const struct plan_node *node, uint16_t port)
+{
+    if (port == 0)
+        return 1;
+    if (has_port(&node->ports, port))
+        return 2;
+    return node->ports.n == 0 ? 1 : 0;
+}
+
+/* O(nodes): asked once a connection, and only where no path says who they are. */
+const struct plan_node *plan_server_of_address(const struct plan *plan,
+                                               enum address_kind kind,
+                                               const uint8_t *bytes, uint16_t port)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     if (kind == ADDRESS_IPV6 && memcmp(bytes, mapped, sizeof mapped) == 0) {
@@ -49,10 +69,48 @@ const char *plan_node_of_address(const struct plan *plan, enum address_kind kind
         const struct plan_node *node = &plan->nodes[i];
         if (node->address.kind != kind || !prefix_holds(&node->address, bytes))
             continue;
-        if (!best || node->address.prefix > best->address.prefix)
+        if (!best || node->address.prefix > best->address.prefix ||
+            (node->address.prefix == best->address.prefix &&
+             fitness(node, port) > fitness(best, port)))
             best = node;
     }
-    return best ? best->name : NULL;
+    return best;
+}
+
+const char *plan_node_of_address(const struct plan *plan, enum address_kind kind,
+                                 const uint8_t *bytes)
+{
+    const struct plan_node *node = plan_server_of_address(plan, kind, bytes, 0);
+    return node ? node->name : NULL;
+}
+
+bool plan_intercepts(const struct plan *plan, const struct plan_node *node,
+                     uint16_t port)
+{
+    if (plan->intercept == INTERCEPT_LISTEN)
+        return false;
+    return has_port(node && node->ports.n > 0 ? &node->ports : &plan->ports, port);
+}
+
+static void describe_part(const struct plan *plan, const struct plan_part *part,
+                          struct buffer *out)
+{
+    for (size_t i = 0; i < part->n; i++)
+        buffer_print(out, "%s%s", i ? ", " : "",
+                     part->nodes[i] == PLAN_ANY ? "any"
+                                                : plan->nodes[part->nodes[i] - 1].name);
+}
+
+void plan_rule_describe(const struct plan *plan, const struct plan_rule *rule,
+                        struct buffer *out)
+{
+    for (size_t i = 0; i < rule->n_parts; i++) {
+        if (i > 0)
+            buffer_print(out, "%s", rule->kind == RULE_CUT ? " -> " : " / ");
+        describe_part(plan, &rule->parts[i], out);
+    }
+    if (rule->kind == RULE_ISOLATE)
+        buffer_print(out, " / all other nodes");
 }
 
 static uint64_t add_times(uint64_t a, uint64_t b)

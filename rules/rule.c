@@ -30,7 +30,8 @@ const struct rule_group *rules_find_group(const struct rules *rules, const char 
 
 const char *rule_kind_name(enum rule_kind kind)
 {
-    static const char *const names[] = {"inject", "partition", "isolate", "cut"};
+    static const char *const names[] = {"inject", "partition", "isolate", "cut",
+                                        "shape"};
     return names[kind];
 }
 

@@ -55,9 +55,13 @@ struct owner {
     const char *cgroup; /* a path below the root of cgroup2; NULL: was not written */
 };
 
+/* In mode listen a node is what paths say of it. In the others connections are told by
+ * their addresses, so that an address is numeric there; and what is intercepted of
+ * those to the node are its own ports if it has some, else the file's. */
 struct rule_node {
     struct word name;
-    struct address address; /* ADDRESS_NONE: only a name, for who opens a path */
+    struct address address; /* ADDRESS_NONE: only a name, for who opens a path; or
+                               learned from the place, or told by the owner */
     struct ports ports;     /* of the servers at the node */
     struct place place;
     struct owner owner;
@@ -149,12 +153,15 @@ struct rule {
     size_t n_parts;
     enum rule_shape shape; /* of RULE_SHAPE */
     enum rule_how how;
-    bool how_given; /* `how` was written; else it is the default of the mode */
+    bool how_given; /* `how` was written; else it is the default of the mode, and that
+                       of the base a plan is compiled with is what counts */
+    struct mark how_at; /* of the value of `how`; of the rule's name if not written */
 
     /* Of all. */
-    struct ports ports; /* of the server; n == 0: all that is intercepted */
-    bool ports_all;     /* `ports: all`: every packet, in the kernel */
-    bool has_fallback;  /* what is done where the kernel cannot do what it should: */
+    struct ports ports;   /* of the server; n == 0: all that is intercepted */
+    bool ports_all;       /* `ports: all`: every packet, in the kernel */
+    struct mark ports_at; /* of the value of `ports`, if ports_all */
+    bool has_fallback;    /* what is done where the kernel cannot do what it should: */
     enum rule_how fallback; /* of a link rule: instead of HOW_DROP */
     bool fallback_is_model; /* of an inject: delay, loss and rate of a stream instead
                                 of packet_delay, packet_loss and packet_rate */

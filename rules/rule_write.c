@@ -100,12 +100,13 @@ static void write_inject(const struct rule *rule, struct buffer *out)
         field_print(&probability, rule, out);
         buffer_print(out, "\n");
     }
+    if (rule->fallback_is_model)
+        buffer_print(out, "    fallback: model\n");
 }
 
-static void write_link(const struct writer *writer, const struct rule *rule)
+static void write_parts(const struct writer *writer, const struct rule *rule)
 {
     struct buffer *out = writer->out;
-    buffer_print(out, "    %s: ", rule_kind_name(rule->kind));
     if (rule->kind == RULE_CUT) {
         buffer_print(out, "{ from: ");
         write_names(writer, &rule->parts[0]);
@@ -113,6 +114,9 @@ static void write_link(const struct writer *writer, const struct rule *rule)
         write_names(writer, &rule->parts[1]);
         buffer_print(out, " }");
     } else if (rule->kind == RULE_ISOLATE) {
+        write_names(writer, &rule->parts[0]);
+    } else if (rule->kind == RULE_SHAPE) {
+        buffer_print(out, "%s\n    of: ", rule_shape_name(rule->shape));
         write_names(writer, &rule->parts[0]);
     } else {
         for (size_t i = 0; i < rule->n_parts; i++) {
@@ -122,12 +126,20 @@ static void write_link(const struct writer *writer, const struct rule *rule)
         buffer_print(out, "]");
     }
     buffer_print(out, "\n");
-    if (rule->has_fallback)
-        buffer_print(out, "    how: drop\n    fallback: %s\n",
-                     rule_how_name(rule->how));
-    else if (rule->how_given)
+}
+
+static void write_link(const struct writer *writer, const struct rule *rule)
+{
+    struct buffer *out = writer->out;
+    buffer_print(out, "    %s: ", rule_kind_name(rule->kind));
+    write_parts(writer, rule);
+    if (rule->how_given)
         buffer_print(out, "    how: %s\n", rule_how_name(rule->how));
-    if (rule->ports.n > 0) {
+    if (rule->has_fallback)
+        buffer_print(out, "    fallback: %s\n", rule_how_name(rule->fallback));
+    if (rule->ports_all) {
+        buffer_print(out, "    ports: all\n");
+    } else if (rule->ports.n > 0) {
         buffer_print(out, "    ports: ");
         write_ports(&rule->ports, out);
         buffer_print(out, "\n");

@@ -37,7 +37,12 @@ static const struct {
               "\"minItems\":1,\"items\":{\"$ref\":\"#/definitions/port\"}}]}"},
     {"parts", "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"minItems\":2,"
               "\"items\":{\"$ref\":\"#/definitions/names\"}}]}"},
+    {"ports_or_all", "{\"anyOf\":[{\"const\":\"all\"},{\"$ref\":"
+                     "\"#/definitions/ports\"}]}"},
     {"how", "{\"enum\":[\"stall\",\"reset\",\"refuse\",\"drop\"]}"},
+    {"fallback", "{\"enum\":[\"stall\",\"reset\",\"refuse\",\"model\"]}"},
+    {"shape", "{\"enum\":[\"halves\",\"majorities-ring\",\"bridge\",\"one\","
+              "\"minority\"]}"},
     {"nodes", "{\"type\":\"object\",\"additionalProperties\":{\"anyOf\":[{\"type\":"
               "\"string\"},{\"type\":\"null\"},{\"$ref\":\"#/definitions/node\"}]}}"},
     {"groups", "{\"type\":\"object\",\"additionalProperties\":{\"$ref\":"
@@ -47,30 +52,33 @@ static const struct {
     {"percent", percents},
 };
 
-/* The definition that a key's tree is of. */
+/* The definition that a key's tree is of; the first row that fits. */
 static const struct {
     const char *key;
     const char *definition;
+    const struct yaml_table *table; /* only there; NULL: everywhere */
 } trees[] = {
-    {"from", "names"},
-    {"to", "names"},
-    {"between", "between"},
-    {"port", "ports"},
-    {"ports", "ports"},
-    {"isolate", "names"},
-    {"partition", "parts"},
-    {"how", "how"},
-    {"fallback", "how"},
-    {"match", "match"},
-    {"inject", "inject"},
-    {"when", "when"},
-    {"cut", "cut"},
-    {"nodes", "nodes"},
-    {"groups", "groups"},
-    {"listen", "listens"},
-    {"rules", "rules"},
-
-    {"probability", "percent"},
+    {"ports", "ports_or_all", &parser_rule_table},
+    {"from", "names", NULL},
+    {"to", "names", NULL},
+    {"between", "between", NULL},
+    {"port", "ports", NULL},
+    {"ports", "ports", NULL},
+    {"isolate", "names", NULL},
+    {"partition", "parts", NULL},
+    {"how", "how", NULL},
+    {"fallback", "fallback", NULL},
+    {"shape", "shape", NULL},
+    {"of", "names", NULL},
+    {"match", "match", NULL},
+    {"inject", "inject", NULL},
+    {"when", "when", NULL},
+    {"cut", "cut", NULL},
+    {"nodes", "nodes", NULL},
+    {"groups", "groups", NULL},
+    {"listen", "listens", NULL},
+    {"rules", "rules", NULL},
+    {"probability", "percent", NULL},
 };
 
 static void write_object(const struct field *fields, struct buffer *out);
@@ -106,7 +114,9 @@ static void write_number(const struct field *field, struct buffer *out)
 static void write_tree(const struct field *field, struct buffer *out)
 {
     for (size_t i = 0; i < sizeof trees / sizeof *trees; i++) {
-        if (field->kind == FIELD_SCALAR || strcmp(trees[i].key, field->name) != 0)
+        const struct yaml_table *table = trees[i].table;
+        if (field->kind == FIELD_SCALAR || strcmp(trees[i].key, field->name) != 0 ||
+            (table && field_find(table->fields, field->name) != field))
             continue;
         buffer_print(out, "{\"$ref\":\"#/definitions/%s\"}", trees[i].definition);
         return;

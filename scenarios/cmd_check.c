@@ -36,9 +36,12 @@ static void check_rules(const char *name, const char *text, size_t length,
     struct rules *rules = NULL;
     if (parse_file(name, text, length, NULL, diag, &rules) != 0)
         return; /* diag says why */
-    (void)snprintf(summary, summary_bytes, "%zu node%s, %zu path%s, %zu rule%s",
+    bool in_kernel = rules->intercept != INTERCEPT_LISTEN;
+    (void)snprintf(summary, summary_bytes, "%zu node%s, %zu path%s, %zu rule%s%s%s",
                    rules->n_nodes, plural(rules->n_nodes), rules->n_listens,
-                   plural(rules->n_listens), rules->n_rules, plural(rules->n_rules));
+                   plural(rules->n_listens), rules->n_rules, plural(rules->n_rules),
+                   in_kernel ? ", intercept: " : "",
+                   in_kernel ? rule_intercept_name(rules->intercept) : "");
     rules_destroy(rules);
 }
 

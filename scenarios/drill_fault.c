@@ -86,6 +86,8 @@ static const char *summarise(const struct drill_mode *mode, const struct rule *r
         buffer_print(&text, rule->both_ways ? " and back from " : " to ");
         add_words(&text, &names, &rule->to);
     }
+    if (rule->kind == RULE_SHAPE)
+        buffer_print(&text, "%s of ", rule_shape_name(rule->shape));
     for (size_t i = 0; i < rule->n_parts; i++) {
         buffer_print(&text, "%s", i ? (rule->kind == RULE_CUT ? " to " : " / ") : "");
         add_words(&text, &names, &rule->parts[i]);
@@ -117,6 +119,14 @@ static void add_windows(struct drill_mode *mode, const struct step *step)
     out->steps[mode->step].summary = out->windows[fault->first_window].summary;
 }
 
+/* The first thing that is wrong with the rules, where that is it. */
+static const char *why_refused(const json_t *body, const struct errmsg *err)
+{
+    const json_t *first = json_array_get(json_object_get(body, "diagnostics"), 0);
+    const char *text = json_string_value(json_object_get(first, "text"));
+    return text ? text : err->text;
+}
+
 static void on_applied(void *arg, int status, json_t *body, const struct errmsg *err)
 {
     struct drill_mode *mode = arg;
@@ -125,7 +135,7 @@ static void on_applied(void *arg, int status, json_t *body, const struct errmsg 
     if (status != 200) {
         mode->n_faults--;
         if (mode->state == MODE_STEPS)
-            step_end(mode, err->text);
+            step_end(mode, why_refused(body, err));
         return;
     }
     struct drill_fault *fault = &mode->faults[mode->n_faults - 1];

@@ -82,6 +82,7 @@ struct run_window {
     uint64_t to_ns;      /* the heal's commit, likewise */
     uint64_t bytes, connections; /* that it touched */
     uint64_t attempts;           /* connection attempts that it held or refused */
+    uint64_t packets;            /* that it dropped */
 };
 
 /* A node that acknowledged writes from..to, without a gap beyond 500 ms: read off the
@@ -116,6 +117,7 @@ struct run_felt {
     uint64_t bytes;       /* that waited, were thrown away or changed */
     uint64_t connections; /* live ones that a fault touched, attempts included */
     uint64_t links;       /* that carried any of them */
+    uint64_t packets;     /* that the kernel dropped */
 };
 
 struct run_expectation {

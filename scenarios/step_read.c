@@ -246,10 +246,13 @@ static void read_fault(const struct step_context *context, const struct yaml_nod
                        struct step *step)
 {
     char *name = arena_print(context->arena, "fault-%u", step->at.line);
-    struct parse_context names = {.names = context->names,
-                                  .n_names = context->n_names,
-                                  .names_are_open = !context->cluster,
-                                  .rule_name = name};
+    struct parse_context names = {
+        .names = context->names,
+        .n_names = context->n_names,
+        .names_are_open = !context->cluster,
+        .shape_of = context->cluster ? context->cluster->nodes : NULL,
+        .n_shape_of = context->cluster ? context->cluster->n_nodes : 0,
+        .rule_name = name};
     static const char *const later[] = {"kill", "pause", "run"};
     for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
         const struct yaml_pair *pair = yaml_find_pair(root, later[i]);

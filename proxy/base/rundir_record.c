@@ -4,7 +4,7 @@
  * moment, never meets half of it.
  *
  * {"what":"drill","pid":4711,"start":81273645,"paths":["/tmp/..."],
- *  "children":[{"pid":4712,"start":81273650}]} */
+ *  "children":[{"pid":4712,"start":81273650}],"kernel":["table inet netsplit_0"]} */
 #include "proxy/base/rundir.h"
 
 #include <errno.h>
@@ -52,9 +52,9 @@ int rundir_record_open(struct rundir_record **out, const char *what, struct errm
         return -ENOMEM;
     (void)snprintf(record->path, sizeof record->path, "%s/run-%d-%" PRIu64, directory,
                    (int)getpid(), start);
-    record->root =
-        json_pack("{s:s, s:i, s:I, s:[], s:[]}", "what", what, "pid", (int)getpid(),
-                  "start", (json_int_t)start, "paths", "children");
+    record->root = json_pack("{s:s, s:i, s:I, s:[], s:[], s:[]}", "what", what, "pid",
+                             (int)getpid(), "start", (json_int_t)start, "paths",
+                             "children", "kernel");
     status = record->root ? save(record) : -ENOMEM;
     if (status < 0) {
         errmsg_set(err, "writing %s: %s", record->path, strerror(-status));
@@ -120,6 +120,11 @@ int rundir_add_child(struct rundir_record *record, pid_t pid)
                   json_pack("{s:i, s:I}", "pid", (int)pid, "start", (json_int_t)start));
 }
 
+int rundir_add_kernel(struct rundir_record *record, const char *text)
+{
+    return record ? append(record, "kernel", json_string(text)) : 0;
+}
+
 void rundir_drop_path(struct rundir_record *record, const char *path)
 {
     char absolute[PATH_MAX];
@@ -143,4 +148,15 @@ void rundir_drop_child(struct rundir_record *record, pid_t pid)
             (void)json_array_remove(items, i);
     }
     (void)save(record); /* what it names too much is found to be gone */
+}
+
+int rundir_note(struct rundir_record *record, const char *key, json_t *value)
+{
+    if (!record) {
+        json_decref(value);
+        return 0;
+    }
+    if (json_object_set_new(record->root, key, value) < 0)
+        return -ENOMEM;
+    return save(record);
 }

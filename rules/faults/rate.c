@@ -4,13 +4,17 @@
  * The bucket is one number: when the link has carried all that was let in. Bytes are
  * let in by the quantum, each takes its place behind what the link has to carry, and
  * passes at the time its last byte has crossed. With scope link the streams of a link
- * take their places in one bucket, a quantum each in turn, so that they share it.
+ * take their places in one bucket, a quantum each in turn, so that they share it. They
+ * may be in several threads: a place is taken by compare and exchange.
  *
  * Times are computed, not waited for: a timer that fires late loses nothing, up to
  * 20 ms; what is later than that was a pause of the reader's, and is not made up for.
  */
 #include "rules/faults/rows.h"
 
+#include <stdatomic.h>
+
+#define CHANGING  UINT64_MAX /* a bucket's rate, while its time is set */
 #define SECOND_NS UINT64_C(1000000000)
 
 __extension__ typedef unsigned __int128 wide;
@@ -40,37 +44,53 @@ static uint64_t crossing_ns(const struct rate_params *params, uint64_t n)
 }
 
 /* What is let in at once: 1 ms of the rate, or a segment where that is more, but then
- * no more than 20 ms of the rate. */
+ * no more than 5 ms of the rate, so that 10 ms never pass without a byte. */
 static uint64_t quantum_bytes(const struct rate_params *params)
 {
-    uint64_t segment = params->bytes_per_s / 50;
+    uint64_t segment = params->bytes_per_s / 200;
     if (segment > SEGMENT_BYTES)
         segment = SEGMENT_BYTES;
     return later(1, later(segment, params->bytes_per_s / 1000));
 }
 
-/* A changed rate begins with an empty bucket: changing it is no way to a burst. */
-static void notice_change(const struct rate_params *params, struct bucket *bucket,
+/* A changed rate begins with an empty bucket: changing it is no way to a burst. False:
+ * another thread is just at that. */
+static bool notice_change(const struct rate_params *params, struct bucket *bucket,
                           uint64_t now_ns)
 {
-    if (bucket->bytes_per_s == params->bytes_per_s)
-        return;
-    if (bucket->bytes_per_s)
+    uint64_t rate = bucket->bytes_per_s;
+    if (rate == params->bytes_per_s)
+        return true;
+    if (rate == CHANGING ||
+        !atomic_compare_exchange_strong(&bucket->bytes_per_s, &rate, CHANGING))
+        return false;
+    if (rate != 0)
         bucket->free_ns = now_ns + crossing_ns(params, params->burst_bytes);
     bucket->bytes_per_s = params->bytes_per_s;
+    return true;
+}
+
+/* Takes a place of the length, no earlier than start_ns. Returns where it ends. */
+static uint64_t take_place(struct bucket *bucket, uint64_t start_ns, uint64_t length_ns)
+{
+    uint64_t free_ns = bucket->free_ns, end_ns;
+    do
+        end_ns = later(free_ns, start_ns) + length_ns;
+    while (!atomic_compare_exchange_weak(&bucket->free_ns, &free_ns, end_ns));
+    return end_ns;
 }
 
 static void let_in(const struct rate_params *params, struct rate_state *state,
                    struct bucket *bucket, uint64_t now_ns, const struct chunk *chunk)
 {
-    uint64_t start_ns = later(bucket->free_ns, chunk->arrival_ns);
+    uint64_t start_ns = chunk->arrival_ns;
     if (now_ns > LATENESS_NS)
         start_ns = later(start_ns, now_ns - LATENESS_NS);
     uint64_t n = quantum_bytes(params);
     state->bytes = n < chunk->length ? n : chunk->length;
-    bucket->free_ns = start_ns + crossing_ns(params, state->bytes);
+    uint64_t end_ns = take_place(bucket, start_ns, crossing_ns(params, state->bytes));
     uint64_t burst_ns = crossing_ns(params, params->burst_bytes);
-    uint64_t due_ns = bucket->free_ns > burst_ns ? bucket->free_ns - burst_ns : 0;
+    uint64_t due_ns = end_ns > burst_ns ? end_ns - burst_ns : 0;
     state->due_ns = later(due_ns, chunk->arrival_ns);
     state->bytes_per_s = params->bytes_per_s;
 }
@@ -83,7 +103,8 @@ static struct fault_answer rate_step(const struct fault_stream *stream, uint64_t
     struct bucket *bucket = stream->bucket ? stream->bucket : &state->own;
     if (chunk->kind != CHUNK_DATA)
         return (struct fault_answer){FAULT_PASS, .at_ns = chunk->arrival_ns};
-    notice_change(params, bucket, now_ns);
+    if (!notice_change(params, bucket, now_ns))
+        return (struct fault_answer){FAULT_HOLD, .at_ns = now_ns + 1};
     if (state->bytes == 0 || state->bytes_per_s != params->bytes_per_s)
         let_in(params, state, bucket, now_ns, chunk);
     if (state->due_ns > now_ns)

@@ -19,5 +19,8 @@ extern const struct fault fault_discard;
 extern const struct fault fault_reset;
 extern const struct fault fault_close;
 extern const struct fault fault_half_open;
+extern const struct fault fault_packet_loss;
+extern const struct fault fault_packet_rate;
+extern const struct fault fault_packet_delay;
 
 #endif

@@ -1,291 +1,286 @@
 /* SPDX-License-Identifier: MIT */
-/* make bench: netsplit beside a direct connection and HAProxy. All systems are up from
- * the start; each repeat visits them in a new random order, and every ratio is taken
- * within one repeat, so that a machine whose speed drifts does not decide. Medians with
- * their spread are printed, and written as JSON.
+/* make bench: netsplit beside a direct connection, HAProxy and nginx. Systems that are
+ * compared are up at the same time; each repeat visits them in a new random order, and
+ * every ratio is taken within one repeat, so that a machine whose speed drifts does not
+ * decide. Each part prints its medians with their spread and how they meet their gates
+ * when it is done; all go into a JSON file.
  *
- * The three share two or a few CPUs with the load: a ratio below 1 to direct is built
- * in. CPU seconds per GiB of the proxy process do not depend on that. */
+ * A gate is information: the status is 0 unless something could not run (3), or with
+ * --strict a gate does not hold (1). On a busy machine, or without a network of its own,
+ * nothing is judged, and each line says why. */
+#include "tests/bench/bench.h"
+#include "proxy/base/exits.h"
 #include "proxy/base/now.h"
-#include "tests/bench/load.h"
-#include "tests/bench/sut.h"
+#include "tests/bench/client.h"
+#include "tests/bench/guard.h"
+#include "tests/bench/namespace.h"
+#include "tests/bench/server.h"
 
 #include <err.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-enum { REPEATS = 5, FIGURES = 16 };
+#define BUSY_LIMIT 0.15
 
-struct figure {
-    const char *part; /* BENCH=part */
+static const uint64_t busy_span_ns = 100 * NS_PER_MS;
+
+static const struct part {
     const char *name;
-    const char *unit;
-    bool low_is_good;
-    double values[SUT_COUNT][REPEATS];
-    int n[SUT_COUNT];
+    void (*run)(struct bench *bench);
+    const char *help;
+} parts[] = {
+    {"bulk", part_bulk, "throughput of 1 and 8 connections, CPU of the proxy"},
+    {"latency", part_latency, "round trips of 64 bytes"},
+    {"connections", part_connections, "connections a second, 1 and 32 at a time"},
+    {"redis", part_redis, "redis-benchmark"},
+    {"pgbench", part_pgbench, "pgbench, reading and TPC-B"},
+    {"idle", part_idle, "memory of connections that do nothing"},
+    {"rules", part_rules, "throughput and round trips with 1 to 10,000 rules"},
+    {"held", part_held, "throughput under delays, with enough room to hold it"},
+    {"delay", part_delay, "how exact delays are, idle and with traffic beside them"},
+    {"rate", part_rate, "how exact and how even rate limits are"},
+    {"size", part_size, "the program in bytes"},
 };
 
-static struct figure figures[FIGURES] = {
-    {.part = "bulk", .name = "bulk, 1 connection", .unit = "MB/s"},
-    {.part = "bulk", .name = "  proxy CPU", .unit = "s/GiB", .low_is_good = true},
-    {.part = "bulk", .name = "bulk, 8 connections", .unit = "MB/s"},
-    {.part = "bulk", .name = "  proxy CPU", .unit = "s/GiB", .low_is_good = true},
-    {.part = "latency",
-     .name = "round trip of 64 B, p50",
-     .unit = "us",
-     .low_is_good = true},
-    {.part = "latency",
-     .name = "round trip of 64 B, p99",
-     .unit = "us",
-     .low_is_good = true},
-    {.part = "connections", .name = "connections, 16 at a time", .unit = "1/s"},
-    {.part = "delay",
-     .name = "error of 100 us delay, p50",
-     .unit = "us",
-     .low_is_good = true},
-    {.part = "delay",
-     .name = "error of 100 us delay, p99",
-     .unit = "us",
-     .low_is_good = true},
-    {.part = "delay",
-     .name = "error of 1 ms delay, p50",
-     .unit = "us",
-     .low_is_good = true},
-    {.part = "delay",
-     .name = "error of 1 ms delay, p99",
-     .unit = "us",
-     .low_is_good = true},
-    {.part = "delay",
-     .name = "error of 20 ms delay, p50",
-     .unit = "us",
-     .low_is_good = true},
-    {.part = "delay",
-     .name = "error of 20 ms delay, p99",
-     .unit = "us",
-     .low_is_good = true},
+enum { PARTS = sizeof parts / sizeof *parts };
+
+struct request {
+    const char *netsplit, *json;
+    bool wanted[PARTS];
+    bool strict;
+    unsigned repeats, seed;
 };
 
-static void keep(int figure, int system, double value)
+struct figure *bench_figure(struct bench *bench, const struct figure_spec *spec)
 {
-    struct figure *f = &figures[figure];
-    f->values[system][f->n[system]++] = value;
+    if (bench->n_figures == FIGURES_MAX)
+        errx(1, "too many figures");
+    struct figure *figure = &bench->figures[bench->n_figures++];
+    figure->spec = spec;
+    return figure;
 }
 
-static void measure_bulk(const struct sut *sut, int system, int figure,
-                         unsigned connections)
+void bench_shuffle(unsigned *order, unsigned n)
 {
-    uint64_t span_ns = 0, cpu = sut_cpu_ns(sut->pid), begun = now_ns();
-    uint64_t bytes = load_bulk(sut->port, connections, &span_ns);
-    uint64_t whole_ns = now_ns() - begun;
-    cpu = sut_cpu_ns(sut->pid) - cpu;
-    keep(figure, system, (double)bytes / 1e6 * 1e9 / (double)span_ns);
-    if (sut->pid == 0)
-        return;
-    /* CPU was taken over warm-up and span; the bytes of both at the span's rate. */
-    double gib = (double)bytes * (double)whole_ns / (double)span_ns / 1073741824.0;
-    keep(figure + 1, system, (double)cpu / 1e9 / gib);
-}
-
-static void measure_latency(const struct sut *sut, int system)
-{
-    struct load_quantiles trip = load_latency(sut->port);
-    keep(4, system, trip.p50);
-    keep(5, system, trip.p99);
-}
-
-static bool wanted(const char *only, const char *part)
-{
-    return !only || !*only || strcmp(only, part) == 0;
-}
-
-static void shuffle(int *order)
-{
-    for (int i = SUT_COUNT - 1; i > 0; i--) {
-        int j = rand() % (i + 1), kept = order[i];
-        order[i] = order[j];
+    for (unsigned i = 0; i < n; i++)
+        order[i] = i;
+    for (unsigned i = n; i > 1; i--) {
+        unsigned j = (unsigned)rand() % i, kept = order[i - 1];
+        order[i - 1] = order[j];
         order[j] = kept;
     }
 }
 
-static void run_repeat(const struct sut *suts, const char *only)
+/* All CPU time and the idle part of it so far, in the kernel's ticks. */
+static void read_ticks(uint64_t *all, uint64_t *idle)
 {
-    int order[SUT_COUNT] = {0, 1, 2};
-    shuffle(order);
-    for (int i = 0; i < SUT_COUNT; i++) {
-        const struct sut *sut = &suts[order[i]];
-        if (!sut->present)
-            continue;
-        if (wanted(only, "bulk")) {
-            measure_bulk(sut, order[i], 0, 1);
-            measure_bulk(sut, order[i], 2, 8);
-        }
-        if (wanted(only, "latency"))
-            measure_latency(sut, order[i]);
-        if (wanted(only, "connections"))
-            keep(6, order[i], load_churn(sut->port));
+    unsigned long long ticks[8] = {0};
+    FILE *file = fopen("/proc/stat", "re");
+    if (file)
+        (void)fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &ticks[0],
+                     &ticks[1], &ticks[2], &ticks[3], &ticks[4], &ticks[5], &ticks[6],
+                     &ticks[7]);
+    if (file)
+        (void)fclose(file);
+    *all = 0;
+    for (int i = 0; i < 8; i++)
+        *all += ticks[i];
+    *idle = ticks[3] + ticks[4];
+}
+
+void bench_note_busy(struct bench *bench)
+{
+    uint64_t all, idle, all_after, idle_after;
+    read_ticks(&all, &idle);
+    client_pause_ns(busy_span_ns);
+    read_ticks(&all_after, &idle_after);
+    if (all_after > all && bench->n_busy < BUSY_MAX)
+        bench->busy[bench->n_busy++] =
+            1 - (double)(idle_after - idle) / (double)(all_after - all);
+}
+
+void bench_take_turns(struct bench *bench, const struct sut *suts,
+                      bench_measure_fn measure, void *context)
+{
+    unsigned order[SUT_COUNT];
+    for (unsigned i = 0; i < bench->repeats; i++) {
+        bench_note_busy(bench);
+        bench_shuffle(order, SUT_COUNT);
+        for (int k = 0; k < SUT_COUNT; k++)
+            if (suts[order[k]].present)
+                measure(context, &suts[order[k]]);
     }
 }
 
-static void run_delays(const char *netsplit, const char *directory, uint16_t port)
+void bench_leave_out(struct bench *bench, const char *part, const char *why)
 {
-    static const struct {
-        const char *text;
-        uint64_t ns;
-    } delays[] = {
-        {"100us", 100 * NS_PER_US}, {"1ms", NS_PER_MS}, {"20ms", 20 * NS_PER_MS}};
-    for (int d = 0; d < 3; d++) {
-        char rules[512];
-        (void)snprintf(
-            rules, sizeof rules,
-            "netsplit: 1\nnodes: { s: { address: 127.0.0.1, ports: [%u] } }\n"
-            "listen: [{ name: l, address: \"127.0.0.1:0\", to: s }]\n"
-            "rules: [{ name: late, match: { to: s }, inject: { delay: %s } }]\n",
-            port, delays[d].text);
-        struct sut sut = sut_start_rules(netsplit, directory, rules);
-        for (int i = 0; i < REPEATS; i++) {
-            struct load_quantiles late = load_delay(sut.port, delays[d].ns);
-            keep(7 + 2 * d, SUT_NETSPLIT, late.p50);
-            keep(8 + 2 * d, SUT_NETSPLIT, late.p99);
-        }
-        sut_stop(&sut);
+    printf("\n%s: left out, %s\n", part, why);
+    bench->lacking = true;
+}
+
+/* Runs it and prints its figures. Returns whether they came out as the gates say. */
+static bool run_part(struct bench *bench, const struct part *part, json_t *figures)
+{
+    char busy[96];
+    size_t first = bench->n_figures;
+    bool held = true;
+    bench->n_busy = 0;
+    part->run(bench);
+    const char *why_not = bench->why_not;
+    double others =
+        bench->n_busy ? sample_spread(bench->busy, bench->n_busy).median : 0;
+    if (!why_not && others > BUSY_LIMIT) {
+        (void)snprintf(busy, sizeof busy, "busy (others take %.0f %%)", 100 * others);
+        why_not = busy;
+    }
+    putchar('\n');
+    for (size_t i = first; i < bench->n_figures; i++) {
+        figure_print(&bench->figures[i], why_not);
+        held &= figure_holds(&bench->figures[i], why_not);
+        (void)json_array_append_new(figures,
+                                    figure_to_json(&bench->figures[i], why_not));
+    }
+    (void)fflush(stdout);
+    return held;
+}
+
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* what there is must do */
     }
 }
 
-static int compare_doubles(const void *a, const void *b)
+static void print_conditions(const struct request *request, const char *algorithm,
+                             bool own)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    double load = 0;
+    (void)getloadavg(&load, 1);
+    printf("medians (least to most) of %u interleaved repeats; seed %u; congestion "
+           "control %s%s; %ld CPUs, load %.2f\n",
+           request->repeats, request->seed, algorithm, own ? ", own namespace" : "",
+           sysconf(_SC_NPROCESSORS_ONLN), load);
+    for (unsigned i = 0; i < SUT_COUNT; i++)
+        if (!sut_is_installed((enum sut_kind)i))
+            printf("not installed, left out: %s\n", sut_names[i]);
 }
 
-struct spread {
-    double low, median, high;
-};
-
-static struct spread spread_of(const double *values, int n)
+static void write_json(const struct request *request, const char *algorithm,
+                       double seconds, json_t *figures)
 {
-    double sorted[REPEATS];
-    memcpy(sorted, values, sizeof *values * (size_t)n);
-    qsort(sorted, (size_t)n, sizeof *sorted, compare_doubles);
-    return (struct spread){sorted[0], sorted[n / 2], sorted[n - 1]};
-}
-
-/* netsplit's figure over the other's, repeat by repeat. */
-static struct spread ratio_to(const struct figure *f, int other)
-{
-    double ratios[REPEATS];
-    for (int i = 0; i < f->n[other]; i++)
-        ratios[i] = f->values[SUT_NETSPLIT][i] / f->values[other][i];
-    return spread_of(ratios, f->n[other]);
-}
-
-static void print_cell(const struct figure *f, int system)
-{
-    if (f->n[system] == 0) {
-        printf("%26s", "-");
-        return;
-    }
-    struct spread s = spread_of(f->values[system], f->n[system]);
-    char text[64];
-    int decimals = s.median < 10 ? 3 : 0;
-    (void)snprintf(text, sizeof text, "%.*f (%.*f-%.*f)", decimals, s.median, decimals,
-                   s.low, decimals, s.high);
-    printf("%26s", text);
-}
-
-static void print_ratio(const struct figure *f, int other)
-{
-    if (f->n[other] == 0 || f->n[SUT_NETSPLIT] == 0)
-        printf("%12s", "-");
+    json_t *all = json_pack("{s:s, s:i, s:i, s:f, s:O}", "congestion_control",
+                            algorithm, "repeats", (int)request->repeats, "seed",
+                            (int)request->seed, "seconds", seconds, "figures", figures);
+    if (!all || json_dump_file(all, request->json,
+                               JSON_INDENT(1) | JSON_REAL_PRECISION(6)) != 0)
+        warn("%s", request->json);
     else
-        printf("%12.2f", ratio_to(f, other).median);
+        printf("as JSON: %s\n", request->json);
+    json_decref(all);
 }
 
-static void print_table(void)
+static int run(void *context, const char *directory)
 {
-    printf("\n%-28s%-7s%26s%26s%26s%12s%12s\n", "", "", "direct", "netsplit", "haproxy",
-           "to direct", "to haproxy");
-    for (int i = 0; i < FIGURES && figures[i].name; i++) {
-        const struct figure *f = &figures[i];
-        if (f->n[SUT_NETSPLIT] == 0)
-            continue;
-        printf("%-28s%-7s", f->name, f->unit);
-        for (int system = 0; system < SUT_COUNT; system++)
-            print_cell(f, system);
-        print_ratio(f, SUT_DIRECT);
-        print_ratio(f, SUT_HAPROXY);
-        printf("  %s\n", f->low_is_good ? "low is good" : "high is good");
+    static struct bench bench; /* large */
+    const struct request *request = context;
+    char algorithm[NAMESPACE_ALGORITHM_BYTES];
+    uint64_t start_ns = now_ns();
+    json_t *figures = json_array();
+    bool held = true, own = namespace_enter(algorithm);
+    (void)signal(SIGPIPE, SIG_IGN);
+    raise_descriptors();
+    srand(request->seed);
+    print_conditions(request, algorithm, own);
+    bench.netsplit = request->netsplit;
+    bench.directory = directory;
+    bench.repeats = request->repeats;
+    bench.why_not = !own                             ? "no namespace of its own"
+                    : strcmp(algorithm, "reno") != 0 ? "congestion control is not reno"
+                                                     : NULL;
+    bench.server_port = server_start();
+    sut_start_all(bench.suts, ~0u, bench.netsplit, directory, bench.server_port);
+    for (int i = 0; i < PARTS; i++)
+        if (request->wanted[i])
+            held &= run_part(&bench, &parts[i], figures);
+    sut_stop_all(bench.suts);
+    double seconds = (double)(now_ns() - start_ns) / (double)NS_PER_S;
+    printf("\ntook %.0f s\n", seconds);
+    if (request->json)
+        write_json(request, algorithm, seconds, figures);
+    json_decref(figures);
+    return bench.lacking ? EXIT_ENVIRONMENT : request->strict && !held ? 1 : EXIT_DONE;
+}
+
+static void print_help(void)
+{
+    puts("bench [--strict] [--repeats N] [--seed N] [--parts NAME,...] [--json FILE] "
+         "NETSPLIT\n\nParts:");
+    for (int i = 0; i < PARTS; i++)
+        printf("  %-14s%s\n", parts[i].name, parts[i].help);
+}
+
+/* Of "" all are wanted. */
+static void choose_parts(struct request *request, char *names)
+{
+    for (int i = 0; i < PARTS; i++)
+        request->wanted[i] = !*names;
+    for (char *name = strtok(names, ","); name; name = strtok(NULL, ",")) {
+        int i = 0;
+        while (i < PARTS && strcmp(parts[i].name, name) != 0)
+            i++;
+        if (i == PARTS)
+            errx(EXIT_USAGE, "no part is called \"%s\"; --help lists them", name);
+        request->wanted[i] = true;
     }
 }
 
-static void write_json(FILE *to, const char *algorithm)
+static unsigned number(const char *text, unsigned most)
 {
-    static const char *const names[] = {"direct", "netsplit", "haproxy"};
-    fprintf(to, "{\"congestion_control\": \"%s\", \"repeats\": %d, \"figures\": [",
-            algorithm, REPEATS);
-    for (int i = 0; i < FIGURES && figures[i].name; i++) {
-        const struct figure *f = &figures[i];
-        fprintf(to, "%s\n {\"part\": \"%s\", \"name\": \"%s\", \"unit\": \"%s\"",
-                i ? "," : "", f->part, f->name + strspn(f->name, " "), f->unit);
-        for (int system = 0; system < SUT_COUNT; system++) {
-            fprintf(to, ", \"%s\": [", names[system]);
-            for (int k = 0; k < f->n[system]; k++)
-                fprintf(to, "%s%g", k ? ", " : "", f->values[system][k]);
-            fputc(']', to);
-        }
-        fputc('}', to);
-    }
-    fputs("\n]}\n", to);
-}
-
-static void remove_directory(const char *directory)
-{
-    static const char *const files[] = {"rules.yaml", "haproxy.cfg", "control",
-                                        "control-rules"};
-    char path[4200];
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", directory, files[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(directory);
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    if (*end || value == 0 || value > most)
+        errx(EXIT_USAGE, "\"%s\" is not a number from 1 to %u", text, most);
+    return (unsigned)value;
 }
 
 int main(int argc, char **argv)
 {
-    char algorithm[32], directory[] = "/tmp/netsplit-bench-XXXXXX";
-    struct sut suts[SUT_COUNT];
-    const char *only = argc > 2 ? argv[2] : NULL;
-    if (argc < 2)
-        errx(2, "usage: bench NETSPLIT [PART [JSON]]");
-    (void)signal(SIGPIPE, SIG_IGN);
-    bool comparable = sut_enter_namespace(algorithm);
-    if (!mkdtemp(directory))
-        err(1, "%s", directory);
-    srand((unsigned)now_ns());
-    uint16_t port = load_start_server();
-    sut_start_all(suts, argv[1], directory, port);
-    for (int i = 0; i < REPEATS; i++) {
-        fprintf(stderr, "\rrepeat %d of %d", i + 1, REPEATS);
-        run_repeat(suts, only);
+    static const struct option options[] = {
+        {"strict", no_argument, NULL, 's'},
+        {"repeats", required_argument, NULL, 'r'},
+        {"seed", required_argument, NULL, 'S'},
+        {"parts", required_argument, NULL, 'p'},
+        {"json", required_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    char all[] = "";
+    struct request request = {.repeats = 5,
+                              .seed = (unsigned)(now_wall_ns() / NS_PER_S)};
+    choose_parts(&request, all);
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == 's')
+            request.strict = true;
+        else if (option == 'r')
+            request.repeats = number(optarg, VALUES_MAX);
+        else if (option == 'S')
+            request.seed = number(optarg, INT32_MAX);
+        else if (option == 'p')
+            choose_parts(&request, optarg);
+        else if (option == 'j')
+            request.json = optarg;
+        else
+            return print_help(), option == 'h' ? EXIT_DONE : EXIT_USAGE;
     }
-    if (wanted(only, "delay"))
-        run_delays(argv[1], directory, port);
-    fputs("\r\033[K", stderr);
-    printf("medians (least-most) of %d interleaved repeats; congestion control %s%s\n",
-           REPEATS, algorithm,
-           comparable ? ", own namespace"
-                      : ": figures are the pacer's, ratios say little");
-    print_table();
-    FILE *json = argc > 3 ? fopen(argv[3], "w") : NULL;
-    if (json) {
-        write_json(json, algorithm);
-        (void)fclose(json);
-        printf("\nas JSON: %s\n", argv[3]);
-    }
-    for (int i = 0; i < SUT_COUNT; i++)
-        sut_stop(&suts[i]);
-    remove_directory(directory);
-    return 0;
+    if (optind != argc - 1)
+        return print_help(), EXIT_USAGE;
+    request.netsplit = argv[optind];
+    return guard_run(run, &request);
 }

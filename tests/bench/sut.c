@@ -1,73 +1,66 @@
 /* SPDX-License-Identifier: MIT */
+/* Each kind is a row: which program, and how it is started. netsplit says on which port
+ * it listens; the peers are told a free one and asked until they answer.
+ *
+ * Anything that cannot be started though it is installed ends the benchmark: a table
+ * with a hole would be taken for the whole. */
 #include "tests/bench/sut.h"
+#include "proxy/base/now.h"
+#include "tests/bench/client.h"
+#include "tests/bench/process.h"
 
-#include <arpa/inet.h>
-#include <dirent.h>
 #include <err.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { READY_TRIES = 500, READY_PAUSE_US = 10000 };
+enum { READY_TRIES = 500, PATH_BYTES = 4096, TEXT_BYTES = 1536 };
 
-static const char congestion[] = "/proc/sys/net/ipv4/tcp_congestion_control";
+static const uint64_t ready_pause_ns = 10 * NS_PER_MS;
 
-static bool raise_loopback(void)
+/* Enough for the connections of every part; more descriptors than RLIMIT_NOFILE has are
+ * not asked for. */
+#define CONNECTIONS "4600"
+
+#define HAPROXY_DEFAULTS                                                               \
+    "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n"               \
+    "  timeout server 60s\n"
+#define HAPROXY_LISTEN "listen bench\n  bind 127.0.0.1:%u\n  server s 127.0.0.1:%u\n"
+
+static const char haproxy_text[] =
+    "global\n  maxconn " CONNECTIONS "\n" HAPROXY_DEFAULTS HAPROXY_LISTEN;
+
+static const char haproxy_splice_text[] =
+    "global\n  maxconn " CONNECTIONS "\n  tune.pipesize 1048576\n" HAPROXY_DEFAULTS
+    "  option splice-request\n  option splice-response\n" HAPROXY_LISTEN;
+
+static const char nginx_text[] =
+    "%sworker_processes 2;\npid nginx.pid;\nerror_log stderr crit;\n"
+    "events { worker_connections 9400; }\n"
+    "stream { server { listen 127.0.0.1:%u; tcp_nodelay on;\n"
+    "  proxy_pass 127.0.0.1:%u; proxy_timeout 60s; } }\n";
+
+const char *const sut_names[SUT_COUNT] = {
+    [SUT_DIRECT] = "direct",   [SUT_NETSPLIT] = "netsplit",
+    [SUT_HAPROXY] = "haproxy", [SUT_HAPROXY_SPLICE] = "haproxy, splice",
+    [SUT_NGINX] = "nginx",
+};
+
+static void write_text(const char *path, const char *text)
 {
-    struct ifreq request = {.ifr_name = "lo"};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    request.ifr_flags = IFF_UP | IFF_RUNNING;
-    bool up = ioctl(fd, SIOCSIFFLAGS, &request) == 0;
-    (void)close(fd);
-    return up;
+    FILE *file = fopen(path, "we");
+    if (!file || fputs(text, file) < 0 || fclose(file) != 0)
+        err(1, "%s", path);
 }
 
-static bool write_text(const char *path, const char *text)
+/* A directory of its own in `directory`, into path (PATH_BYTES). */
+static void make_directory(const char *directory, char *path)
 {
-    FILE *file = fopen(path, "w");
-    if (!file)
-        return false;
-    bool written = fputs(text, file) >= 0;
-    return fclose(file) == 0 && written;
-}
-
-bool sut_enter_namespace(char *algorithm)
-{
-    bool own = unshare(CLONE_NEWNET) == 0 && raise_loopback();
-    if (own && access(congestion, W_OK) == 0)
-        (void)write_text(congestion, "reno"); /* what is in force is read back below */
-    FILE *file = fopen(congestion, "r");
-    if (!file || fscanf(file, "%31s", algorithm) != 1)
-        (void)snprintf(algorithm, 32, "unknown");
-    if (file)
-        (void)fclose(file);
-    return own && strcmp(algorithm, "bbr") != 0;
-}
-
-static pid_t spawn(const char *const *argv, int output)
-{
-    pid_t parent = getpid(), pid = fork();
-    if (pid != 0)
-        return pid;
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(127);
-    if (output >= 0)
-        (void)dup2(output, STDOUT_FILENO);
-    execvp(argv[0], (char *const *)argv);
-    _exit(127);
+    (void)snprintf(path, PATH_BYTES, "%s/sut-XXXXXX", directory);
+    if (!mkdtemp(path))
+        err(1, "%s", path);
 }
 
 /* The first 127.0.0.1:PORT of the line that netsplit prints when it is ready. */
@@ -75,10 +68,10 @@ static struct sut start_netsplit(const char *const *argv)
 {
     char line[1024];
     int output[2];
-    struct sut sut = {.name = "netsplit", .present = true};
+    struct sut sut = {.kind = SUT_NETSPLIT, .name = "netsplit", .present = true};
     if (pipe2(output, O_CLOEXEC) != 0)
         err(1, "pipe");
-    sut.pid = spawn(argv, output[1]);
+    sut.pids[0] = process_start(argv, output[1], -1);
     (void)close(output[1]);
     FILE *from = fdopen(output[0], "r");
     const char *address =
@@ -93,105 +86,146 @@ static struct sut start_netsplit(const char *const *argv)
 struct sut sut_start_rules(const char *netsplit, const char *directory,
                            const char *rules)
 {
-    char file[4096], control[4096];
-    (void)snprintf(file, sizeof file, "%s/rules.yaml", directory);
-    (void)snprintf(control, sizeof control, "%s/control-rules", directory);
-    if (!write_text(file, rules))
-        err(1, "%s", file);
+    char own[PATH_BYTES], file[PATH_BYTES + 16], control[PATH_BYTES + 16];
+    make_directory(directory, own);
+    (void)snprintf(file, sizeof file, "%s/rules.yaml", own);
+    (void)snprintf(control, sizeof control, "%s/control", own);
+    write_text(file, rules);
     const char *argv[] = {netsplit, "proxy", "-f", file, "--control", control, NULL};
     return start_netsplit(argv);
 }
 
-static uint16_t free_port(void)
+struct sut sut_start_fault(const char *netsplit, const char *directory,
+                           uint16_t server_port, const char *inject)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &length) != 0)
-        err(1, "a free port");
-    (void)close(fd);
-    return ntohs(address.sin_port);
+    char rules[TEXT_BYTES];
+    (void)snprintf(rules, sizeof rules,
+                   "netsplit: 1\n"
+                   "nodes: { server: { address: 127.0.0.1, ports: [%u] } }\n"
+                   "listen: [{ name: path, address: \"127.0.0.1:0\", to: server }]\n"
+                   "rules: [{ name: fault, match: { to: server }, inject: { %s } }]\n",
+                   server_port, inject);
+    return sut_start_rules(netsplit, directory, rules);
 }
 
-static bool connects(uint16_t port)
+static struct sut start_plain(const char *netsplit, const char *directory,
+                              uint16_t server_port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool open =
-        fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
-    if (fd >= 0)
-        (void)close(fd);
-    return open;
+    char own[PATH_BYTES], control[PATH_BYTES + 16], path[64];
+    make_directory(directory, own);
+    (void)snprintf(control, sizeof control, "%s/control", own);
+    (void)snprintf(path, sizeof path, "127.0.0.1:0:127.0.0.1:%u", server_port);
+    const char *argv[] = {netsplit, "proxy", path, "--control", control, NULL};
+    return start_netsplit(argv);
 }
 
-/* HAProxy with its defaults: two threads here, no splicing. */
-static struct sut start_haproxy(const char *directory, uint16_t server_port)
+static struct sut await_peer(enum sut_kind kind, const char *const *argv, uint16_t port)
 {
-    struct sut sut = {.name = "haproxy"};
-    char file[4096], text[1024];
-    if (system("command -v haproxy >/dev/null 2>&1") != 0)
-        return sut;
-    sut.port = free_port();
-    (void)snprintf(file, sizeof file, "%s/haproxy.cfg", directory);
-    (void)snprintf(text, sizeof text,
-                   "global\n  maxconn 4000\ndefaults\n  mode tcp\n"
-                   "  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
-                   "listen bench\n  bind 127.0.0.1:%u\n  server s 127.0.0.1:%u\n",
-                   sut.port, server_port);
-    if (!write_text(file, text))
-        err(1, "%s", file);
-    const char *argv[] = {"haproxy", "-q", "-db", "-f", file, NULL};
-    sut.pid = spawn(argv, -1);
+    struct sut sut = {.kind = kind, .name = sut_names[kind], .port = port};
+    pid_t pid = process_start(argv, -1, -1);
     for (int i = 0; i < READY_TRIES && !sut.present; i++) {
-        sut.present = connects(sut.port);
-        (void)usleep(READY_PAUSE_US);
+        client_pause_ns(ready_pause_ns);
+        sut.present = client_finds(port);
     }
+    if (!sut.present)
+        errx(1, "%s did not get ready", sut.name);
+    sut_find_processes(&sut, pid);
     return sut;
 }
 
-void sut_start_all(struct sut *suts, const char *netsplit, const char *directory,
-                   uint16_t server_port)
+static struct sut start_haproxy(enum sut_kind kind, const char *directory,
+                                uint16_t server_port)
 {
-    char path[64], control[4096];
-    (void)snprintf(path, sizeof path, "127.0.0.1:0:127.0.0.1:%u", server_port);
-    (void)snprintf(control, sizeof control, "%s/control", directory);
-    const char *argv[] = {netsplit, "proxy", path, "--control", control, NULL};
-    suts[SUT_DIRECT] =
-        (struct sut){.name = "direct", .present = true, .port = server_port};
-    suts[SUT_NETSPLIT] = start_netsplit(argv);
-    suts[SUT_HAPROXY] = start_haproxy(directory, server_port);
+    char own[PATH_BYTES], file[PATH_BYTES + 16], text[TEXT_BYTES];
+    uint16_t port = client_free_port();
+    make_directory(directory, own);
+    (void)snprintf(file, sizeof file, "%s/haproxy.cfg", own);
+    if (kind == SUT_HAPROXY)
+        (void)snprintf(text, sizeof text, haproxy_text, port, server_port);
+    else
+        (void)snprintf(text, sizeof text, haproxy_splice_text, port, server_port);
+    write_text(file, text);
+    const char *argv[] = {"haproxy", "-q", "-db", "-f", file, NULL};
+    return await_peer(kind, argv, port);
+}
+
+/* Debian has the module apart from the program. */
+static const char *nginx_module(void)
+{
+    static const char module[] = "/usr/lib/nginx/modules/ngx_stream_module.so";
+    return access(module, R_OK) == 0
+               ? "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n"
+               : "";
+}
+
+static struct sut start_nginx(const char *directory, uint16_t server_port)
+{
+    char own[PATH_BYTES], file[PATH_BYTES + 16], text[TEXT_BYTES];
+    uint16_t port = client_free_port();
+    make_directory(directory, own);
+    (void)snprintf(file, sizeof file, "%s/nginx.conf", own);
+    (void)snprintf(text, sizeof text, nginx_text, nginx_module(), port, server_port);
+    write_text(file, text);
+    const char *argv[] = {"nginx", "-p",     own,  "-c",          file,
+                          "-e",    "stderr", "-g", "daemon off;", NULL};
+    return await_peer(SUT_NGINX, argv, port);
+}
+
+bool sut_is_installed(enum sut_kind kind)
+{
+    switch (kind) {
+    case SUT_HAPROXY:
+    case SUT_HAPROXY_SPLICE:
+        return process_finds("haproxy");
+    case SUT_NGINX:
+        return process_finds("nginx");
+    case SUT_DIRECT:
+    case SUT_NETSPLIT:
+    case SUT_COUNT:
+        break;
+    }
+    return true;
+}
+
+static struct sut start(enum sut_kind kind, const char *netsplit, const char *directory,
+                        uint16_t server_port)
+{
+    switch (kind) {
+    case SUT_NETSPLIT:
+        return start_plain(netsplit, directory, server_port);
+    case SUT_HAPROXY:
+    case SUT_HAPROXY_SPLICE:
+        return start_haproxy(kind, directory, server_port);
+    case SUT_NGINX:
+        return start_nginx(directory, server_port);
+    case SUT_DIRECT:
+    case SUT_COUNT:
+        break;
+    }
+    return (struct sut){
+        .name = sut_names[SUT_DIRECT], .present = true, .port = server_port};
+}
+
+void sut_start_all(struct sut *suts, unsigned kinds, const char *netsplit,
+                   const char *directory, uint16_t server_port)
+{
+    for (unsigned i = 0; i < SUT_COUNT; i++) {
+        enum sut_kind kind = (enum sut_kind)i;
+        suts[i] = (struct sut){.kind = kind, .name = sut_names[i]};
+        if (kinds & 1u << i && sut_is_installed(kind))
+            suts[i] = start(kind, netsplit, directory, server_port);
+    }
 }
 
 void sut_stop(struct sut *sut)
 {
-    if (sut->pid <= 0)
-        return;
-    (void)kill(sut->pid, SIGTERM);
-    (void)waitpid(sut->pid, NULL, 0);
-    sut->pid = 0;
+    if (sut->pids[0] > 0)
+        process_stop(sut->pids[0]);
+    sut->pids[0] = 0;
 }
 
-uint64_t sut_cpu_ns(pid_t pid)
+void sut_stop_all(struct sut *suts)
 {
-    char path[512];
-    uint64_t sum = 0;
-    (void)snprintf(path, sizeof path, "/proc/%d/task", pid);
-    DIR *tasks = pid > 0 ? opendir(path) : NULL;
-    for (struct dirent *task; tasks && (task = readdir(tasks));) {
-        unsigned long long ns = 0;
-        (void)snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", pid,
-                       task->d_name);
-        FILE *file = task->d_name[0] == '.' ? NULL : fopen(path, "r");
-        if (file && fscanf(file, "%llu", &ns) == 1)
-            sum += ns;
-        if (file)
-            (void)fclose(file);
-    }
-    if (tasks)
-        (void)closedir(tasks);
-    return sum;
+    for (int i = 0; i < SUT_COUNT; i++)
+        sut_stop(&suts[i]);
 }

@@ -271,9 +271,12 @@ Test(attempt, a_path_that_answers_nobody_is_silent_and_live_connections_go_on)
     struct net_pair pair = net_join(&net, listener);
     net_apply(&net, "deaf", UNANSWERED);
     int client = dial_unanswered(100 * NS_PER_MS);
+    const struct counters_rule *rule = counters_rule(&net.counters, "deaf", "deaf");
     net_say(&net, pair.client, "still here");
     net_hear(&net, pair.server, "still here");
     net_remove(&net, "deaf");
+    cr_assert_eq(rule->packets_dropped, 1, "its SYN; those of ours do not count");
+    cr_assert(counters_rule_was_touched(rule));
     net_wait(&net, client, POLLOUT); /* its kernel asks again */
     int peer = net_accept(&net, listener);
     net_say(&net, client, "at last");

@@ -29,6 +29,12 @@ Test(budget, a_rules_hold_bounds_what_a_stream_keeps)
     size_t sent = net_fill(&net, pair.client);
     cr_assert_leq(held(), 256 << 10);
     cr_assert_geq(held(), 250 << 10);
+    const struct counters_budget *budget = &net.counters.budgets[BUDGET_STREAM_BYTES];
+    cr_assert_eq(budget->reached, 1, "full once, and still");
+    cr_assert_eq(budget->peak, held());
+    struct journal_event event;
+    cr_assert(net_event(&net, &cursor, JOURNAL_BUDGET_REACHED, &event));
+    cr_assert_str_eq(event.text, "hold");
     net_remove(&net, "slow");
     net_skim(&net, pair.server, sent);
     cr_assert_eq(held(), 0);

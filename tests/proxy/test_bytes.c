@@ -5,6 +5,7 @@
  * direction and offset, so that no copy is kept. */
 #include "proxy/base/now.h"
 #include "rules/rng.h"
+#include "tests/lib/own_net.h"
 #include "tests/proxy/net.h"
 
 #include <criterion/criterion.h>
@@ -20,6 +21,8 @@ enum {
     CONNECTIONS = 6,
     CHUNK_BYTES = 64 << 10,
     OVERLAYS = 4,
+    RULES = 7,             /* kinds that draw_rule knows */
+    RULES_OF_PACKETS = 11, /* with those that need the kernel */
 };
 
 /* Sanitizers make every byte cost more; all of it is for the plain build. */
@@ -28,6 +31,7 @@ enum {
 #else
 #define BYTES_EACH (UINT64_C(90) << 20) /* times 12 streams: 1.05 GiB */
 #endif
+#define BYTES_EACH_LOSSY (UINT64_C(8) << 20) /* TCP takes its time to repair */
 
 /* One end of a stream, sending or receiving. */
 struct flow {
@@ -109,13 +113,13 @@ static bool run_receiver(struct flow *flow)
     return true;
 }
 
-/* A rule that keeps bytes, drawn. */
-static void draw_rule(char *text, size_t text_bytes)
+/* A rule that keeps bytes, drawn from so many kinds. */
+static void draw_rule(uint64_t kinds, char *text, size_t text_bytes)
 {
     static const char *const shapes[] = {"uniform", "normal", "pareto", "paretonormal"};
     const char *link = (const char *[]){"from: c, to: s", "from: s, to: c",
                                         "between: [c, s]"}[dice(3)];
-    switch (dice(7)) {
+    switch (dice(kinds)) {
     case 0:
         (void)snprintf(text, text_bytes,
                        "  - { name: r, match: { %s }, inject: { delay: %lluus, jitter: "
@@ -150,6 +154,20 @@ static void draw_rule(char *text, size_t text_bytes)
         (void)snprintf(text, text_bytes, "  - { name: r, cut: { %s } }",
                        dice(2) ? "from: c, to: s" : "from: s, to: c");
         break;
+    case 7:
+    case 8:
+        (void)snprintf(
+            text, text_bytes,
+            "  - { name: r, match: { %s }, inject: { packet_loss: %llu%% } }", link,
+            1 + (unsigned long long)dice(10));
+        break;
+    case 9:
+    case 10:
+        (void)snprintf(text, text_bytes, "  - { name: r, %s, how: drop }",
+                       (const char *[]){"cut: { from: c, to: s }",
+                                        "cut: { from: s, to: c }",
+                                        "partition: [[c], [s]]"}[dice(3)]);
+        break;
     default:
         (void)snprintf(text, text_bytes,
                        "  - { name: r, match: { %s }, inject: { delay: 300us, hold: "
@@ -160,7 +178,7 @@ static void draw_rule(char *text, size_t text_bytes)
 }
 
 /* Switches one of the overlays. */
-static void change_rules(void)
+static void change_rules(uint64_t kinds)
 {
     static bool on[OVERLAYS];
     size_t which = (size_t)dice(OVERLAYS);
@@ -169,13 +187,14 @@ static void change_rules(void)
     if (on[which]) {
         net_remove(&net, name);
     } else {
-        draw_rule(text, sizeof text);
+        draw_rule(kinds, text, sizeof text);
         net_apply(&net, name, "%s", text);
     }
     on[which] = !on[which];
 }
 
-static void make_flows(int listener, struct flow *senders, struct flow *receivers)
+static void make_flows(int listener, uint64_t bytes_each, struct flow *senders,
+                       struct flow *receivers)
 {
     for (size_t i = 0; i < CONNECTIONS; i++) {
         struct net_pair pair = net_join(&net, listener);
@@ -183,28 +202,46 @@ static void make_flows(int listener, struct flow *senders, struct flow *receiver
             uint64_t key = rng_draw(rng_seed(seed), i * 2 + way);
             int from = way ? pair.server : pair.client;
             int to = way ? pair.client : pair.server;
-            senders[i * 2 + way] = (struct flow){from, key, BYTES_EACH, 0, false};
-            receivers[i * 2 + way] = (struct flow){to, key, BYTES_EACH, 0, false};
+            senders[i * 2 + way] = (struct flow){from, key, bytes_each, 0, false};
+            receivers[i * 2 + way] = (struct flow){to, key, bytes_each, 0, false};
         }
     }
 }
 
-/* All bytes were counted, and the rules did something to a good part of them. */
-static void expect_felt(void)
+/* All bytes were counted, and the rules did something to a good part of them, or to a
+ * good number of packets. */
+static void expect_felt(uint64_t bytes_each)
 {
-    uint64_t passed = 0, touched = 0;
+    uint64_t passed = 0, touched = 0, packets = 0;
     for (struct counters_link *each = net.counters.links; each; each = each->next)
         passed += each->passed_bytes;
-    for (struct counters_rule *each = net.counters.rules; each; each = each->next)
+    for (struct counters_rule *each = net.counters.rules; each; each = each->next) {
         touched += each->touched_bytes;
-    cr_assert_eq(passed, BYTES_EACH * CONNECTIONS * 2);
-    cr_assert_gt(touched, passed / 20, "only %llu bytes were touched",
-                 (unsigned long long)touched);
-    fprintf(stderr, "%llu MiB passed, %llu MiB touched\n",
-            (unsigned long long)(passed >> 20), (unsigned long long)(touched >> 20));
+        packets += each->packets_dropped;
+    }
+    cr_assert_eq(passed, bytes_each * CONNECTIONS * 2);
+    cr_assert(touched > passed / 20 || packets > 50, "only %llu bytes were touched",
+              (unsigned long long)touched);
+    fprintf(stderr, "%llu MiB passed, %llu MiB touched, %llu packets dropped\n",
+            (unsigned long long)(passed >> 20), (unsigned long long)(touched >> 20),
+            (unsigned long long)packets);
 }
 
-Test(bytes, a_gibibyte_arrives_as_it_was_sent_whatever_the_rules_do, .timeout = 300)
+/* Moves what can be moved. Returns how many streams are not at their end; *moved
+ * becomes true if anything was. */
+static size_t run_flows(struct flow *senders, struct flow *receivers, bool *moved)
+{
+    size_t open = 0;
+    for (size_t i = 0; i < CONNECTIONS * 2; i++) {
+        *moved |= run_sender(&senders[i]);
+        *moved |= run_receiver(&receivers[i]);
+        open += !receivers[i].ended;
+    }
+    return open;
+}
+
+/* Streams of so many bytes, while rules of so many kinds come and go. */
+static void run(uint64_t bytes_each, uint64_t kinds, uint64_t patience_ns)
 {
     static struct flow senders[CONNECTIONS * 2], receivers[CONNECTIONS * 2];
     const char *given = getenv("NETSPLIT_TEST_SEED");
@@ -215,34 +252,42 @@ Test(bytes, a_gibibyte_arrives_as_it_was_sent_whatever_the_rules_do, .timeout = 
     uint16_t server;
     int listener = net_listen(AF_INET, &server);
     net_start(&net, NET_ONE_PATH, server);
-    make_flows(listener, senders, receivers);
+    make_flows(listener, bytes_each, senders, receivers);
 
     uint64_t next_change_ns = 0, moved_ns = now_ns(), changes = 0;
     for (size_t open = CONNECTIONS * 2; open > 0;) {
         bool moved = false;
-        open = 0;
-        for (size_t i = 0; i < CONNECTIONS * 2; i++) {
-            moved |= run_sender(&senders[i]);
-            moved |= run_receiver(&receivers[i]);
-            open += !receivers[i].ended;
-        }
+        open = run_flows(senders, receivers, &moved);
         net_turn(&net, moved ? 0 : 1);
         uint64_t now = now_ns();
         if (moved)
             moved_ns = now;
-        cr_assert_lt(now - moved_ns, NET_PATIENCE_NS, "all stands still (seed %llu)",
+        cr_assert_lt(now - moved_ns, patience_ns, "all stands still (seed %llu)",
                      (unsigned long long)seed);
         if (now >= next_change_ns) {
-            change_rules();
+            change_rules(kinds);
             changes++;
             next_change_ns = now + NS_PER_MS + dice(10 * NS_PER_MS);
         }
     }
-    expect_felt();
+    expect_felt(bytes_each);
     fprintf(stderr, "%llu changes of the rules\n", (unsigned long long)changes);
     cr_assert_gt(changes, 20);
     for (size_t i = 0; i < CONNECTIONS; i++)
         net_part((struct net_pair){senders[i * 2].fd, receivers[i * 2].fd});
     net_close(&net);
     close(listener);
+}
+
+Test(bytes, a_gibibyte_arrives_as_it_was_sent_whatever_the_rules_do, .timeout = 300)
+{
+    run(BYTES_EACH, RULES, NET_PATIENCE_NS);
+}
+
+/* A flow whose timer runs out under one drop after another waits twice as long each
+ * time: the others go on meanwhile, but the last one may have to wait alone. */
+Test(bytes, all_arrive_as_they_were_sent_whatever_packets_are_dropped, .timeout = 300)
+{
+    own_net_enter();
+    run(BYTES_EACH_LOSSY, RULES_OF_PACKETS, 10 * NET_PATIENCE_NS);
 }

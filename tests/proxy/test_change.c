@@ -291,6 +291,18 @@ Test(change, windows_open_and_close_by_themselves)
     net_part(pair);
 }
 
+Test(change, what_was_drawn_of_a_shape_is_journalled)
+{
+    net_start(&net, NET_ONE_PATH, server);
+    net_apply(&net, "drawn", "  - { name: drawn, shape: one, of: [c, s] }");
+    struct journal_event event;
+    cr_assert(net_event(&net, &cursor, JOURNAL_DRAWN, &event));
+    cr_expect_str_eq(event.rule, "drawn");
+    cr_expect_str_eq(event.origin, "drawn");
+    cr_expect(strcmp(event.text, "c / s") == 0 || strcmp(event.text, "s / c") == 0,
+              "%s", event.text);
+}
+
 Test(change, a_lease_ends_an_overlay)
 {
     net_start(&net, NET_ONE_PATH, server);

@@ -2,6 +2,7 @@
 #include "proxy/counters.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdio.h>
 
 static struct counters counters;
@@ -121,4 +122,70 @@ Test(counters, a_budget_gives_up_to_its_limit_and_counts_who_came_too_late)
     cr_assert_eq(budget->reached, 2);
     counters_budget_release(budget, 100);
     cr_assert_eq(budget->used_now, 0);
+}
+
+Test(counters, those_of_two_threads_add_up_by_name)
+{
+    struct counters other;
+    cr_assert_eq(counters_init(&other), 0);
+    struct counters *both[] = {&counters, &other};
+    for (uint64_t i = 0; i < 2; i++) {
+        struct counters_link *link = counters_link(both[i], "a", "b");
+        struct counters_rule *rule = counters_rule(both[i], "base", "slow");
+        struct counters_touch *touch = counters_touch(both[i], rule, link);
+        (void)counters_touch_bytes(touch, 10 + i, 8 - i);
+        (void)counters_touch_attempt(touch, ATTEMPT_RESET, 9 + i);
+        rule->held_bytes_now = 3;
+        link->passed_bytes = 100;
+        link->connections_open_now = 1 + i;
+        cr_assert(counters_budget_take(&both[i]->budgets[BUDGET_CONNECTIONS], 4));
+    }
+    struct counters_link *only_there = counters_link(&other, "b", "a");
+    (void)counters_touch(&other, counters_rule(&other, "cut", "split"), only_there);
+    only_there->discarded_bytes = 5;
+    cr_assert_eq(counters_add(&counters, &other), 0);
+    const struct counters_rule *rule = counters_rule(&counters, "base", "slow");
+    cr_assert_eq(rule->touched_bytes, 21);
+    cr_assert_eq(rule->attempts_reset, 2);
+    cr_assert_eq(rule->held_bytes_now, 6);
+    cr_assert_eq(rule->first_touched_ns, 7);
+    cr_assert_eq(rule->last_touched_ns, 10);
+    const struct counters_link *link = counters_link(&counters, "a", "b");
+    cr_assert_eq(link->passed_bytes, 200);
+    cr_assert_eq(link->connections_open_now, 3);
+    cr_assert_eq(counters.touches->bytes, 21);
+    cr_assert_eq(counters.touches->first_ns, 7);
+    cr_assert_eq(counters_link(&counters, "b", "a")->discarded_bytes, 5);
+    const struct counters_touch *last = counters.touches->next;
+    cr_assert_str_eq(last->rule->name, "split");
+    cr_assert_eq(last->first_ns, 0, "found, never touched");
+    cr_assert_null(last->next);
+    cr_assert_eq(counters.budgets[BUDGET_CONNECTIONS].used_now, 8);
+    counters_close(&other);
+}
+
+enum { TAKERS = 4, TAKES = 200000 };
+
+static void *take_and_release(void *arg)
+{
+    struct counters_budget *budget = arg;
+    for (int i = 0; i < TAKES; i++)
+        if (counters_budget_take(budget, 1)) {
+            (void)counters_budget_hold(budget, 2);
+            (void)counters_budget_release(budget, 3);
+        }
+    return NULL;
+}
+
+Test(counters, threads_that_share_a_budget_give_back_all_they_took)
+{
+    struct counters_budget *budget = &counters.budgets[BUDGET_HELD_BYTES];
+    pthread_t takers[TAKERS];
+    budget->limit = 1000;
+    for (int i = 0; i < TAKERS; i++)
+        cr_assert_eq(pthread_create(&takers[i], NULL, take_and_release, budget), 0);
+    for (int i = 0; i < TAKERS; i++)
+        cr_assert_eq(pthread_join(takers[i], NULL), 0);
+    cr_assert_eq(budget->used_now, 0);
+    cr_assert_leq(budget->peak, 3 * TAKERS);
 }

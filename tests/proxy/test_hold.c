@@ -33,7 +33,9 @@ static unsigned char scratch[STEP_MOST];
 static void open_all(void)
 {
     cr_assert_eq(counters_init(&counters), 0);
-    proxy = (struct proxy){.config = {.counters = &counters, .max_bytes = 1 << 30}};
+    proxy = (struct proxy){
+        .config = {.counters = &counters, .max_bytes = 1 << 30, .threads = 1},
+        .front = &proxy};
     budget_init(&proxy);
     proxy.pipes = pipes_create(&proxy);
     model = calloc(MODEL_BYTES, 1);

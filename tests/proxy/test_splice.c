@@ -86,6 +86,21 @@ Test(splice, bulk_is_not_copied_and_arrives_as_it_was)
     net_part(pair);
 }
 
+static bool nothing_is_open(void *context)
+{
+    (void)context;
+    return net.counters.budgets[BUDGET_DESCRIPTORS].used_now == 0;
+}
+
+Test(splice, pipes_go_with_the_last_connection)
+{
+    struct net_pair pair = start();
+    transfer(pair.client, pair.server, BULK);
+    cr_assert_gt(net.counters.budgets[BUDGET_DESCRIPTORS].used_now, 2);
+    net_part(pair);
+    net_until(&net, nothing_is_open, NULL);
+}
+
 Test(splice, small_messages_are_copied)
 {
     struct net_pair pair = start();

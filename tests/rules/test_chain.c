@@ -644,7 +644,7 @@ Test(chain, without_memory_for_a_mark_the_connection_is_reset)
 static bool live_on(const struct allocator *allocator)
 {
     bool through = false;
-    struct paths *paths = paths_create(allocator);
+    struct paths *paths = paths_create(allocator, NULL);
     struct path *path = paths ? paths_find(paths, "a", "b", 1) : NULL;
     const struct match *match = path ? path_match(path, world.plan) : NULL;
     if (match) {

@@ -42,8 +42,10 @@ Test(fault, rows_are_whole)
         cr_expect_str_eq(fault->fields->name, fault->name, "its first key is its name");
         cr_expect_eq(fault_find(fault->name), fault);
         cr_expect_leq(fault->state_bytes, FAULT_STATE_BYTES);
-        cr_expect(fault->admit || fault->step || fault->due || fault->gone,
-                  "%s does nothing", fault->name);
+        bool acts = fault->admit || fault->step || fault->due || fault->gone;
+        cr_expect_neq(acts, fault->in_kernel, "%s", fault->name);
+        cr_expect_eq(fault->in_kernel, fault->model && fault_find(fault->model));
+        cr_expect_eq(fault->in_kernel, fault->to_model != NULL);
         cr_expect_eq(fault->due != NULL, fault->ends != FAULT_ENDS_NOTHING);
     }
     cr_expect_null(fault_find("latency"));
@@ -61,12 +63,13 @@ struct story {
 static const struct story stories[] = {
     {"delay=40ms", {{0, 10}, {5, 20}, {30, 0}}, "40ms:10 45ms:20 70ms:fin"},
     {"delay=0s", {{0, 10}, {5, 20}}, "0s:10 5ms:20"},
-    {"rate=1kB/s", {{0, 50}}, "20ms:20 40ms:20 50ms:10"},
+    {"rate=1kB/s", {{0, 12}}, "5ms:5 10ms:5 12ms:2"},
+    {"rate=100kB/s", {{0, 2000}}, "5ms:500 10ms:500 15ms:500 20ms:500"},
     {"rate=1kB/s", {{0, 5}, {100, 5}, {102, 5}}, "5ms:5 105ms:5 110ms:5"},
-    {"rate=1kB/s burst=15B", {{0, 15}, {1, 10}}, "0s:15 10ms:10"},
-    {"rate=1kB/s burst=15B", {{0, 20}, {1000, 15}}, "5ms:20 1s:15"},
-    {"rate=1kB/s", {{0, 30}, {1, 0}}, "20ms:20 30ms:10 30ms:fin"},
-    {"rate=8kbit/s", {{0, 20}}, "20ms:20"},
+    {"rate=1kB/s burst=15B", {{0, 15}, {1, 10}}, "0s:15 5ms:5 10ms:5"},
+    {"rate=1kB/s burst=15B", {{0, 20}, {1000, 15}}, "0s:15 5ms:5 1s:15"},
+    {"rate=1kB/s", {{0, 7}, {1, 0}}, "5ms:5 7ms:2 7ms:fin"},
+    {"rate=8kbit/s", {{0, 5}}, "5ms:5"},
     {"corrupt.per_byte=100%", {{0, 10}, {5, 1}, {9, 0}}, "0s:10 5ms:1 9ms:fin"},
     {"slice.size=4B", {{0, 10}}, "0s:4 0s:4 0s:2"},
     {"slice.size=4B slice.gap=3ms", {{0, 10}, {20, 3}}, "0s:4 3ms:4 6ms:2 20ms:3"},

@@ -228,7 +228,9 @@ Test(match, an_attempt_needs_both_links_and_the_strongest_answer_holds)
         cr_expect_eq(verdict.verb, row->verb, "row %zu", i);
         cr_expect_eq(verdict.until_ns, row->until_ns, "row %zu", i);
         cr_expect_eq(verdict.rule != NULL, row->verb != ADMIT_ACCEPT, "row %zu", i);
-        cr_expect_eq(match_admits_all(match, SECOND), row->of_all, "row %zu", i);
+        const struct plan_rule *rule = NULL;
+        cr_expect_eq(match_admits_all(match, SECOND, &rule), row->of_all, "row %zu", i);
+        cr_expect_eq(rule != NULL, row->of_all != ADMIT_ACCEPT, "row %zu", i);
         end();
         begin();
     }
@@ -323,7 +325,8 @@ Test(match, a_chance_to_be_refused_is_drawn_for_each_connection)
     world_compile(&world, 0);
     struct path *path = paths_find(world.paths, "a", "b", 1);
     const struct match *match = path_match(path, world.plan);
-    cr_expect_eq(match_admits_all(match, 0), ADMIT_ACCEPT);
+    const struct plan_rule *rule = NULL;
+    cr_expect_eq(match_admits_all(match, 0, &rule), ADMIT_ACCEPT);
     size_t refused = 0;
     for (int i = 0; i < 1000; i++) {
         struct match_connection connection = path_open(path, 0);

@@ -5,6 +5,7 @@
 #include "support.h"
 
 #include "rules/utf8.h"
+#include "tests/rules/world.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -73,6 +74,20 @@ static size_t change(char *text, size_t length, size_t room, uint64_t *state)
     }
 }
 
+/* What parses compiles. */
+static void compile(const struct rules *rules)
+{
+    const struct plan_layer layer = {.name = "base", .rules = rules};
+    const struct plan_input input = {
+        .layers = &layer, .n_layers = 1, .seed = 1, .kernel = world_able_kernel};
+    struct diag diag = {.n = 0};
+    struct plan *plan = NULL;
+    cr_assert_eq(plan_compile(&input, &diag, &plan), 0, "%s",
+                 diag.n ? diag.items[0]->text : "no reason");
+    plan_put(plan);
+    diag_close(&diag);
+}
+
 static void check_answer(const char *text, size_t length)
 {
     struct diag diag = {.n = 0};
@@ -91,8 +106,10 @@ static void check_answer(const char *text, size_t length)
     diag_render(&diag, false, &out);
     cr_assert_eq(utf8_valid(buffer_text(&out), out.length), out.length);
     buffer_close(&out);
-    if (rules)
+    if (rules) {
         rules_write(rules, NULL, NULL, &out);
+        compile(rules);
+    }
     buffer_close(&out);
     rules_destroy(rules);
     diag_close(&diag);

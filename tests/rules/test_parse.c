@@ -12,13 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct rules *parse_base(void)
+static struct rules *parse_golden(const char *path)
 {
     size_t length = 0;
-    char *text = read_whole_file("tests/golden/rules/base.yaml", &length);
+    char *text = read_whole_file(path, &length);
     struct rules *rules = parse_good(text);
     free(text);
     return rules;
+}
+
+static struct rules *parse_base(void)
+{
+    return parse_golden("tests/golden/rules/base.yaml");
 }
 
 static const struct rule *find_rule(const struct rules *rules, const char *name)
@@ -98,9 +103,85 @@ Test(parse, link_rules_hold_their_parts_and_how)
     cr_expect_eq(text->how, HOW_STALL);
     const struct rule *cut = find_rule(rules, "one-way");
     cr_expect_eq(cut->kind, RULE_CUT);
+    cr_expect_eq(cut->how, HOW_DROP);
     cr_expect(cut->has_fallback);
-    cr_expect_eq(cut->how, HOW_STALL);
+    cr_expect_eq(cut->fallback, HOW_STALL);
     rules_destroy(rules);
+}
+
+Test(parse, a_kernel_mode_needs_no_paths_and_drops_unless_told_otherwise)
+{
+    struct rules *rules = parse_golden("tests/golden/rules/tproxy.yaml");
+    cr_expect_eq(rules->intercept, INTERCEPT_TPROXY);
+    cr_assert_eq(rules->ports.n, 2);
+    cr_expect_eq(rules->ports.items[1], 6379);
+    const struct rule *split = find_rule(rules, "split");
+    cr_expect_eq(split->how, HOW_DROP);
+    cr_expect_not(split->how_given);
+    cr_expect_not(split->has_fallback);
+    const struct rule *all = find_rule(rules, "split-all");
+    cr_expect(all->ports_all);
+    cr_expect_eq(all->fallback, HOW_STALL);
+    const struct rule *soft = find_rule(rules, "soft");
+    cr_expect(soft->has_fallback, "the default may need one too");
+    cr_expect_eq(soft->fallback, HOW_RESET);
+    cr_expect_not(soft->fallback_is_model);
+    const struct rule *line = find_rule(rules, "slow-line");
+    cr_expect(line->has_fallback && line->fallback_is_model);
+    cr_assert_eq(line->n_faults, 2);
+    cr_expect_str_eq(line->faults[0].fault->name, "packet_rate");
+    const struct packet_delay_params *delay = line->faults[1].params;
+    cr_expect_eq(delay->jitter_ns, 5000000);
+    const struct rule *ring = find_rule(rules, "ring");
+    cr_expect_eq(ring->kind, RULE_SHAPE);
+    cr_expect_eq(ring->shape, SHAPE_MAJORITIES_RING);
+    cr_expect_str_eq(ring->parts[0].items[0].text, "all");
+    rules_destroy(rules);
+}
+
+Test(parse, nodes_of_kernel_modes_have_owners_and_places)
+{
+    struct rules *rules = parse_golden("tests/golden/rules/redirect.yaml");
+    const struct rule_node *job = rules_find_node(rules, "job");
+    cr_expect_str_eq(job->owner.uid, "1001");
+    cr_expect_str_eq(job->owner.cgroup, "system.slice/job.service");
+    cr_expect_str_eq(rules_find_node(rules, "app")->owner.uid, "app");
+    cr_expect_null(rules_find_node(rules, "app")->owner.cgroup);
+    cr_expect_eq(rules_find_node(rules, "batch")->address.kind, ADDRESS_NONE);
+    rules_destroy(rules);
+    rules = parse_golden("tests/golden/rules/netns.yaml");
+    const struct rule_node *nodes = rules->nodes;
+    cr_expect_eq(nodes[0].place.kind, PLACE_NETNS);
+    cr_expect_str_eq(nodes[0].place.text, "/run/netns/r1");
+    cr_expect_eq(nodes[0].address.kind, ADDRESS_NONE);
+    cr_expect_eq(nodes[1].place.kind, PLACE_CONTAINER);
+    cr_expect_str_eq(nodes[1].place.text, "redis-2");
+    cr_expect_eq(nodes[2].place.kind, PLACE_PID);
+    cr_expect_eq(nodes[2].place.pid, 4711);
+    cr_expect_eq(nodes[3].place.kind, PLACE_NONE);
+    cr_expect_eq(rules->ports.n, 0);
+    rules_destroy(rules);
+}
+
+Test(parse, an_overlay_has_the_mode_of_its_base)
+{
+    static const char text[] = "netsplit: 1\nrules:\n"
+                               "  - { name: x, isolate: pg1, ports: all }\n";
+    struct rules *base = parse_golden("tests/golden/rules/tproxy.yaml");
+    struct rules *overlay = NULL;
+    struct parse_context context = {.base = base};
+    struct diag diag = {.n = 0};
+    cr_expect_eq(parse_overlay("o", text, strlen(text), &context, &diag, &overlay), 0);
+    cr_expect_eq(overlay->rules[0].how, HOW_DROP);
+    rules_destroy(overlay);
+    rules_destroy(base);
+    overlay = NULL;
+    base = parse_base();
+    context.base = base;
+    cr_expect_eq(parse_overlay("o", text, strlen(text), &context, &diag, &overlay),
+                 -EINVAL, "the default is stall there, which needs ports");
+    diag_close(&diag);
+    rules_destroy(base);
 }
 
 Test(parse, an_overlay_sees_the_names_of_its_base)
@@ -164,6 +245,33 @@ Test(parse, a_block_is_one_rule_or_a_list_and_knows_the_drills_words)
     diag_close(&diag);
 }
 
+Test(parse, a_shape_in_a_block_is_drawn_of_what_the_context_says)
+{
+    static const char *const nodes[] = {"n1", "n2", "n3"};
+    struct parse_context context = {
+        .names = nodes, .n_names = 3, .rule_name = "fault", .shape_of = nodes};
+    struct arena arena = {.blocks = NULL};
+    struct diag diag = {.n = 0};
+    context.n_shape_of = 3;
+    struct rules *rules = parse_text_block("shape: bridge", &context, &arena, &diag);
+    cr_assert_not_null(rules);
+    cr_assert_eq(rules->rules[0].parts[0].n, 3);
+    cr_expect_str_eq(rules->rules[0].parts[0].items[2].text, "n3");
+    rules_destroy(rules);
+    rules = parse_text_block("{ shape: one, of: [n1, n2] }", &context, &arena, &diag);
+    cr_assert_not_null(rules);
+    cr_expect_eq(rules->rules[0].parts[0].n, 2, "what is written beats the context");
+    rules_destroy(rules);
+    context.n_shape_of = 2;
+    rules = parse_text_block("shape: bridge", &context, &arena, &diag);
+    cr_expect_null(rules);
+    cr_assert_eq(diag.n, 1);
+    cr_expect_str_eq(diag.items[0]->text,
+                     "the shape \"bridge\" takes 3 nodes or more, not 2");
+    arena_close(&arena);
+    diag_close(&diag);
+}
+
 /* The rule of the words, written as an overlay; or what is told. To be freed. */
 static char *say(const char *const *words, size_t n)
 {
@@ -203,6 +311,19 @@ Test(parse, words_of_a_command_line_are_a_rule)
         "    inject: { slice: { size: 10B, gap: 1ms }, delay: 40ms, jitter: 8ms }\n"
         "    probability: 50%\n"
         "    when: { after: 1s, for: 30s }\n");
+}
+
+Test(parse, words_may_say_what_packets_fall_back_to)
+{
+    static const char *const words[] = {"lossy", "pg1", "pg2", "packet_loss=1%",
+                                        "fallback=model"};
+    expect_said(words, 5,
+                "netsplit: 1\n"
+                "rules:\n"
+                "  - name: lossy\n"
+                "    match: { from: [pg1], to: [pg2] }\n"
+                "    inject: { packet_loss: 1% }\n"
+                "    fallback: model\n");
 }
 
 Test(parse, mistakes_in_words_are_shown_in_the_line_of_words)
@@ -250,32 +371,50 @@ Test(parse, too_few_words_or_twice_the_same_key_are_refused)
                 "      |                 ^~~~~\n");
 }
 
+static void expect_same_rule(const struct rule *a, const struct rule *b)
+{
+    const char *name = a->name.text;
+    cr_expect_str_eq(b->name.text, name);
+    cr_expect_eq(a->kind, b->kind, "%s", name);
+    cr_expect_eq(memcmp(&a->when, &b->when, sizeof a->when), 0, "%s", name);
+    cr_expect_eq(a->shape, b->shape, "%s", name);
+    cr_expect_eq(a->how, b->how, "%s", name);
+    cr_expect_eq(a->how_given, b->how_given, "%s", name);
+    cr_expect_eq(a->ports_all, b->ports_all, "%s", name);
+    cr_expect_eq(a->has_fallback, b->has_fallback, "%s", name);
+    cr_expect_eq(a->fallback, b->fallback, "%s", name);
+    cr_expect_eq(a->fallback_is_model, b->fallback_is_model, "%s", name);
+    cr_assert_eq(a->n_parts, b->n_parts, "%s", name);
+    cr_assert_eq(a->n_faults, b->n_faults, "%s", name);
+    for (size_t j = 0; j < a->n_faults; j++)
+        cr_expect_eq(memcmp(a->faults[j].params, b->faults[j].params,
+                            a->faults[j].fault->params_bytes),
+                     0, "%s", name);
+}
+
 Test(parse, what_is_written_back_is_the_same_rules)
 {
-    struct rules *base = parse_base(), *again = NULL;
-    struct buffer first = {.text = NULL}, second = {.text = NULL};
-    struct parse_context context = {.base = base};
-    struct diag diag = {.n = 0};
-    rules_write(base, NULL, NULL, &first);
-    cr_assert_eq(parse_overlay("o", first.text, first.length, &context, &diag, &again),
-                 0);
-    rules_write(again, NULL, NULL, &second);
-    cr_expect_str_eq(second.text, first.text);
-    cr_assert_eq(again->n_rules, base->n_rules);
-    for (size_t i = 0; i < base->n_rules; i++) {
-        const struct rule *a = &base->rules[i], *b = &again->rules[i];
-        cr_expect_eq(memcmp(&a->when, &b->when, sizeof a->when), 0);
-        cr_expect_eq(a->n_faults, b->n_faults);
-        for (size_t j = 0; j < a->n_faults; j++)
-            cr_expect_eq(memcmp(a->faults[j].params, b->faults[j].params,
-                                a->faults[j].fault->params_bytes),
-                         0, "%s", a->name.text);
+    static const char *const paths[] = {"tests/golden/rules/base.yaml",
+                                        "tests/golden/rules/tproxy.yaml"};
+    for (size_t k = 0; k < sizeof paths / sizeof *paths; k++) {
+        struct rules *base = parse_golden(paths[k]), *again = NULL;
+        struct buffer first = {.text = NULL}, second = {.text = NULL};
+        struct parse_context context = {.base = base};
+        struct diag diag = {.n = 0};
+        rules_write(base, NULL, NULL, &first);
+        cr_assert_eq(
+            parse_overlay("o", first.text, first.length, &context, &diag, &again), 0);
+        rules_write(again, NULL, NULL, &second);
+        cr_expect_str_eq(second.text, first.text);
+        cr_assert_eq(again->n_rules, base->n_rules);
+        for (size_t i = 0; i < base->n_rules; i++)
+            expect_same_rule(&base->rules[i], &again->rules[i]);
+        buffer_close(&first);
+        buffer_close(&second);
+        diag_close(&diag);
+        rules_destroy(again);
+        rules_destroy(base);
     }
-    buffer_close(&first);
-    buffer_close(&second);
-    diag_close(&diag);
-    rules_destroy(again);
-    rules_destroy(base);
 }
 
 static size_t resolve(void *context, const char *name, const char *const **out)
@@ -300,17 +439,6 @@ Test(parse, words_that_stand_for_nodes_are_resolved_when_written)
     buffer_close(&out);
     diag_close(&diag);
     rules_destroy(rules);
-}
-
-Test(parse, what_is_lacking_is_told_apart_from_what_is_wrong)
-{
-    static const char lacking[] = "netsplit: 1\nintercept: netns\n";
-    struct diag diag = {.n = 0};
-    struct rules *rules = NULL;
-    cr_expect_eq(parse_file("t", lacking, strlen(lacking), NULL, &diag, &rules),
-                 -ENOTSUP);
-    cr_expect_null(rules);
-    diag_close(&diag);
 }
 
 Test(parse, names_are_not_suggested_where_the_file_is_cut_before_them)

@@ -299,6 +299,112 @@ Test(plan, finds_the_node_with_the_longest_prefix)
     rules_destroy(rules);
 }
 
+static const char host[] =
+    "netsplit: 1\n"
+    "intercept: redirect\n"
+    "ports: [80, 443]\n"
+    "nodes:\n"
+    "  app: { address: 127.0.0.1, uid: app, cgroup: /a/b/ }\n"
+    "  db: { address: 127.0.0.1, ports: [5432, 5433] }\n"
+    "  cache: { address: 127.0.0.1, ports: [6379], uid: 33 }\n"
+    "  net: 127.0.0.0/8\n"
+    "groups: { all: [app, db, cache, net] }\n"
+    "rules:\n"
+    "  - { name: split, partition: [[app], [db, cache]], ports: [5432, 6379] }\n"
+    "  - { name: ring, shape: majorities-ring, of: all }\n"
+    "  - name: slow\n"
+    "    match: { between: [app, db] }\n"
+    "    inject: { packet_delay: 1ms, packet_loss: 1% }\n"
+    "    fallback: model\n";
+
+static struct plan *compile_host(const struct allocator *allocator, int *status,
+                                 struct rules *rules)
+{
+    const struct plan_layer layer = {.name = "base", .rules = rules};
+    const struct plan_input input = {
+        .layers = &layer,
+        .n_layers = 1,
+        .seed = 3,
+        .kernel = {.drop = true, .packet_loss = true, .why = "no netem"},
+        .allocator = allocator};
+    struct diag diag;
+    diag_init(&diag, NULL);
+    struct plan *plan = NULL;
+    *status = plan_compile(&input, &diag, &plan);
+    diag_close(&diag);
+    return plan;
+}
+
+Test(plan, copies_what_kernel_modes_know_of_nodes_and_ports)
+{
+    struct rules *rules = parse(host);
+    int status = 0;
+    struct plan *plan = compile_host(NULL, &status, rules);
+    rules_destroy(rules);
+    cr_assert(plan);
+    cr_expect_eq(plan->intercept, INTERCEPT_REDIRECT);
+    cr_assert_eq(plan->ports.n, 2);
+    cr_expect_eq(plan->ports.items[1], 443);
+    const struct plan_node *app = &plan->nodes[plan_find_node(plan, "app") - 1];
+    cr_expect_str_eq(app->owner.uid, "app");
+    cr_expect_str_eq(app->owner.cgroup, "a/b");
+    cr_expect_str_eq(plan->rules[2].fell_back, "no netem");
+    plan_put(plan);
+}
+
+Test(plan, tells_servers_of_one_address_by_their_ports)
+{
+    struct rules *rules = parse(host);
+    int status = 0;
+    struct plan *plan = compile_host(NULL, &status, rules);
+    cr_assert(plan);
+    static const struct {
+        uint8_t last;
+        uint16_t port;
+        const char *node;
+        bool intercepted;
+    } rows[] = {
+        {1, 5432, "db", true},   {1, 5433, "db", true},   {1, 6379, "cache", true},
+        {1, 80, "app", true},    {1, 5434, "app", false}, {2, 443, "net", true},
+        {2, 5432, "net", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const uint8_t bytes[16] = {127, 0, 0, rows[i].last};
+        const struct plan_node *node =
+            plan_server_of_address(plan, ADDRESS_IPV4, bytes, rows[i].port);
+        cr_assert(node);
+        cr_expect_str_eq(node->name, rows[i].node, "row %zu", i);
+        cr_expect_eq(plan_intercepts(plan, node, rows[i].port), rows[i].intercepted,
+                     "row %zu", i);
+    }
+    cr_expect(plan_intercepts(plan, NULL, 80), "an address that is no node's");
+    cr_expect_not(plan_intercepts(plan, NULL, 5432));
+    plan_put(plan);
+    rules_destroy(rules);
+}
+
+Test(plan, a_rule_has_each_of_its_links_once)
+{
+    world_inject(&world, "base", "rule", "a,b", "b,a", "delay=1ms both=true port=7");
+    world_link_rule(&world, "base", "split", RULE_PARTITION, "a / b,c", HOW_STALL,
+                    "port=1 port=2");
+    world_inject(&world, "base", "all", NULL, NULL, "delay=1ms");
+    world_compile(&world, 0);
+    const struct plan_rule *rule = world_rule(&world, "rule");
+    cr_assert_eq(rule->n_links, 4, "a node may be a network: it has one with itself");
+    for (size_t i = 0; i < 4; i++) {
+        cr_expect_eq(rule->links[i].from, 1 + i / 2);
+        cr_expect_eq(rule->links[i].to, 1 + i % 2);
+        cr_expect_eq(rule->links[i].port, 7);
+    }
+    cr_expect_eq(world_rule(&world, "split")->n_links, 8);
+    const struct plan_rule *all = world_rule(&world, "all");
+    cr_assert_eq(all->n_links, 1);
+    cr_expect_eq(all->links[0].from, PLAN_ANY);
+    cr_expect_eq(all->links[0].to, PLAN_ANY);
+    cr_expect_eq(all->links[0].port, 0);
+}
+
 struct failing {
     size_t calls, fails_at, live;
 };
@@ -319,14 +425,14 @@ static void give(void *context, void *block)
     free(block);
 }
 
-Test(plan, without_memory_leaves_nothing_behind_whenever_it_runs_out)
+static void run_out(const char *text)
 {
-    struct rules *rules = parse(site);
+    struct rules *rules = parse(text);
     for (size_t i = 0;; i++) {
         struct failing failing = {.fails_at = i};
         const struct allocator allocator = {fail_at, give, &failing};
         int status = 0;
-        struct plan *plan = compile(rules, &allocator, &status);
+        struct plan *plan = compile_host(&allocator, &status, rules);
         cr_assert_eq(status, plan ? 0 : -ENOMEM);
         plan_put(plan);
         cr_assert_eq(failing.live, 0, "call %zu: %zu left", i, failing.live);
@@ -336,4 +442,10 @@ Test(plan, without_memory_leaves_nothing_behind_whenever_it_runs_out)
         }
     }
     rules_destroy(rules);
+}
+
+Test(plan, without_memory_leaves_nothing_behind_whenever_it_runs_out)
+{
+    run_out(site);
+    run_out(host);
 }

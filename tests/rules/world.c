@@ -10,7 +10,7 @@
 
 void world_init(struct world *world, const char *nodes)
 {
-    *world = (struct world){.seed = 1, .paths = paths_create(NULL)};
+    *world = (struct world){.seed = 1, .paths = paths_create(NULL, NULL)};
     struct rules *base = &world_layer(world, "base")->rules;
     struct rule_node *list = arena_alloc(&base->arena, 2048, sizeof *list);
     char *words = arena_copy(&base->arena, nodes, strlen(nodes)), *rest = NULL;
@@ -84,6 +84,26 @@ static void set_port(struct arena *arena, struct rule *rule, const char *value)
     rule->ports = (struct ports){ports, rule->ports.n + 1};
 }
 
+static bool set_fallback(struct rule *rule, const char *value)
+{
+    rule->has_fallback = true;
+    rule->fallback_is_model = strcmp(value, "model") == 0;
+    for (int how = HOW_STALL; how <= HOW_REFUSE; how++)
+        if (strcmp(rule_how_name((enum rule_how)how), value) == 0)
+            rule->fallback = (enum rule_how)how;
+    return true;
+}
+
+static bool set_shape(struct rule *rule, const char *value)
+{
+    for (int shape = SHAPE_HALVES; shape <= SHAPE_MINORITY; shape++) {
+        rule->shape = (enum rule_shape)shape;
+        if (strcmp(rule_shape_name(rule->shape), value) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool set_rule(struct arena *arena, struct rule *rule, const char *key,
                      const char *value)
 {
@@ -97,7 +117,13 @@ static bool set_rule(struct arena *arena, struct rule *rule, const char *key,
         return unit_parse_bytes(value, &rule->hold_bytes, NULL) == 0;
     if (strcmp(key, "probability") == 0)
         return unit_parse_percent(value, &rule->probability_ppm, NULL) == 0;
-    if (strcmp(key, "port") == 0)
+    if (strcmp(key, "fallback") == 0)
+        return set_fallback(rule, value);
+    if (strcmp(key, "shape") == 0)
+        return set_shape(rule, value);
+    if (strcmp(key, "ports") == 0)
+        rule->ports_all = strcmp(value, "all") == 0;
+    else if (strcmp(key, "port") == 0)
         set_port(arena, rule, value);
     else if (strcmp(key, "state") == 0)
         rule->state = strcmp(value, "new") == 0 ? STATE_NEW : STATE_ESTABLISHED;
@@ -137,7 +163,8 @@ static void add_faults(struct arena *arena, struct rule *rule, const char *what)
             continue;
         void *params = arena_alloc(arena, 1, (*row)->params_bytes);
         field_store_standards((*row)->fields, params);
-        faults[rule->n_faults++] = (struct rule_fault){.fault = *row, .params = params};
+        faults[rule->n_faults++] =
+            (struct rule_fault){.fault = *row, .params = params, .at.source = &nowhere};
     }
 }
 
@@ -183,6 +210,9 @@ void world_link_rule(struct world *world, const char *layer, const char *name,
         .kind = kind,
         .parts = list,
         .how = how,
+        .how_given = true,
+        .how_at.source = &nowhere,
+        .ports_at.source = &nowhere,
         .probability_ppm = 1000000,
     };
     char *copy = arena_copy(&rules->arena, parts, strlen(parts)), *rest = NULL;
@@ -205,6 +235,12 @@ void world_remove(struct world *world, const char *layer, const char *name)
     }
 }
 
+const struct plan_kernel world_able_kernel = {.drop = true,
+                                              .packet_loss = true,
+                                              .packet_rate = true,
+                                              .packet_delay = true,
+                                              .ports_all = true};
+
 int world_try(struct world *world, struct diag *diag, uint64_t now_ns)
 {
     struct plan_layer layers[16];
@@ -222,7 +258,9 @@ int world_try(struct world *world, struct diag *diag, uint64_t now_ns)
         .previous = world->plan,
         .now_ns = now_ns,
         .seed = world->seed,
+        .kernel = world->kernel,
     };
+    world->layers[0].rules.intercept = world->intercept;
     struct plan *plan = NULL;
     int status = plan_compile(&input, diag, &plan);
     if (status != 0)

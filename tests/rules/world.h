@@ -22,6 +22,8 @@ struct world {
     struct plan *plan; /* a reference; NULL until world_compile */
     struct paths *paths;
     uint64_t seed;
+    struct plan_kernel kernel;     /* nothing, unless a test says otherwise */
+    enum rule_intercept intercept; /* of the base */
 };
 
 /* A world with the nodes that the words name, and no rules. */
@@ -37,7 +39,7 @@ struct world_layer *world_layer(struct world *world, const char *name);
 void world_inject(struct world *world, const char *layer, const char *name,
                   const char *from, const char *to, const char *what);
 
-/* parts: "a,b / c"; what: "after=1s port=5432". */
+/* parts: "a,b / c"; what: "after=1s port=5432 fallback=stall ports=all shape=one". */
 void world_link_rule(struct world *world, const char *layer, const char *name,
                      enum rule_kind kind, const char *parts, enum rule_how how,
                      const char *what);
@@ -46,6 +48,9 @@ void world_remove(struct world *world, const char *layer, const char *name);
 /* The next plan; the one before is put. Returns plan_compile's result. */
 int world_try(struct world *world, struct diag *diag, uint64_t now_ns);
 void world_compile(struct world *world, uint64_t now_ns);
+
+/* All that a kernel can be able to do. */
+extern const struct plan_kernel world_able_kernel;
 
 const struct plan_rule *world_rule(const struct world *world, const char *name);
 

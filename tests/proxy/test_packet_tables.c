@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/* Attempts, and connections that pass the proxy by, in the modes that intercept. Nodes 1
+ * and 2 of a netlab; what each mode takes is what its node 1 opens to node 2. */
+#include "proxy/base/now.h"
+#include "tests/proxy/netlab.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { PORT = 5432 };
+
+static struct netlab lab;
+static struct net net;
+
+static void setup(void)
+{
+    netlab_open(&lab, 3);
+    net_init(&net);
+}
+
+static void teardown(void)
+{
+    netlab_close(&lab);
+}
+
+TestSuite(packet_tables, .init = setup, .fini = teardown, .timeout = 120);
+
+/* The proxy in one of the modes; nodes n1, n2 and n3 are as they are in it. */
+static void start(const char *mode)
+{
+    if (strcmp(mode, "netns") == 0)
+        net_start(&net,
+                  "netsplit: 1\nintercept: netns\nports: [%d]\nnodes:\n"
+                  "  n1: { netns: /proc/self/fd/%d }\n"
+                  "  n2: { netns: /proc/self/fd/%d }\n"
+                  "  n3: { netns: /proc/self/fd/%d }\n",
+                  PORT, lab.nodes[1], lab.nodes[2], lab.nodes[3]);
+    else
+        net_start(&net,
+                  "netsplit: 1\nintercept: %s\nports: [%d]\nnodes:\n"
+                  "  n1: 10.77.1.2\n  n2: 10.77.2.2\n  n3: 10.77.3.2\n",
+                  mode, PORT);
+}
+
+static struct counters_touch *counts_on(const char *from, const char *to)
+{
+    for (struct counters_touch *each = net.counters.touches; each; each = each->next)
+        if (strcmp(each->rule->name, "gone") == 0 &&
+            strcmp(each->link->from, from) == 0 && strcmp(each->link->to, to) == 0)
+            return each;
+    return NULL;
+}
+
+static struct counters_rule *counts(void)
+{
+    return counters_rule(&net.counters, "gone", "gone");
+}
+
+/* 0 or an error: what became of a connect() of a node within a time; EAGAIN: nothing. */
+static int outcome(int node, const char *address, uint64_t span_ns)
+{
+    int fd = netlab_dial(&lab, node, AF_INET, address, PORT);
+    struct pollfd wait = {.fd = fd, .events = POLLOUT};
+    int error = EAGAIN;
+    for (uint64_t until_ns = now_ns() + span_ns; now_ns() < until_ns;) {
+        net_turn(&net, 5);
+        if (poll(&wait, 1, 0) == 0)
+            continue;
+        socklen_t length = sizeof error;
+        cr_assert_eq(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length), 0);
+        break;
+    }
+    (void)close(fd);
+    return error;
+}
+
+/* What a rule does to the attempts of n1 to n2, as the one who connects sees it. */
+static const struct {
+    const char *rule;
+    int outcome; /* of connect(); EAGAIN: it hears nothing */
+} attempts[] = {
+    {"partition: [[n1], [n2]], how: drop", EAGAIN},
+    {"cut: { from: n1, to: n2 }, how: drop", EAGAIN},
+    {"cut: { from: n2, to: n1 }, how: drop", EAGAIN},
+    {"partition: [[n1], [n2]], how: refuse", ECONNREFUSED},
+    {"match: { from: n1, to: n2 }, inject: { refuse: true }", ECONNREFUSED},
+    {"match: { from: any, to: n2 }, inject: { refuse: true }", ECONNREFUSED},
+    {"match: { from: n1, to: n2, port: 5432 }, inject: { refuse: true }", ECONNREFUSED},
+    {"match: { from: n1, to: n2, port: 5433 }, inject: { refuse: true }", 0},
+    {"match: { from: n2, to: n1 }, inject: { refuse: true }", 0},
+    {"match: { from: n1, to: any }, inject: { unanswered: true }", EAGAIN},
+    {"match: { from: n1, to: n2 }, inject: { packet_loss: 100% }", EAGAIN},
+    {"partition: [[n1], [n3]], how: drop", 0},
+    {"partition: [[n1], [n2]], how: drop, when: { after: 1h }", 0},
+};
+
+static void check_attempts(const char *mode)
+{
+    int listener = netlab_listen(&lab, 2, AF_INET, PORT);
+    start(mode);
+    for (size_t i = 0; i < sizeof attempts / sizeof *attempts; i++) {
+        const char *rule = attempts[i].rule;
+        uint64_t before = counts()->packets_dropped + counts()->attempts_refused;
+        net_apply(&net, "gone", "  - { name: gone, %s }", rule);
+        uint64_t span_ns =
+            attempts[i].outcome == EAGAIN ? 150 * NS_PER_MS : NET_PATIENCE_NS;
+        cr_expect_eq(outcome(1, "10.77.2.2", span_ns), attempts[i].outcome, "%s: %s",
+                     mode, rule);
+        proxy_sample(net.proxy);
+        uint64_t felt = counts()->packets_dropped + counts()->attempts_refused - before;
+        cr_expect_eq(felt, attempts[i].outcome ? 1 : 0, "%s: %s: %llu packets", mode,
+                     rule, (unsigned long long)felt);
+        net_remove(&net, "gone");
+    }
+    cr_expect_eq(outcome(1, "10.77.2.2", NET_PATIENCE_NS), 0);
+    close(listener);
+    net_close(&net);
+}
+
+Test(packet_tables, attempts_are_answered_as_the_rule_says_with_tproxy)
+{
+    check_attempts("tproxy");
+}
+
+Test(packet_tables, attempts_are_answered_as_the_rule_says_with_redirect)
+{
+    check_attempts("redirect");
+}
+
+Test(packet_tables, attempts_are_answered_as_the_rule_says_with_netns)
+{
+    check_attempts("netns");
+}
+
+/* A connection of node 1 to another one, whatever takes it. */
+static struct net_pair join(const char *address, int listener)
+{
+    struct net_pair pair;
+    pair.client = netlab_connect(&lab, &net, 1, AF_INET, address, PORT);
+    pair.server = net_accept(&net, listener);
+    return pair;
+}
+
+static void check_talk(struct net_pair pair)
+{
+    net_say(&net, pair.client, "ping");
+    net_hear(&net, pair.server, "ping");
+    net_say(&net, pair.server, "pong");
+    net_hear(&net, pair.client, "pong");
+}
+
+/* Connections to n2, which is cut off, and to n3 beside it. proxied: made when the proxy
+ * was there; else they pass it by. */
+static void check_cut(const char *mode, bool proxied)
+{
+    int two = netlab_listen(&lab, 2, AF_INET, PORT);
+    int three = netlab_listen(&lab, 3, AF_INET, PORT);
+    struct net_pair pair, beside;
+    if (proxied)
+        start(mode);
+    pair = join("10.77.2.2", two);
+    beside = join("10.77.3.2", three);
+    if (!proxied)
+        start(mode);
+    check_talk(pair);
+    net_apply(&net, "gone", "  - { name: gone, partition: [[n1], [n2]], how: drop }");
+    net_say(&net, pair.client, "asked");
+    net_say(&net, pair.server, "told");
+    net_hear_nothing(&net, pair.server, 100 * NS_PER_MS);
+    net_hear_nothing(&net, pair.client, 0);
+    check_talk(beside);
+    net_apply(&net, "gone", "  - { name: gone, cut: { from: n1, to: n2 }, how: drop }");
+    net_hear(&net, pair.client, "told");
+    net_hear_nothing(&net, pair.server, 100 * NS_PER_MS);
+    net_remove(&net, "gone");
+    net_hear(&net, pair.server, "asked");
+    check_talk(pair);
+    cr_expect_gt(counts_on("n1", "n2")->packets_dropped, 1, "%s", mode);
+    cr_expect_gt(counts_on("n2", "n1")->packets_dropped, 0, "%s", mode);
+    cr_expect_eq(counts()->connections, proxied, "%s", mode);
+    net_part(pair);
+    net_part(beside);
+    close(two);
+    close(three);
+    net_close(&net);
+}
+
+Test(packet_tables, live_connections_are_cut_with_tproxy)
+{
+    check_cut("tproxy", true);
+}
+
+Test(packet_tables, live_connections_are_cut_with_redirect)
+{
+    check_cut("redirect", true);
+}
+
+Test(packet_tables, live_connections_are_cut_with_netns)
+{
+    check_cut("netns", true);
+}
+
+Test(packet_tables, those_that_pass_by_are_cut_with_tproxy)
+{
+    check_cut("tproxy", false);
+}
+
+Test(packet_tables, those_that_pass_by_are_cut_with_redirect)
+{
+    check_cut("redirect", false);
+}
+
+Test(packet_tables, those_that_pass_by_are_cut_with_netns)
+{
+    check_cut("netns", false);
+}
+
+/* With `ports: all` every packet goes, but those of ssh. */
+static void check_all_ports(const char *mode)
+{
+    int any = netlab_listen(&lab, 2, AF_INET, 9999);
+    int ssh = netlab_listen(&lab, 2, AF_INET, 22);
+    start(mode);
+    struct net_pair pair, help;
+    pair.client = netlab_connect(&lab, &net, 1, AF_INET, "10.77.2.2", 9999);
+    pair.server = net_accept(&net, any);
+    help.client = netlab_connect(&lab, &net, 1, AF_INET, "10.77.2.2", 22);
+    help.server = net_accept(&net, ssh);
+    static const char rule[] =
+        "  - { name: gone, partition: [[n1], [n2]], how: drop, ports: all }";
+    net_apply(&net, "gone", "%s", rule);
+    netlab_run(&lab, 1, "bash -c 'echo > /dev/udp/10.77.2.2/53' 2>/dev/null || true");
+    net_remove(&net, "gone");
+    cr_expect_eq(counts()->packets_dropped, 1, "the datagram");
+    net_apply(&net, "gone", "%s", rule);
+    net_say(&net, pair.client, "asked");
+    check_talk(help);
+    net_hear_nothing(&net, pair.server, 50 * NS_PER_MS);
+    net_remove(&net, "gone");
+    net_hear(&net, pair.server, "asked");
+    net_part(pair);
+    net_part(help);
+    close(any);
+    close(ssh);
+    net_close(&net);
+}
+
+Test(packet_tables, all_ports_are_cut_but_that_of_ssh_with_tproxy)
+{
+    check_all_ports("tproxy");
+}
+
+Test(packet_tables, all_ports_are_cut_but_that_of_ssh_with_redirect)
+{
+    check_all_ports("redirect");
+}
+
+Test(packet_tables, all_ports_are_cut_but_that_of_ssh_with_netns)
+{
+    check_all_ports("netns");
+}
+
+Test(packet_tables, a_window_closes_by_itself_and_leaves_no_chain)
+{
+    int listener = netlab_listen(&lab, 2, AF_INET, PORT);
+    start("tproxy");
+    net_apply(&net, "gone",
+              "  - { name: gone, partition: [[n1], [n2]], how: drop, when: { for: "
+              "500ms } }");
+    netlab_run(&lab, 0, "nft list chain inet netsplit_0 packet-in >/dev/null");
+    int client = netlab_dial(&lab, 1, AF_INET, "10.77.2.2", PORT);
+    struct pollfd fd = {.fd = client, .events = POLLOUT};
+    net_idle(&net, 50 * NS_PER_MS);
+    cr_assert_eq(poll(&fd, 1, 0), 0);
+    net_wait(&net, client, POLLOUT); /* its kernel has sent another one */
+    close(net_accept(&net, listener));
+    netlab_run(&lab, 0, "! nft list table inet netsplit_0 | grep -q packet-");
+    cr_expect_eq(counts()->packets_dropped, 1);
+    close(client);
+    close(listener);
+    net_close(&net);
+}
+
+Test(packet_tables, a_node_inside_the_network_of_another_is_not_that_one)
+{
+    int listener = netlab_listen(&lab, 2, AF_INET, PORT);
+    net_start(&net, "netsplit: 1\nintercept: tproxy\nports: [5432]\nnodes:\n"
+                    "  apps: 10.77.0.0/16\n  n1: 10.77.1.2\n  n2: 10.77.2.2\n");
+    net_apply(&net, "gone", "  - { name: gone, partition: [[apps], [n2]], how: drop }");
+    cr_expect_eq(outcome(3, "10.77.2.2", 150 * NS_PER_MS), EAGAIN, "one of apps");
+    cr_expect_eq(outcome(1, "10.77.2.2", NET_PATIENCE_NS), 0, "n1 is none");
+    close(listener);
+    net_close(&net);
+}
+
+Test(packet_tables, who_is_told_by_user_is_refused_by_user)
+{
+    int listener = netlab_listen(&lab, 0, AF_INET, 5433);
+    net_start(&net, "netsplit: 1\nintercept: redirect\nnodes:\n"
+                    "  a: { address: 127.0.0.1, ports: [5432], uid: 4711 }\n"
+                    "  b: { address: 127.0.0.1, ports: [5433], uid: 4712 }\n");
+    net_apply(
+        &net, "gone",
+        "  - { name: gone, match: { from: a, to: b }, inject: { refuse: true } }");
+    (void)setfsuid(4711); /* a socket's owner is the file system's user */
+    int refused = netlab_dial(&lab, 0, AF_INET, "127.0.0.1", 5433);
+    (void)setfsuid(0);
+    int error = 0;
+    socklen_t length = sizeof error;
+    net_wait(&net, refused, POLLOUT);
+    cr_assert_eq(getsockopt(refused, SOL_SOCKET, SO_ERROR, &error, &length), 0);
+    cr_expect_eq(error, ECONNREFUSED);
+    close(refused);
+    close(netlab_connect(&lab, &net, 0, AF_INET, "127.0.0.1", 5433));
+    net_remove(&net, "gone");
+    cr_expect_eq(counts()->attempts_refused, 1);
+    close(listener);
+    net_close(&net);
+}
