@@ -188,6 +188,7 @@ int proxy_process_wait(struct proxy_process *proxy)
         cr_assert_lt(now_ns() - since, PATIENCE_NS, "it does not end");
     }
     cr_assert_eq(ended, proxy->pid);
+    cr_assert_null(strstr(read_said(proxy), "Sanitizer"), "%s", read_said(proxy));
     proxy->pid = 0;
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }

@@ -48,7 +48,7 @@ uint64_t proxy_process_budget(struct proxy_process *proxy, const char *budget,
 uint64_t proxy_process_total(struct proxy_process *proxy, const char *name);
 
 /* Ends it with the signal. Returns its exit status, or 128 + the signal that it died
- * of. */
+ * of. What a sanitizer has said fails the test. */
 int proxy_process_end(struct proxy_process *proxy, int signal);
 
 /* Waits for its end likewise. */
