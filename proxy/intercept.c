@@ -20,6 +20,7 @@
 #include "proxy/intercept_internal.h"
 #include "proxy/journal.h"
 #include "proxy/netns.h"
+#include "proxy/nft.h"
 #include "proxy/packet_tables.h"
 #include "proxy/packet_tables.h"
 
@@ -366,6 +367,22 @@ static struct interceptor *interceptor_create(struct proxy *proxy,
     interceptor->mode = mode;
     timer_init(&interceptor->look, on_look, interceptor);
     return interceptor;
+}
+
+void intercept_say_lacking(const char *mode, struct errmsg *err)
+{
+    errmsg_set(err,
+               "intercept: %s needs CAP_NET_ADMIN: run as root or in a lab (netsplit "
+               "lab); intercept: listen, with `listen:` entries, needs no privilege",
+               mode);
+}
+
+int intercept_check_permitted(const char *mode, struct errmsg *err)
+{
+    if (nft_is_permitted())
+        return 0;
+    intercept_say_lacking(mode, err);
+    return -EPERM;
 }
 
 int intercept_change(struct proxy *proxy, const struct plan *plan, struct errmsg *err)

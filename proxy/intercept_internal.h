@@ -46,6 +46,9 @@ struct intercept_mode {
     void (*end)(const struct intercept_site *site);
 };
 
+/* What is lacking where the kernel says -EPERM. */
+void intercept_say_lacking(const char *mode, struct errmsg *err);
+
 extern const struct intercept_mode intercept_tproxy, intercept_redirect,
     intercept_netns;
 

@@ -93,12 +93,7 @@ int site_create(struct intercept_site **out, struct interceptor *interceptor,
     }
     if (status != 0) {
         if (status == -EPERM)
-            errmsg_set(
-                err,
-                "intercept: %s needs CAP_NET_ADMIN: run as root or in a lab "
-                "(netsplit lab); intercept: listen, with `listen:` entries, needs "
-                "no privilege",
-                site->mode->name);
+            intercept_say_lacking(site->mode->name, err);
         site_give_up(site);
         return status;
     }
