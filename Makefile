@@ -32,6 +32,7 @@ OPTIMISE := $(if $(filter release,$(BUILD)),-O2,-O1)
 SANITIZE_asan  := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZE_ubsan := -fsanitize=undefined -fno-sanitize-recover=all
 SANITIZE_tsan  := -fsanitize=thread
+SANITIZE_fuzz  := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 SANITIZE := $(SANITIZE_$(BUILD))
 
 CFLAGS  ?= -g
@@ -63,6 +64,8 @@ help:
 	'make check                            format, warnings, layers, static analysis' \
 	'make asan | ubsan | tsan              the tests under a sanitizer' \
 	'make bench [BENCH=NAME,...]           speed, beside direct, HAProxy and nginx' \
+	'make soak [SOAK_SECONDS=N]            what must hold under abuse, for minutes' \
+	'make fuzz [FUZZ=NAME] [FUZZ_SECONDS=N]  rules, api, playbook, cluster' \
 	'make golden                           rewrite the expected diagnostics; review the diff' \
 	'make deps                             install what all of these need' \
 	'make install | uninstall              PREFIX=/usr/local, DESTDIR=' \
@@ -75,7 +78,7 @@ DEPS_build := gcc libc6-dev pkg-config libuv1-dev libyaml-dev libjansson-dev \
               libmicrohttpd-dev libcmark-dev libnl-3-dev libnl-route-3-dev \
               libnftables-dev libhiredis-dev libpq-dev libssl-dev
 DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15 iproute2 nftables
-DEPS_check := git clang clang-format clang-tidy cppcheck
+DEPS_check := git clang clang-format clang-tidy cppcheck libclang-rt-14-dev
 DEPS_bench := haproxy nginx-light libnginx-mod-stream redis-tools redis-server \
               postgresql-15
 DEPS_postgres := postgresql-15
@@ -201,21 +204,47 @@ run-tests: all $(addprefix $B/tests/,$(TESTS))
 	    fi; \
 	done
 
+# What must hold under abuse, for SOAK_SECONDS each where it can go on for ever.
+SOAK_SECONDS ?= 120
+.PHONY: soak
+soak: build/deps/test
+	@NETSPLIT_SOAK_SECONDS=$(SOAK_SECONDS) $(MAKE) --no-print-directory run-tests \
+	    T=program FILTER='abuse*/*'
+
 # Rewrites what the golden tests want; the diff is for review.
 .PHONY: golden
 golden: build/deps/test
 	@NETSPLIT_GOLDEN=update $(MAKE) --no-print-directory run-tests FILTER='*/*_answered_to_the_letter'
 	@git --no-pager diff --stat -- tests/golden
 
-# libFuzzer, with clang; the golden files are where it begins. FUZZ_SECONDS=N ends it.
+# libFuzzer, with clang, in a build tree of its own. FUZZ=NAME is one target; what it finds
+# new stays in build/fuzz/found, what it broke in build/fuzz. FUZZ_SECONDS=N for each.
+FUZZERS := rules api playbook cluster
 FUZZ_SECONDS ?= 60
-.PHONY: fuzz
-fuzz: build/deps/build
-	@mkdir -p build/fuzz/rules
-	$(Q)clang -g -O1 -std=c17 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined \
-	    -o build/fuzz/fuzz_rules tests/fuzz/fuzz_rules.c $(RULES_SRC) $(LDLIBS_RULES)
-	$(Q)build/fuzz/fuzz_rules -max_total_time=$(FUZZ_SECONDS) -dict=tests/fuzz/rules.dict \
-	    -artifact_prefix=build/fuzz/ build/fuzz/rules tests/golden/rules
+FUZZ_FOUND   := found
+FUZZ_SEEDS_rules    := tests/golden/rules rules/library
+FUZZ_SEEDS_playbook := tests/golden/playbooks playbooks
+FUZZ_SEEDS_cluster  := tests/golden/playbooks scenarios/clusters
+$B/fuzz_%: $O/tests/fuzz/fuzz_%.o $(RULES_OBJ) $(PROXY_OBJ) $(SCENARIOS_OBJ) $O/version.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+.SECONDARY: $(FUZZERS:%=$O/tests/fuzz/fuzz_%.o)
+.PHONY: fuzz run-fuzz
+fuzz: build/deps/check
+	@$(MAKE) --no-print-directory BUILD=fuzz CC=clang run-fuzz
+run-fuzz: $(addprefix $B/fuzz_,$(or $(FUZZ),$(FUZZERS)))
+	@$(foreach f,$(or $(FUZZ),$(FUZZERS)),mkdir -p $B/$(FUZZ_FOUND)/$f && echo '  FUZZ   $f' && \
+	    $B/fuzz_$f -max_total_time=$(FUZZ_SECONDS) $(FUZZ_FLAGS) -dict=tests/fuzz/$f.dict \
+	    -artifact_prefix=$B/ $B/$(FUZZ_FOUND)/$f tests/fuzz/corpus/$f $(FUZZ_SEEDS_$f) &&) :
+
+# The same for a moment, from the same start and with the same draws each time.
+.PHONY: fuzz-short
+fuzz-short: build/deps/check
+	@rm -rf build/fuzz/short
+	@echo '  FUZZ   $(FUZZERS), a moment each'
+	@mkdir -p build/fuzz; $(MAKE) --no-print-directory FUZZ_FOUND=short FUZZ_SECONDS=5 \
+	    FUZZ_FLAGS='-seed=1 -runs=20000' fuzz >build/fuzz/short.log 2>&1 \
+	    || { tail -n 40 build/fuzz/short.log; exit 1; }
 
 .PHONY: layers
 layers:
@@ -268,6 +297,7 @@ check: build/deps/build build/deps/test build/deps/check layers
 	@printf '%s\n' $(SRC) | xargs -P 2 -n 8 sh -c 'clang-tidy --quiet \
 	    --warnings-as-errors="*" "$$@" -- -std=c17 -D_GNU_SOURCE -I. $(PKG_CFLAGS) \
 	    2>/dev/null' tidy
+	@$(MAKE) --no-print-directory fuzz-short
 	@echo 'check: passed'
 
 # BENCH=NAME,... runs some parts; BENCH_FLAGS=--strict makes a missed gate an error.

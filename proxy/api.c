@@ -266,12 +266,23 @@ static void stop_daemon(struct api *api)
 
 static void on_timer(uv_timer_t *timer);
 
+/* The daemon stops listening while it has as many clients as it may, or descriptors ran
+ * out, and listens again in the turn after the one in which a client left: nobody else
+ * would bring that turn about. */
+static void note_clients(struct api *api)
+{
+    unsigned n = MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
+                     ->num_connections;
+    api->turn_due |= n < api->n_clients;
+    api->n_clients = n;
+}
+
 /* Asks to be called again when the daemon wants it. The daemon's own timeout does not
  * count connections that were resumed in its last turn. */
 static void plan_next_turn(struct api *api)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
-    if (api->resumed || MHD_get_timeout(api->daemon, &timeout_ms) == MHD_YES)
+    if (api->turn_due || MHD_get_timeout(api->daemon, &timeout_ms) == MHD_YES)
         (void)uv_timer_start(&api->timer, on_timer, timeout_ms, 0);
     else
         (void)uv_timer_stop(&api->timer);
@@ -280,9 +291,10 @@ static void plan_next_turn(struct api *api)
 /* Does what the daemon has to do; and ends it when nothing is left to wait for. */
 static void run_daemon(struct api *api)
 {
-    api->resumed = false;
+    api->turn_due = false;
     if (MHD_run(api->daemon) != MHD_YES)
         log_line(LOG_ERROR, "control the HTTP server failed a turn");
+    note_clients(api);
     if (api->closing && (api->n_streams == 0 || now_ns() >= api->stop_at_ns))
         stop_daemon(api);
     else if (api->closing)
@@ -298,7 +310,7 @@ static void on_timer(uv_timer_t *timer)
 
 void api_turn_soon(struct api *api)
 {
-    api->resumed = true;
+    api->turn_due = true;
     (void)uv_timer_start(&api->timer, on_timer, 0, 0); /* not closing: cannot fail */
 }
 

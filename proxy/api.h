@@ -42,7 +42,7 @@
  *     "rules": [ RULE, ... ], "links": [ LINK, ... ],
  *     "totals": { "connections": N, "connections_open": N, "passed_bytes": N,
  *                 "held_bytes": N, "discarded_bytes": N, "attempts": N,
- *                 "attempts_held": N, "attempts_failed": N },
+ *                 "attempts_held_now": N, "attempts_failed": N },
  *     "budgets": [ { "name": "held_bytes", "limit": N, "used": N, "peak": N,
  *                    "reached": N } ] }
  *   OFF: "nothing", "links" (healed), or "all" (cleared)

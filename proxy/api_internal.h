@@ -24,7 +24,8 @@ struct api {
     int handles_open;
     bool halted;
     bool closing;
-    bool resumed;               /* a stream, since the daemon's last turn began */
+    bool turn_due;              /* the daemon has more to do at once */
+    unsigned n_clients;         /* after the daemon's last turn */
     uint64_t stop_at_ns;        /* closing: event streams have until then to end */
     struct api_stream *streams; /* those that are open */
     size_t n_streams;

@@ -20,6 +20,7 @@ enum {
     BUDGET_LEAST_BYTES = 4096,
     DESCRIPTORS_EACH = 2, /* of a connection */
     DESCRIPTORS_OF_PIPE = 2,
+    PIPES_SHARE = 4, /* a quarter: who holds much must not keep newcomers out */
     /* For the loop, the journal, lookups, and above all the control socket: who has run
      * out of descriptors must still be able to say `ctl clear`. */
     DESCRIPTORS_KEPT = 24,
@@ -124,10 +125,11 @@ bool budget_take_connection(struct proxy *proxy, enum counters_budget_kind *lack
     return false;
 }
 
-bool budget_take_pipe(struct proxy *proxy)
+bool budget_take_pipe(struct proxy *proxy, size_t n_pipes)
 {
     struct counters_budget *budget = budget_of(proxy, BUDGET_DESCRIPTORS);
-    return budget->used_now + DESCRIPTORS_OF_PIPE <= budget->limit &&
+    uint64_t most = budget->limit / PIPES_SHARE / DESCRIPTORS_OF_PIPE;
+    return n_pipes < most && budget->used_now + DESCRIPTORS_OF_PIPE <= budget->limit &&
            counters_budget_take(budget, DESCRIPTORS_OF_PIPE);
 }
 

@@ -29,8 +29,9 @@ void budget_note_full_stream(struct proxy *proxy, size_t held_bytes);
 bool budget_take_connection(struct proxy *proxy, enum counters_budget_kind *lacking);
 void budget_release_connection(struct proxy *proxy);
 
-/* Descriptors for a pipe; they go back with it. */
-bool budget_take_pipe(struct proxy *proxy);
+/* Descriptors for one more pipe beside n_pipes that are open; they go back with it. All
+ * pipes together get a part of the descriptors only. */
+bool budget_take_pipe(struct proxy *proxy, size_t n_pipes);
 void budget_release_pipe(struct proxy *proxy);
 
 /* The system had no descriptor, though the budget had. */

@@ -22,9 +22,11 @@ int cmd_clean(int argc, char **argv)
     static const struct option_command command = {
         .name = "clean",
         .usage = "",
-        .help = "Ends processes and removes sockets, temporary directories and policy\n"
-                "routes that netsplit's own runs left because they were killed. Live\n"
-                "runs are not touched. Running it again does no harm.",
+        .help =
+            "Ends processes and removes sockets, temporary directories, policy routes\n"
+            "and names of network namespaces that netsplit's own runs left because "
+            "they\n"
+            "were killed. Live runs are not touched. Running it again does no harm.",
         .rows = rows,
     };
     struct errmsg err = {0};

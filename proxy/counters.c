@@ -309,14 +309,14 @@ bool counters_budget_take(struct counters_budget *budget, uint64_t amount)
 
 uint64_t counters_budget_hold(struct counters_budget *budget, uint64_t amount)
 {
-    uint64_t used = budget->used_now += amount;
+    uint64_t used = atomic_fetch_add(&budget->used_now, amount) + amount;
     note_peak(budget, used);
     return used;
 }
 
 uint64_t counters_budget_release(struct counters_budget *budget, uint64_t amount)
 {
-    return budget->used_now -= amount;
+    return atomic_fetch_sub(&budget->used_now, amount) - amount;
 }
 
 bool counters_rule_was_touched(const struct counters_rule *rule)

@@ -214,10 +214,12 @@ void ctl_show_status(const json_t *status, bool colour)
            unit_format_bytes(number(totals, "passed_bytes"), words, sizeof words),
            flag(status, "halted") ? "; HALTED: netsplit ctl resume lets faults in" : "",
            flag(status, "stopping") ? "; stopping" : "");
-    if (number(status, "bypassing") > 0)
-        printf("intercept %s: %" PRIu64 " connections bypass it; netsplit ctl adopt "
-               "ends them, so that they come back\n",
-               text(status, "intercept"), number(status, "bypassing"));
+    if (strcmp(text(status, "intercept"), "listen") != 0)
+        printf("intercept %s, %" PRIu64 " connections bypass it%s\n",
+               text(status, "intercept"), number(status, "bypassing"),
+               number(status, "bypassing") > 0
+                   ? ": netsplit ctl adopt ends them, so that they come back"
+                   : "");
     show_budgets(status);
     show_section("files", status, NULL, show_layers, colour);
     show_section("listeners", status, "listeners", show_listeners, colour);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads, and how they are frozen: a uv_async wakes each loop, whose callback waits
- * until the front has done. So the data path pays nothing for being changed from outside,
- * and needs no lock: while a shard runs nobody else touches it, and while it is frozen
- * its thread does not.
+ * until the front has done. So the data path pays nothing for being changed from
+ * outside, and needs no lock: while a shard runs nobody else touches it, and while it
+ * is frozen its thread does not.
  *
- * Events go the other way. Every shard, the front too, writes to a branch of the journal
- * (proxy/event_queue.h), and wakes the front, which takes them to the journal in the
- * order of their times; within one shard they keep their order in any case. At a thaw
- * they are taken at once: so a change, and all that came before it, is in the journal
- * when the change is answered. What several shards tell separately though it is one
- * thing, the first touch of a rule on a link, is told once.
+ * Events go the other way. Every shard, the front too, writes to a branch of the
+ * journal (proxy/event_queue.h), and wakes the front, which takes them to the journal
+ * in the order of their times; within one shard they keep their order in any case. At a
+ * thaw they are taken at once: so a change, and all that came before it, is in the
+ * journal when the change is answered. What several shards tell separately though it is
+ * one thing, the first touch of a rule on a link, is told once.
  *
  * The end: each shard stops by itself and says so; when the last has, the front's
  * on_stopped is called. The threads still answer until fleet_destroy, at which each

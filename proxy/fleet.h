@@ -15,10 +15,10 @@ struct fleet;
 struct journal;
 struct proxy;
 
-/* Makes the other shards of a front that has just been made, as many as its config says,
- * and starts their threads. The front's journal becomes a branch, and its on_stopped is
- * called when all shards have stopped. 0; or -ENOMEM, or what the system says (-EAGAIN,
- * -EMFILE), and then nothing is left. */
+/* Makes the other shards of a front that has just been made, as many as its config
+ * says, and starts their threads. The front's journal becomes a branch, and its
+ * on_stopped is called when all shards have stopped. 0; or -ENOMEM, or what the system
+ * says (-EAGAIN, -EMFILE), and then nothing is left. */
 int fleet_create(struct fleet **out, struct proxy *front);
 
 /* Ends the threads and frees the other shards, as proxy_destroy would. NULL is fine. A

@@ -9,7 +9,7 @@
  * late, and may go. Its namespace lives while we hold it, so that what counts is
  * whether its path or process still leads there.
  *
- * A node that went away is said and does not disturb the others. One that comes back in
+ * A node that went away is said, and journalled, and does not disturb the others. One that comes back in
  * another namespace is taken up again, as is one that was not there at a reload. */
 #include "proxy/intercept.h"
 #include "proxy/base/errmsg.h"
@@ -20,13 +20,16 @@
 #include "proxy/intercept_internal.h"
 #include "proxy/journal.h"
 #include "proxy/netns.h"
+#include "proxy/nft.h"
+#include "proxy/packet_tables.h"
 #include "proxy/packet_tables.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_NS NS_PER_S
+#define LOOK_NS   NS_PER_S
+#define SEARCH_NS (5 * NS_PER_S)
 
 static const struct intercept_mode *mode_of(const struct plan *plan)
 {
@@ -54,6 +57,18 @@ void intercepted_source(const struct intercepted *intercepted, struct dial_sourc
     site->mode->fill_source(intercepted, out);
 }
 
+static void journal_node(const struct interceptor *interceptor,
+                         const struct intercept_site *site, enum journal_type type)
+{
+    struct journal *journal = interceptor->proxy->config.journal;
+    struct journal_event event = {
+        .type = type,
+        .from = site->node,
+        .text = journal_text(journal, netns_text(site->netns)),
+    };
+    (void)journal_add(journal, &event);
+}
+
 static void link_site(struct interceptor *interceptor, struct intercept_site *site)
 {
     site->wanted = true;
@@ -75,12 +90,24 @@ static int want_own_site(struct interceptor *interceptor, struct errmsg *err)
     return status;
 }
 
-/* The wanted site in the namespace; NULL: none. */
+/* The node's site, if its place is what it was and still leads there. */
 static struct intercept_site *find_site(const struct interceptor *interceptor,
-                                        const struct netns *netns, bool wanted)
+                                        const struct plan_node *node)
 {
     for (struct intercept_site *each = interceptor->sites; each; each = each->next)
-        if (each->wanted == wanted && netns_is_same(each->netns, netns))
+        if (strcmp(each->node, node->name) == 0 &&
+            netns_is_of(each->netns, &node->place) && netns_is_current(each->netns))
+            return each;
+    return NULL;
+}
+
+/* Another node's wanted site in the same namespace; NULL: none. */
+static const struct intercept_site *find_lodger(const struct interceptor *interceptor,
+                                                const struct netns *netns)
+{
+    for (const struct intercept_site *each = interceptor->sites; each;
+         each = each->next)
+        if (each->wanted && netns_is_same(each->netns, netns))
             return each;
     return NULL;
 }
@@ -90,30 +117,32 @@ static int want_site_of(struct interceptor *interceptor, const struct plan_node 
                         struct errmsg *err)
 {
     struct journal *journal = interceptor->proxy->config.journal;
-    const char *name = journal_intern(journal, node->name);
+    struct intercept_site *site = find_site(interceptor, node);
     struct netns *netns;
-    int status = netns_open(&netns, &node->place, err);
-    if (status != 0)
-        return status;
-    const struct intercept_site *other = find_site(interceptor, netns, true);
-    if (other) {
-        errmsg_set(err,
-                   "it is in one network namespace with \"%s\", which is to have "
-                   "its own",
-                   other->node);
-        netns_close(netns);
-        return -EINVAL;
-    }
-    struct intercept_site *site = find_site(interceptor, netns, false);
-    if (site && strcmp(site->node, name) == 0) {
-        netns_close(netns);
+    if (site) {
         site->wanted = true;
         return 0;
     }
-    status = site_create(&site, interceptor, name, netns, err);
-    if (status == 0)
-        link_site(interceptor, site);
-    return status;
+    int status = netns_open(&netns, &node->place, err);
+    if (status != 0)
+        return status;
+    const struct intercept_site *lodger = find_lodger(interceptor, netns);
+    if (lodger) {
+        errmsg_set(err,
+                   "it is in one network namespace with \"%s\", which is to have "
+                   "its own",
+                   lodger->node);
+        netns_close(netns);
+        return -EINVAL;
+    }
+    status = site_create(&site, interceptor, journal_intern(journal, node->name), netns,
+                         err);
+    if (status != 0)
+        return status;
+    link_site(interceptor, site);
+    if (interceptor->looking)
+        journal_node(interceptor, site, JOURNAL_NODE_FOUND);
+    return 0;
 }
 
 /* Is there no such place (any more)? */
@@ -131,8 +160,9 @@ static int want_site_if_there(struct interceptor *interceptor,
     if (status == 0)
         return 0;
     if (is_absence(status) && interceptor->proxy->started_ns != 0) {
-        log_line(LOG_WARN, "proxy netns: node %s is not there: %s", node->name,
-                 why.text);
+        if (!interceptor->looking)
+            log_line(LOG_WARN, "proxy netns: node %s is not there: %s", node->name,
+                     why.text);
         return 0;
     }
     errmsg_set(err, "node \"%s\": %s", node->name, why.text);
@@ -241,6 +271,16 @@ static int prepare(struct interceptor *interceptor, const struct plan *plan,
     return status == 0 ? install(interceptor, endpoints, err) : status;
 }
 
+/* Of what listeners dial, which would be intercepted again in our own namespace. */
+static uint32_t find_own_mark(const struct interceptor *interceptor)
+{
+    for (const struct intercept_site *each = interceptor->sites; each;
+         each = each->next)
+        if (netns_is_same(each->netns, NULL))
+            return intercept_mark(each->number, INTERCEPT_MARK_OWN);
+    return 0;
+}
+
 static int follow(struct interceptor *interceptor, const struct plan *plan,
                   struct errmsg *err)
 {
@@ -253,6 +293,7 @@ static int follow(struct interceptor *interceptor, const struct plan *plan,
     }
     for (struct intercept_site *each = interceptor->sites; each; each = each->next)
         site_drop_doors(each);
+    interceptor->proxy->own_mark = find_own_mark(interceptor);
     endpoints_close(&interceptor->endpoints);
     interceptor->endpoints = endpoints;
     return 0;
@@ -264,9 +305,11 @@ static bool nodes_have_moved(struct interceptor *interceptor)
     bool moved = false;
     for (struct intercept_site *each = interceptor->sites; each; each = each->next) {
         bool is_there = netns_is_current(each->netns);
-        if (!is_there && !each->missed)
+        if (!is_there && !each->missed) {
             log_line(LOG_WARN, "proxy netns: node %s is gone: %s leads elsewhere",
                      each->node, netns_text(each->netns));
+            journal_node(interceptor, each, JOURNAL_NODE_GONE);
+        }
         moved |= is_there != !each->missed;
         each->missed = !is_there;
         moved |= site_learn(each) > 0;
@@ -274,32 +317,42 @@ static bool nodes_have_moved(struct interceptor *interceptor)
     return moved;
 }
 
-/* How many nodes of the plan have no site. */
 static bool nodes_are_missing(const struct interceptor *interceptor)
 {
     const struct plan *plan = interceptor->proxy->plan;
-    size_t n = 0;
+    size_t places = 0, sites = 0;
     for (size_t i = 0; i < plan->n_nodes; i++)
-        n += plan->nodes[i].place.kind != PLACE_NONE;
+        places += plan->nodes[i].place.kind != PLACE_NONE;
     for (const struct intercept_site *each = interceptor->sites; each;
          each = each->next)
-        n--;
-    return n > 0;
+        sites++;
+    return places > sites;
+}
+
+/* Looking for one may take its engine a moment, so that it is not done each time. */
+static bool is_time_to_search(struct interceptor *interceptor, uint64_t now_ns)
+{
+    if (now_ns < interceptor->search_ns || !nodes_are_missing(interceptor))
+        return false;
+    interceptor->search_ns = now_ns + SEARCH_NS;
+    return true;
 }
 
 static void on_look(struct timer *timer, uint64_t now_ns)
 {
     struct interceptor *interceptor = timer->owner;
+    struct proxy *proxy = interceptor->proxy;
     struct errmsg err = {0};
-    if (interceptor->stopping)
-        return;
     bool moved = nodes_have_moved(interceptor);
-    if ((moved || nodes_are_missing(interceptor)) &&
-        follow(interceptor, interceptor->proxy->plan, &err) != 0)
-        log_line(LOG_ERROR, "proxy netns: following the nodes: %s", err.text);
-    packet_tables_follow(interceptor->proxy, now_ns);
-    intercept_resume(interceptor);
-    timer_set(interceptor->proxy->timers, timer, now_ns + LOOK_NS);
+    interceptor->looking = true;
+    if (moved || is_time_to_search(interceptor, now_ns)) {
+        if (follow(interceptor, proxy->plan, &err) != 0)
+            log_line(LOG_ERROR, "proxy netns: following the nodes: %s", err.text);
+        packet_tables_follow(proxy, now_ns);
+        intercept_resume(interceptor);
+    }
+    interceptor->looking = false;
+    timer_set(proxy->timers, timer, now_ns + LOOK_NS);
 }
 
 static struct interceptor *interceptor_create(struct proxy *proxy,
@@ -314,6 +367,22 @@ static struct interceptor *interceptor_create(struct proxy *proxy,
     interceptor->mode = mode;
     timer_init(&interceptor->look, on_look, interceptor);
     return interceptor;
+}
+
+void intercept_say_lacking(const char *mode, struct errmsg *err)
+{
+    errmsg_set(err,
+               "intercept: %s needs CAP_NET_ADMIN: run as root or in a lab (netsplit "
+               "lab); intercept: listen, with `listen:` entries, needs no privilege",
+               mode);
+}
+
+int intercept_check_permitted(const char *mode, struct errmsg *err)
+{
+    if (nft_is_permitted())
+        return 0;
+    intercept_say_lacking(mode, err);
+    return -EPERM;
 }
 
 int intercept_change(struct proxy *proxy, const struct plan *plan, struct errmsg *err)
@@ -369,6 +438,7 @@ void intercept_destroy(struct interceptor *interceptor)
 {
     if (!interceptor)
         return;
+    interceptor->proxy->own_mark = 0;
     while (interceptor->sites) {
         struct intercept_site *site = interceptor->sites;
         interceptor->sites = site->next;

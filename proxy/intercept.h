@@ -10,6 +10,7 @@
 #ifndef NETSPLIT_PROXY_INTERCEPT_H
 #define NETSPLIT_PROXY_INTERCEPT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -38,6 +39,7 @@ uint32_t intercept_mark(unsigned number, enum intercept_mark mark);
 struct intercepted {
     struct intercept_site *site; /* borrowed; kept by its count of connections */
     struct sockaddr_storage client, server;
+    bool is_from_here; /* the client's address is one of this namespace's */
 };
 
 /* How its server is dialled so that it sees what it would have seen. The namespace in
@@ -49,6 +51,10 @@ uint32_t intercepted_drop_mark(const struct intercepted *intercepted);
 
 /* The connection is over; frees it. NULL is fine. */
 void intercepted_release(struct intercepted *intercepted);
+
+/* Whether this process may intercept at all: 0; or -EPERM, with what is lacking and
+ * what would do in err. mode is its name. */
+int intercept_check_permitted(const char *mode, struct errmsg *err);
 
 /* Brings everything in line with a plan that is about to run; makes the interceptor if
  * the plan wants one and there is none. All or nothing, each namespace in one

@@ -38,26 +38,35 @@ static struct path *find_path(const struct intercept_door *door,
                       sockaddress_port(server));
 }
 
+/* What the connection was; NULL: it was made to the door itself, or there is no memory.
+ */
+static struct intercepted *identify(const struct intercept_door *door, int fd,
+                                    const struct sockaddr_storage *client)
+{
+    struct intercepted *intercepted = calloc(1, sizeof *intercepted);
+    if (!intercepted || door->site->mode->find_server(door, fd, intercepted) != 0) {
+        free(intercepted);
+        return NULL;
+    }
+    intercepted->site = door->site;
+    intercepted->client = *client;
+    return intercepted;
+}
+
 static bool take_client(void *context, int fd, const struct sockaddr_storage *client)
 {
     struct intercept_door *door = context;
     struct intercept_site *site = door->site;
-    struct sockaddr_storage server;
-    if (site->mode->find_server(door, fd, &server) != 0) {
-        close_with_reset(fd);
-        return false;
-    }
-    struct intercepted *intercepted = malloc(sizeof *intercepted);
+    struct intercepted *intercepted = identify(door, fd, client);
     if (!intercepted) {
         close_with_reset(fd);
         return false;
     }
-    *intercepted = (struct intercepted){site, *client, server};
     site->n_connections++;
     const struct connection_target target = {
         .intercepted = intercepted,
         .through = site->mode->name,
-        .path = find_path(door, client, &server),
+        .path = find_path(door, client, &intercepted->server),
     };
     return connection_open(site->interceptor->proxy, &target, fd, client);
 }

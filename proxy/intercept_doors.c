@@ -7,9 +7,13 @@
 #include "proxy/journal.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/magic.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 /* The number of a user, by name or as it is. 0 or -EINVAL. */
 static int find_user(const char *name, uint32_t *uid, struct errmsg *err)
@@ -28,6 +32,27 @@ static int find_user(const char *name, uint32_t *uid, struct errmsg *err)
     }
     *uid = user->pw_uid;
     return 0;
+}
+
+/* cgroup2 may be all of /sys/fs/cgroup, or a part of it beside version 1. 0, or -ENOENT
+ * if there is no such group. */
+static int find_cgroup(const char *name, const char **root, struct errmsg *err)
+{
+    static const char *const roots[] = {"", "unified/"};
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+        char path[PATH_MAX];
+        struct statfs about;
+        (void)snprintf(path, sizeof path, "/sys/fs/cgroup/%s%s", roots[i], name);
+        if (statfs(path, &about) == 0 && about.f_type == CGROUP2_SUPER_MAGIC) {
+            *root = roots[i];
+            return 0;
+        }
+    }
+    errmsg_set(err,
+               "there is no control group \"%s\" (of cgroup2, below "
+               "/sys/fs/cgroup): start what is in it first",
+               name);
+    return -ENOENT;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -58,6 +83,7 @@ static int want_door(struct intercept_site *site, int family,
         door->has_uid = like->has_uid;
         door->uid = like->uid;
         door->cgroup = like->cgroup;
+        door->cgroup_root = like->cgroup_root;
         door->next = site->doors;
         site->doors = door;
     }
@@ -75,6 +101,8 @@ static int want_doors_of(struct intercept_site *site, const struct plan_node *no
         .cgroup = journal_intern(journal, node->owner.cgroup),
     };
     int status = like.has_uid ? find_user(node->owner.uid, &like.uid, err) : 0;
+    if (status == 0 && like.cgroup)
+        status = find_cgroup(like.cgroup, &like.cgroup_root, err);
     if (status == 0)
         status = want_door(site, AF_INET, &like, err);
     if (status == 0 && site_door(site, AF_INET6))

@@ -7,6 +7,7 @@
 
 #include "proxy/endpoints.h"
 #include "proxy/intercept.h"
+#include "proxy/packet_rules.h"
 #include "proxy/sockaddress.h"
 #include "proxy/timers.h"
 
@@ -32,18 +33,21 @@ struct intercept_mode {
     /* Its chains, emptied if they are there, and their rules. */
     void (*write_chains)(const struct intercept_site *site, struct buffer *out);
 
-    /* Where an accepted socket's client was going. 0 or a negative errno: nowhere but
-     * here. */
+    /* Fills in where an accepted socket's client was going, and whether it is from here.
+     * 0 or a negative errno: it was going nowhere but here. */
     int (*find_server)(const struct intercept_door *door, int fd,
-                       struct sockaddr_storage *out);
+                       struct intercepted *out);
 
     /* What the socket to the server is bound to. */
     void (*fill_source)(const struct intercepted *intercepted, struct dial_source *out);
 
     /* What the table needs beside it, in the own namespace; NULL: nothing. */
-    int (*begin)(const struct intercept_site *site, struct errmsg *err);
+    int (*begin)(struct intercept_site *site, struct errmsg *err);
     void (*end)(const struct intercept_site *site);
 };
+
+/* What is lacking where the kernel says -EPERM. */
+void intercept_say_lacking(const char *mode, struct errmsg *err);
 
 extern const struct intercept_mode intercept_tproxy, intercept_redirect,
     intercept_netns;
@@ -57,6 +61,7 @@ struct intercept_door {
     bool has_uid;       /* with an opener: */
     uint32_t uid;       /* theirs */
     const char *cgroup; /* interned: theirs; NULL: any */
+    const char *cgroup_root; /* a literal: what comes before it below /sys/fs/cgroup */
     uint16_t port;
     struct watch *watch; /* owned */
     bool wanted;         /* scratch: of the plan that is coming */
@@ -74,7 +79,8 @@ struct intercept_site {
     bool begun;                  /* the mode's begin has succeeded */
     char *text;                  /* owned: the transaction that holds; NULL: none yet */
     char *packet_text; /* owned: what packet_tables.c put there; NULL: nothing */
-    char *undo;        /* owned, scratch: the one before, of a change under way */
+    struct packet_counters packet_counters; /* of it */
+    char *undo; /* owned, scratch: the one before, of a change under way */
     struct intercept_door *doors; /* owned */
     struct endpoints own;         /* where its node is, as the namespace says */
     uint32_t n_connections;       /* that name it */
@@ -88,6 +94,8 @@ struct interceptor {
     struct intercept_site *sites; /* owned */
     struct endpoints endpoints;   /* of the plan that runs */
     struct timer look;            /* looks again at the nodes' namespaces */
+    uint64_t search_ns;           /* when to look for nodes that are not there */
+    bool looking;                 /* by that timer: who is missing was said before */
     bool stopping;
 };
 
@@ -117,11 +125,15 @@ int site_check_others(const struct intercept_site *site,
  * errno, and what was known stays. */
 int site_learn(struct intercept_site *site);
 
-/* Gives it up: table and sockets go now, the rest with its last connection. */
+/* Gives it up: it takes nothing any more, and goes with its last connection, until when
+ * its table carries that on. */
 void site_give_up(struct intercept_site *site);
 
 /* Closes the doors and takes nothing more; connections go on. */
 void site_stop(struct intercept_site *site);
+
+/* Does without the family: closes its doors. */
+void site_close_family(struct intercept_site *site, int family);
 
 /* Watches the doors, or not. */
 void site_watch(struct intercept_site *site, bool watched);

@@ -11,28 +11,43 @@
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6/ip6_tables.h>
 #include <netinet/in.h>
+#include <string.h>
 
 void nat_door_address(int family, struct sockaddr_storage *out)
 {
     *out = (struct sockaddr_storage){.ss_family = (sa_family_t)family}; /* any */
 }
 
-int nat_find_server(const struct intercept_door *door, int fd,
-                    struct sockaddr_storage *out)
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+    const uint8_t *bytes = NULL;
+    if (sockaddress_bytes(address, &bytes) == ADDRESS_IPV6)
+        return memcmp(bytes, &in6addr_loopback, sizeof in6addr_loopback) == 0;
+    return bytes && bytes[0] == 127;
+}
+
+/* What leaves from here is redirected to the loopback, what comes through to the address
+ * of the interface that it came by. */
+int nat_find_server(const struct intercept_door *door, int fd, struct intercepted *out)
 {
     bool six = door->family == AF_INET6;
     struct sockaddr_storage own;
-    socklen_t length = sizeof *out, own_length = sizeof own;
+    socklen_t length = sizeof out->server, own_length = sizeof own;
     if (getsockopt(fd, six ? IPPROTO_IPV6 : IPPROTO_IP,
-                   six ? IP6T_SO_ORIGINAL_DST : SO_ORIGINAL_DST, out, &length) != 0 ||
+                   six ? IP6T_SO_ORIGINAL_DST : SO_ORIGINAL_DST, &out->server,
+                   &length) != 0 ||
         getsockname(fd, (struct sockaddr *)&own, &own_length) != 0)
         return -errno;
-    return sockaddress_equal(out, &own) ? -ENOENT : 0;
+    out->is_from_here = is_loopback(&own);
+    return sockaddress_equal(&out->server, &own) ? -ENOENT : 0;
 }
 
-/* The client's port is taken: by the client, in this very namespace. */
+/* The client's port is taken: by the client, in this very namespace. An address of
+ * another host's could be bound to where the host allows that, and would hear nothing. */
 void nat_fill_source(const struct intercepted *intercepted, struct dial_source *out)
 {
+    if (!intercepted->is_from_here)
+        return;
     out->address = intercepted->client;
     sockaddress_set_port(&out->address, 0);
 }
@@ -51,8 +66,8 @@ void nat_write_owner(const struct intercept_door *door, struct buffer *out)
     if (door->has_uid)
         buffer_print(out, "meta skuid %u ", door->uid);
     if (door->cgroup)
-        buffer_print(out, "socket cgroupv2 level %u \"%s\" ",
-                     cgroup_level(door->cgroup), door->cgroup);
+        buffer_print(out, "socket cgroupv2 level %u \"%s%s\" ",
+                     cgroup_level(door->cgroup), door->cgroup_root, door->cgroup);
 }
 
 void nat_write_door(const struct intercept_site *site, const char *chain,
@@ -97,6 +112,8 @@ void nat_write_output(const struct intercept_site *site, struct buffer *out)
                  "add rule inet %s output " INTERCEPT_NOT_SYN "return\n",
                  table, table, table, INTERCEPT_MARK_MASK | INTERCEPT_MARK_OWN,
                  intercept_mark(site->number, INTERCEPT_MARK_OWN), table);
+    if (site->node) /* what it says to itself is its own affair */
+        buffer_print(out, "add rule inet %s output oif lo return\n", table);
     for (int conditions = 2; conditions >= 0; conditions--)
         for (const struct intercept_door *each = site->doors; each; each = each->next)
             if (each->has_uid + (each->cgroup != NULL) == conditions)

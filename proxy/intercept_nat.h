@@ -13,8 +13,7 @@ struct intercept_site;
 struct intercepted;
 
 void nat_door_address(int family, struct sockaddr_storage *out);
-int nat_find_server(const struct intercept_door *door, int fd,
-                    struct sockaddr_storage *out);
+int nat_find_server(const struct intercept_door *door, int fd, struct intercepted *out);
 void nat_fill_source(const struct intercepted *intercepted, struct dial_source *out);
 
 /* The chain of connections that leave from here, and one that refuses those made to the

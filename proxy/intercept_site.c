@@ -93,12 +93,7 @@ int site_create(struct intercept_site **out, struct interceptor *interceptor,
     }
     if (status != 0) {
         if (status == -EPERM)
-            errmsg_set(
-                err,
-                "intercept: %s needs CAP_NET_ADMIN: run as root or in a lab "
-                "(netsplit lab); intercept: listen, with `listen:` entries, needs "
-                "no privilege",
-                site->mode->name);
+            intercept_say_lacking(site->mode->name, err);
         site_give_up(site);
         return status;
     }
@@ -112,6 +107,19 @@ const struct intercept_door *site_door(const struct intercept_site *site, int fa
         if (each->family == family && !each->opener)
             return each;
     return NULL;
+}
+
+void site_close_family(struct intercept_site *site, int family)
+{
+    for (struct intercept_door **at = &site->doors; *at;) {
+        struct intercept_door *door = *at;
+        if (door->family == family) {
+            *at = door->next;
+            door_destroy(door);
+        } else {
+            at = &door->next;
+        }
+    }
 }
 
 void site_watch(struct intercept_site *site, bool watched)
@@ -193,11 +201,28 @@ static int write_text(const struct intercept_site *site,
     return *out ? 0 : -ENOMEM;
 }
 
+/* In our own namespace all servers are to be reached; a node's may lack IPv6. */
+static int check_families(const struct intercept_site *site,
+                          const struct endpoints *endpoints, struct errmsg *err)
+{
+    if (!endpoints || site->node || site_door(site, AF_INET6))
+        return 0;
+    for (size_t i = 0; i < endpoints->n_servers; i++)
+        if (endpoints->servers[i].address.kind == ADDRESS_IPV6) {
+            errmsg_set(err, "node \"%s\" has an IPv6 address, and IPv6 is off here",
+                       endpoints->servers[i].node);
+            return -EAFNOSUPPORT;
+        }
+    return 0;
+}
+
 int site_install(struct intercept_site *site, const struct endpoints *endpoints,
                  struct errmsg *err)
 {
     char *text;
-    int status = write_text(site, endpoints, &text);
+    int status = check_families(site, endpoints, err);
+    if (status == 0)
+        status = write_text(site, endpoints, &text);
     if (status != 0)
         return status;
     status = nft_run(site->nft, text, err);
@@ -248,24 +273,42 @@ void site_stop(struct intercept_site *site)
 
 static void destroy(struct intercept_site *site)
 {
+    close_doors(site);
+    if (site->begun)
+        site->mode->end(site);
+    nft_destroy(site->nft);
     netns_close(site->netns);
     endpoints_close(&site->own);
     free(site->text);
     free(site->undo);
     free(site->packet_text);
+    packet_counters_close(&site->packet_counters);
     free(site);
+}
+
+/* Leaves only what carries the connections on that were taken. */
+static void empty_table(struct intercept_site *site)
+{
+    struct errmsg why = {0};
+    char command[64];
+    (void)snprintf(command, sizeof command, "flush table inet %s\n",
+                   nft_table(site->nft));
+    if (nft_run(site->nft, command, &why) == 0)
+        site_stop(site);
+    else
+        log_line(LOG_ERROR, "proxy cannot stop intercepting at %s: %s", site->node,
+                 why.text);
 }
 
 void site_give_up(struct intercept_site *site)
 {
-    if (site->begun)
-        site->mode->end(site);
-    nft_destroy(site->nft);
-    site->nft = NULL;
-    close_doors(site);
     site->interceptor = NULL;
-    if (site->n_connections == 0)
+    if (site->n_connections == 0) {
         destroy(site);
+        return;
+    }
+    close_doors(site);
+    empty_table(site);
 }
 
 uint32_t intercepted_drop_mark(const struct intercepted *intercepted)

@@ -75,15 +75,15 @@ static void write_chains(const struct intercept_site *site, struct buffer *out)
 }
 
 static int find_server(const struct intercept_door *door, int fd,
-                       struct sockaddr_storage *out)
+                       struct intercepted *out)
 {
     struct sockaddr_storage own;
-    socklen_t length = sizeof *out;
-    if (getsockname(fd, (struct sockaddr *)out, &length) != 0)
+    socklen_t length = sizeof out->server;
+    if (getsockname(fd, (struct sockaddr *)&out->server, &length) != 0)
         return -errno;
     door_address(door->family, &own);
     sockaddress_set_port(&own, door->port);
-    return sockaddress_equal(&own, out) ? -ENOENT : 0;
+    return sockaddress_equal(&own, &out->server) ? -ENOENT : 0;
 }
 
 static void fill_source(const struct intercepted *intercepted, struct dial_source *out)
@@ -124,13 +124,15 @@ static void warn_of_settings(void)
                  "are not symmetric: sysctl -w net.ipv4.conf.all.rp_filter=2");
 }
 
-static int begin(const struct intercept_site *site, struct errmsg *err)
+/* IPv6 may be off, on the loopback too; then it is done without. */
+static int begin(struct intercept_site *site, struct errmsg *err)
 {
     uint32_t mark = intercept_mark(site->number, INTERCEPT_MARK_DIVERTED);
     const uint32_t mask = INTERCEPT_MARK_MASK | INTERCEPT_MARK_DIVERTED;
     int status = policy_route_add(AF_INET, mark, mask, route_table(site), err);
-    if (status == 0 && site_door(site, AF_INET6))
-        status = policy_route_add(AF_INET6, mark, mask, route_table(site), err);
+    if (status == 0 && site_door(site, AF_INET6) &&
+        policy_route_add(AF_INET6, mark, mask, route_table(site), NULL) != 0)
+        site_close_family(site, AF_INET6);
     warn_of_settings();
     return status;
 }

@@ -6,9 +6,9 @@
  * journal_read until it has caught up, formats, and waits again.
  *
  * Event n lives in slot n modulo the ring's size; so a reader knows from its cursor
- * alone whether what it wants is still there, and how much is not. A branch has room for
- * one text and no ring. What this does not do: lock (one thread), write files (journal_file.c), or say what is worth an event.
- */
+ * alone whether what it wants is still there, and how much is not. A branch has room
+ * for one text and no ring. What this does not do: lock (one thread), write files
+ * (journal_file.c), or say what is worth an event. */
 #include "proxy/journal.h"
 #include "proxy/base/now.h"
 #include "proxy/event_queue.h"
@@ -64,6 +64,8 @@ static const struct {
     [JOURNAL_TOUCHED] = {"touched", 0},
     [JOURNAL_BUDGET_REACHED] = {"budget-reached", FIELD_COUNT},
     [JOURNAL_ADOPTED] = {"adopted", 0},
+    [JOURNAL_NODE_GONE] = {"node-gone", 0},
+    [JOURNAL_NODE_FOUND] = {"node-found", 0},
     [JOURNAL_MISSED] = {"missed", FIELD_COUNT},
 };
 

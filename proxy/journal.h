@@ -39,6 +39,8 @@ enum journal_type {
     JOURNAL_ADOPTED,           /* link text (the client's address): ended, so that it
                                   comes back through the proxy */
     JOURNAL_MISSED,            /* count (events a thread had, and no room to pass on) */
+    JOURNAL_NODE_GONE,         /* from text (where it was): its namespace went away */
+    JOURNAL_NODE_FOUND,        /* from text (where it is): after the start */
     JOURNAL_TYPES,             /* how many types there are; no event has it */
 };
 
@@ -76,10 +78,10 @@ struct journal;
 enum { JOURNAL_DEFAULT_EVENTS = 16384 };
 struct journal *journal_create(size_t events);
 
-/* A branch keeps no events: journal_add passes them to the queue, which is borrowed, and
- * calls on_added; somebody else takes them to the journal. All that is written works
- * alike, except that journal_add returns 0; nothing can be read from it. Names interned
- * in a branch live as long as the branch. NULL when out of memory. */
+/* A branch keeps no events: journal_add passes them to the queue, which is borrowed,
+ * and calls on_added; somebody else takes them to the journal. All that is written
+ * works alike, except that journal_add returns 0; nothing can be read from it. Names
+ * interned in a branch live as long as the branch. NULL when out of memory. */
 typedef void (*journal_added_fn)(void *arg);
 struct event_queue;
 struct journal *journal_create_branch(struct event_queue *queue,

@@ -5,9 +5,9 @@
  * everything new is formatted into one buffer and written on libuv's thread pool. Only
  * one write is under way; what happens meanwhile goes into the next one.
  *
- * A full or failing disk is said once on the log and the file is given up: the proxy
- * goes on. A slow one makes the reader fall behind, and the ring then drops the oldest
- * events, which the file says with {"missed":N}. */
+ * A full or failing disk is said once on the log and the file is given up, without the
+ * line that did not fit: the proxy goes on. A slow one makes the reader fall behind, and
+ * the ring then drops the oldest events, which the file says with {"missed":N}. */
 #include "proxy/base/log.h"
 #include "proxy/journal.h"
 
@@ -52,8 +52,22 @@ static void fill(struct journal_file *file)
     }
 }
 
+/* Who reads the file finds whole lines only; not if it is a pipe. */
+static void cut_unfinished_line(const struct journal_file *file)
+{
+    size_t whole = file->written;
+    while (whole > 0 && file->batch[whole - 1] != '\n')
+        whole--;
+    if (whole == file->written)
+        return;
+    off_t end = lseek(file->fd, 0, SEEK_END);
+    if (end < 0 || ftruncate(file->fd, end - (off_t)(file->written - whole)) != 0)
+        log_line(LOG_WARN, "journal: its last line is cut off: %s", strerror(errno));
+}
+
 static void give_up(struct journal_file *file, int error)
 {
+    cut_unfinished_line(file);
     log_line(LOG_ERROR, "journal: writing stopped: %s", strerror(error));
     file->failed = true;
 }

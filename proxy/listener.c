@@ -18,9 +18,10 @@
  * refused.
  *
  * With several threads each has a socket of its own on the port, and the kernel shares
- * connections out among them (SO_REUSEPORT, socket(7)). The front's is bound first, alone,
- * so that a port that somebody else has is still found to be taken. To answer nobody the
- * others stop listening, after taking what waits, and the front's alone is made full.
+ * connections out among them (SO_REUSEPORT, socket(7)). The front's is bound first,
+ * alone, so that a port that somebody else has is still found to be taken. To answer
+ * nobody the others stop listening, after taking what waits, and the front's alone is
+ * made full.
  *
  * When connections or descriptors run out, accepting pauses; the kernel's queue holds
  * newcomers, and accepting goes on when a connection has ended. */
@@ -263,8 +264,8 @@ static int change_answer(struct listener *listener, enum listener_answer answer)
     return 0;
 }
 
-/* Takes the connections that wait in a queue which is to go: they were answered, and are
- * for the rules to hold. */
+/* Takes the connections that wait in a queue which is to go: they were answered, and
+ * are for the rules to hold. */
 static void empty_queue(struct listener *listener)
 {
     struct pollfd queue = {.fd = watch_fd(listener->watch), .events = POLLIN};

@@ -45,9 +45,9 @@ struct listener {
 
 /* Binds and listens; connections wait in the kernel until listener_update. holder: a
  * listener that has the very address and is to go, whose socket is then shared; or
- * NULL. leader: the front's listener for the same entry, whose port this one shares; NULL
- * for the front's own. 0 and *out, which the caller owns; or -ENOMEM, or what the kernel says, with a
- * sentence in err. */
+ * NULL. leader: the front's listener for the same entry, whose port this one shares;
+ * NULL for the front's own. 0 and *out, which the caller owns; or -ENOMEM, or what the
+ * kernel says, with a sentence in err. */
 int listener_create(struct listener **out, struct proxy *proxy,
                     const struct plan_listener *plan, const struct listener *holder,
                     const struct listener *leader, struct errmsg *err);

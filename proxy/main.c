@@ -20,6 +20,7 @@ int cmd_drill(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_faults(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
+int cmd_lab(int argc, char **argv);
 int cmd_models(int argc, char **argv);
 int cmd_proxy(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
@@ -41,6 +42,7 @@ static const struct subcommand subcommands[] = {
     {"explain", cmd_explain, "says what rules do to a connection"},
     {"faults", cmd_faults, "lists what a rule can inject"},
     {"judge", cmd_judge, "says what a history of operations shows"},
+    {"lab", cmd_lab, "makes network namespaces to try things in"},
     {"models", cmd_models, "lists what a history can be held to"},
     {"proxy", cmd_proxy, "sits on TCP paths and injects what rules say"},
     {"schema", cmd_schema, "prints the JSON Schema of rule files"},

@@ -29,9 +29,17 @@
 struct netns {
     int fd;              /* owned */
     int home;            /* owned: of the namespace that opened it */
+    struct place place;  /* its text: owned */
     char path[PATH_MAX]; /* of its file */
     char text[PATH_MAX];
 };
+
+static int copy_place(struct netns *netns, const struct place *place)
+{
+    netns->place = *place;
+    netns->place.text = place->text ? strdup(place->text) : NULL;
+    return !place->text || netns->place.text ? 0 : -ENOMEM;
+}
 
 static int get_place(struct netns *netns, const struct place *place, struct errmsg *err)
 {
@@ -93,7 +101,11 @@ int netns_open(struct netns **out, const struct place *place, struct errmsg *err
         return -ENOMEM;
     }
     netns->fd = netns->home = -1;
-    int status = get_place(netns, place, err);
+    int status = copy_place(netns, place);
+    if (status == 0)
+        status = get_place(netns, place, err);
+    else
+        errmsg_set(err, "out of memory");
     if (status == 0) {
         status = open_both(netns);
         if (status != 0)
@@ -156,6 +168,14 @@ bool netns_is_same(const struct netns *a, const struct netns *b)
     return identify(a, &of_a) && identify(b, &of_b) && same_file(&of_a, &of_b);
 }
 
+bool netns_is_of(const struct netns *netns, const struct place *place)
+{
+    const struct place *own = &netns->place;
+    return own->kind == place->kind && own->pid == place->pid &&
+           !own->text == !place->text &&
+           (!own->text || strcmp(own->text, place->text) == 0);
+}
+
 bool netns_is_current(const struct netns *netns)
 {
     struct stat there, held;
@@ -176,5 +196,6 @@ void netns_close(struct netns *netns)
         (void)close(netns->fd); /* only read from */
     if (netns->home >= 0)
         (void)close(netns->home);
+    free((char *)(uintptr_t)netns->place.text);
     free(netns);
 }

@@ -29,6 +29,9 @@ int netns_socket(const struct netns *netns, int family, int type, int protocol);
 /* Are they one namespace? NULL is the one we are in. */
 bool netns_is_same(const struct netns *a, const struct netns *b);
 
+/* Was it opened for that place? */
+bool netns_is_of(const struct netns *netns, const struct place *place);
+
 /* Does its path or process still lead to it? Not if the node went away or came back in
  * another one. */
 bool netns_is_current(const struct netns *netns);

@@ -10,6 +10,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,7 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { NAME_BYTES = 64 };
+enum { NAME_BYTES = 64, ANSWER_BYTES = 1024 };
 
 #define NOT_PERMITTED "nftables: not permitted (needs CAP_NET_ADMIN)"
 
@@ -110,16 +113,38 @@ static int make_context(struct nft *nft)
                : -ENOMEM;
 }
 
-/* Asked of a socket: libnftables would print a complaint of its own. */
+/* The answer to a question that anyone may ask who may ask at all: the privilege counts
+ * that one has over this network namespace, which in a user namespace is another than
+ * over the machine. */
+static int ask_generation(int fd)
+{
+    static const struct {
+        struct nlmsghdr head;
+        struct nfgenmsg body;
+    } question = {
+        .head = {.nlmsg_len = sizeof question,
+                 .nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN,
+                 .nlmsg_flags = NLM_F_REQUEST},
+        .body = {.version = NFNETLINK_V0},
+    };
+    _Alignas(struct nlmsghdr) char answer[ANSWER_BYTES];
+    const struct nlmsghdr *head = (const struct nlmsghdr *)(void *)answer;
+    if (send(fd, &question, sizeof question, 0) < 0 ||
+        recv(fd, answer, sizeof answer, MSG_DONTWAIT) < (ssize_t)sizeof *head ||
+        head->nlmsg_type != NLMSG_ERROR)
+        return 0;
+    return ((const struct nlmsgerr *)NLMSG_DATA(head))->error;
+}
+
+/* Asked of the kernel: libnftables would print a complaint of its own. */
 bool nft_is_permitted(void)
 {
-    const int bytes = 4096;
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
     if (fd < 0)
         return true; /* then the kernel says what it is */
-    int status = setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
+    int status = ask_generation(fd);
     (void)close(fd);
-    return status == 0; /* socket(7): needs CAP_NET_ADMIN, and nothing else */
+    return status != -EPERM;
 }
 
 /* The kernel says "not permitted" of a table that another process owns as it does of

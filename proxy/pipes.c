@@ -31,7 +31,8 @@ struct pipes {
     struct proxy *proxy; /* borrowed: it owns this */
     struct pipe *free;   /* owned */
     size_t n_free;
-    bool said; /* that there was no pipe to be had */
+    size_t n_open; /* in the pool or out of it */
+    bool said;     /* that there was no pipe to be had */
 };
 
 struct pipes *pipes_create(struct proxy *proxy)
@@ -47,6 +48,7 @@ static void close_pipe(struct pipes *pipes, struct pipe *pipe)
     (void)close(pipe->read_fd);
     (void)close(pipe->write_fd);
     free(pipe);
+    pipes->n_open--;
     budget_release_pipe(pipes->proxy);
 }
 
@@ -103,12 +105,14 @@ struct pipe *pipes_take(struct pipes *pipes)
         pipes->n_free--;
         return pipe;
     }
-    if (!budget_take_pipe(pipes->proxy))
+    if (!budget_take_pipe(pipes->proxy, pipes->n_open))
         return do_without(pipes, EMFILE);
     pipe = malloc(sizeof *pipe);
     int status = pipe ? open_pipe(pipe) : -ENOMEM;
-    if (status == 0)
+    if (status == 0) {
+        pipes->n_open++;
         return pipe;
+    }
     free(pipe);
     budget_release_pipe(pipes->proxy);
     return do_without(pipes, -status);

@@ -66,17 +66,32 @@ static void on_lease(struct timer *timer, uint64_t now_ns)
 
 /* While something is behind a partition, what waits there grows unseen by poll, and so
  * does what the kernel drops. */
-static void on_sample(struct timer *timer, uint64_t now_ns)
+static bool sample_sockets(struct proxy *proxy)
 {
-    struct proxy *proxy = timer->owner;
     bool again = false;
     for (struct connection *each = proxy->oldest; each; each = each->newer)
         again |= connection_sample_unread(each);
     for (struct listener *each = proxy->listeners; each; each = each->next)
         again |= unanswered_sample(each);
+    return again;
+}
+
+static void on_sample(struct timer *timer, uint64_t now_ns)
+{
+    struct proxy *proxy = timer->owner;
+    bool again = sample_sockets(proxy);
     again |= packet_tables_sample(proxy, now_ns);
     if (again)
         timer_set(proxy->timers, timer, now_ns + SAMPLE_NS);
+}
+
+void proxy_sample(struct proxy *proxy)
+{
+    packet_tables_look(proxy, now_ns());
+    fleet_freeze(proxy->fleet);
+    for (size_t i = 0; i < fleet_size(proxy); i++)
+        (void)sample_sockets(fleet_shard(proxy, i)); /* its timer goes on as it is */
+    fleet_thaw(proxy->fleet);
 }
 
 static void on_resume(struct timer *timer, uint64_t now_ns)

@@ -130,8 +130,8 @@ void proxy_run(struct proxy *proxy);
  * the visitor returns; visitors change nothing.
  *
  * From proxy_freeze to proxy_thaw nothing moves in any thread, so that what is read
- * belongs together; what else is here does it for itself. May be nested; with one thread
- * it does nothing. */
+ * belongs together; what else is here does it for itself. May be nested; with one
+ * thread it does nothing. */
 void proxy_freeze(struct proxy *proxy);
 void proxy_thaw(struct proxy *proxy);
 
@@ -229,6 +229,10 @@ size_t proxy_each_bypassing(const struct proxy *proxy, proxy_bypassing_fn visit,
  * sentence in err; or -ESHUTDOWN. */
 int proxy_adopt(struct proxy *proxy, const char *from, const char *to, size_t *n,
                 struct errmsg *err);
+
+/* Brings the counters up to date with what the kernel holds back and drops; else they are
+ * up to a second late. Costs a few system calls for each connection under such rules. */
+void proxy_sample(struct proxy *proxy);
 
 struct counters_connection;
 typedef void (*proxy_connection_fn)(void *context,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What an instance shows of itself. Reads only; nothing here is on the data path. With
- * several threads the front speaks for all: the rules are its own, and what is counted is
- * added up while the others are frozen. */
+ * several threads the front speaks for all: the rules are its own, and what is counted
+ * is added up while the others are frozen. */
 #include "proxy/base/now.h"
 #include "proxy/counters.h"
 #include "proxy/fleet.h"

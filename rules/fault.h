@@ -153,7 +153,8 @@ extern const struct field fault_hold_field;
 /* The row of the name, or NULL. */
 const struct fault *fault_find(const char *name);
 
-/* What several streams of a link share, whichever thread they are in; zeroes at first. */
+/* What several streams of a link share, whichever thread they are in; zeroes at first.
+ */
 struct bucket {
     _Atomic uint64_t free_ns; /* when the link has carried all that was let in so far */
     _Atomic uint64_t bytes_per_s; /* the rate that free_ns was computed with; 0: unused;

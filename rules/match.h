@@ -40,7 +40,8 @@ struct path {
 };
 
 /* NULL: no memory. The allocator (NULL = malloc) and what the paths have in common with
- * those of other threads (rules/shared.h; NULL = nothing) are borrowed until destroy. */
+ * those of other threads (rules/shared.h; NULL = nothing) are borrowed until destroy.
+ */
 struct paths *paths_create(const struct allocator *allocator, struct shared *shared);
 
 /* After the last chain was closed. NULL is fine. */

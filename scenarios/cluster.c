@@ -21,12 +21,17 @@
 struct cluster_draft {
     uint64_t version;
     const char *name, *role, *schema;
-    unsigned environment, after;
-    const struct yaml_node *driver, *nodes, *env, *programs, *intercept, *modes;
+    unsigned environment, after, intercept;
+    const struct yaml_node *driver, *nodes, *env, *programs, *lab, *modes;
+    bool has_bridge;
     struct cluster_commands commands;
 };
 
 #define DRAFT(member) offsetof(struct cluster_draft, member)
+
+/* As enum rule_intercept. */
+static const char *const intercepts[] = {"listen", "redirect", "tproxy", "netns", NULL};
+enum { INTERCEPT_NOT_GIVEN = sizeof intercepts / sizeof *intercepts };
 
 static const char *const environments[] = {"lab", "staging", "production", NULL};
 static const char *const afters[] = {"drop", "keep", NULL};
@@ -94,6 +99,16 @@ static const struct field needs_fields[] = {
     {0},
 };
 
+static const struct field lab_fields[] = {
+    {.name = "bridge",
+     .kind = FIELD_FLAG,
+     .offset = DRAFT(has_bridge),
+     .help = "one subnet on a bridge, in place of a router between subnets"},
+    {0},
+};
+
+static const struct yaml_table lab_table = {.what = "a lab", .fields = lab_fields};
+
 static const struct field cluster_fields[] = {
     {.name = "cluster",
      .kind = FIELD_NUMBER,
@@ -130,10 +145,15 @@ static const struct field cluster_fields[] = {
      .kind = FIELD_MAP,
      .members = needs_fields,
      .help = "what must be there"},
+    {.name = "lab",
+     .kind = FIELD_NODE,
+     .offset = DRAFT(lab),
+     .help = "each node in a network namespace of its own: true, or { bridge: true }"},
     {.name = "intercept",
-     .kind = FIELD_SCALAR,
+     .kind = FIELD_WORD,
      .offset = DRAFT(intercept),
-     .help = "how the proxy sits on the paths: listen"},
+     .words = intercepts,
+     .help = "how the proxy sits on the paths; listen, or in a lab tproxy or netns"},
     {.name = "env",
      .kind = FIELD_TREE,
      .offset = DRAFT(env),
@@ -361,10 +381,51 @@ static const struct mark *mark_schema(const struct yaml_node *root)
     return schema ? &schema->at : &root->at;
 }
 
+static void read_lab(struct reader *reader, struct cluster_draft *draft)
+{
+    struct cluster *cluster = reader->cluster;
+    const struct yaml_node *lab = draft->lab;
+    if (lab->kind == YAML_MAP)
+        cluster->has_lab = yaml_read_map(lab, &lab_table, draft, reader->diag);
+    else if (lab->kind == YAML_SCALAR && strcmp(lab->text, "true") == 0)
+        cluster->has_lab = true;
+    else if (lab->kind != YAML_SCALAR || strcmp(lab->text, "false") != 0)
+        diag_error(reader->diag, &lab->at, "a lab is true, or { bridge: true }");
+    cluster->has_bridge = draft->has_bridge;
+}
+
+/* What goes with what: nodes that share 127.0.0.1 can be told apart by listeners only,
+ * a bridge has no router to be on, and no address to listen at. */
+static void read_intercept(struct reader *reader, const struct yaml_node *root,
+                           unsigned given)
+{
+    struct cluster *cluster = reader->cluster;
+    const struct yaml_node *value = yaml_find(root, "intercept");
+    enum rule_intercept standard = cluster->has_bridge ? INTERCEPT_NETNS
+                                   : cluster->has_lab  ? INTERCEPT_TPROXY
+                                                       : INTERCEPT_LISTEN;
+    cluster->intercept =
+        given == INTERCEPT_NOT_GIVEN ? standard : (enum rule_intercept)given;
+    if (!value || cluster->intercept == standard)
+        return;
+    if (!cluster->has_lab || cluster->intercept == INTERCEPT_REDIRECT) {
+        diag_lacking(reader->diag, &value->at,
+                     "\"intercept: %s\" is not available in this version%s",
+                     intercepts[given],
+                     cluster->has_lab ? "" : " without \"lab: true\"");
+        diag_hint(reader->diag, "use \"%s\"", intercepts[standard]);
+    } else if (cluster->has_bridge) {
+        diag_error(reader->diag, &value->at,
+                   "in a lab with a bridge the proxy works in the nodes' namespaces");
+        diag_hint(reader->diag, "use \"netns\"");
+    }
+}
+
 static void read_cluster(struct reader *reader, const struct yaml_node *root)
 {
     struct cluster *cluster = reader->cluster;
-    struct cluster_draft draft = {.schema = "netsplit_drill"};
+    struct cluster_draft draft = {.schema = "netsplit_drill",
+                                  .intercept = INTERCEPT_NOT_GIVEN};
     struct errmsg err = {""};
     (void)yaml_read_map(root, &cluster_table, &draft, reader->diag); /* all is told */
     cluster->name = draft.name;
@@ -374,10 +435,9 @@ static void read_cluster(struct reader *reader, const struct yaml_node *root)
     static const char *const later[] = {"kill", "pause", "resume"};
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         refuse(reader, yaml_find(root, "commands"), later[i]);
-    if (draft.intercept && strcmp(draft.intercept->text, "listen") != 0)
-        diag_lacking(reader->diag, &draft.intercept->at,
-                     "\"intercept: %s\" is not available in this version",
-                     draft.intercept->text);
+    if (draft.lab)
+        read_lab(reader, &draft);
+    read_intercept(reader, root, draft.intercept);
     if (draft.environment != 0)
         diag_lacking(reader->diag, &root->at,
                      "only clusters of environment lab, which the drill starts itself, "

@@ -8,6 +8,9 @@
  *     driver: { resp: "" }
  *     data: { schema: netsplit_drill }
  *     nodes: [n1, n2, n3]
+ *     lab: true            a network namespace for each node; or { bridge: true }
+ *     intercept: tproxy    how the drill's proxy sits on the paths; the default is
+ *                          listen, in a lab tproxy, in one with a bridge netns
  *     env: { LOG: debug }
  *     role: CMD            prints primary or standby; run per node
  *     commands:
@@ -22,13 +25,15 @@
  *       sync: { env: {...}, enter: CMD, check: CMD }
  *
  * The first node is the primary at first; nodes are started in order, each when the one
- * before it is ready. Further words of the format (kill, pause, resume, leave,
- * other intercepts and environments) are refused as lacking in this version. */
+ * before it is ready. Further words of the format (kill, pause, resume, leave, other
+ * intercepts than listen without a lab, other environments) are refused as lacking in
+ * this version. */
 #ifndef NETSPLIT_SCENARIOS_CLUSTER_H
 #define NETSPLIT_SCENARIOS_CLUSTER_H
 
 #include "rules/arena.h"
 #include "rules/diag.h"
+#include "rules/rule.h"
 
 struct driver;
 
@@ -67,6 +72,9 @@ struct cluster {
     const char *schema;
     const char *const *nodes; /* names */
     size_t n_nodes;           /* 1..CLUSTER_NODES_MAX */
+    bool has_lab;             /* each node in a network namespace of its own */
+    bool has_bridge;          /* of the lab; else a router */
+    enum rule_intercept intercept;
     struct cluster_variables env;
     const char *const *programs; /* that must be on PATH */
     size_t n_programs;

@@ -70,6 +70,10 @@ static void print_plan(const struct playbook *playbook, const struct cluster *cl
            cluster->source.name);
     for (size_t i = 0; i < cluster->n_nodes; i++)
         printf(" %s", cluster->nodes[i]);
+    if (cluster->has_lab)
+        printf("\nlab: each in a network namespace, joined by a %s, intercept: %s",
+               cluster->has_bridge ? "bridge" : "router",
+               rule_intercept_name(cluster->intercept));
     printf("\nmodes:");
     for (size_t i = 0; i < n; i++)
         printf(" %s", names[i]);

@@ -426,6 +426,9 @@ static void run_modes(struct drill *drill)
 int drill_run(const struct drill_options *options, struct run **out, int *signal,
               struct errmsg *err)
 {
+    int e = drill_enter_lab(options->cluster, err);
+    if (e != 0)
+        return e;
     struct drill *drill = xcalloc(1, sizeof *drill);
     *drill = (struct drill){.options = options,
                             .playbook = options->playbook,
@@ -436,7 +439,7 @@ int drill_run(const struct drill_options *options, struct run **out, int *signal
     drill->exe[n > 0 ? n : 0] = '\0';
     fill_run(drill);
     open_loop(drill);
-    int e = make_out(drill, err);
+    e = make_out(drill, err);
     if (e == 0)
         e = rundir_record_open(&drill->record, "drill", err);
     if (e == 0) {

@@ -42,6 +42,7 @@ static void put_all(struct env *env, const struct cluster_variables *variables)
 static void put_nodes(struct env *env, const struct drill_mode *mode, size_t node)
 {
     const struct cluster *cluster = mode->drill->cluster;
+    const struct driver_endpoint own = lab_direct(mode, node);
     char *names = xstrdup("");
     for (size_t i = 0; i < cluster->n_nodes; i++) {
         char upper[32] = "";
@@ -49,11 +50,10 @@ static void put_nodes(struct env *env, const struct drill_mode *mode, size_t nod
             upper[k] = cluster->nodes[i][k] == '-'
                            ? '_'
                            : (char)toupper((unsigned char)cluster->nodes[i][k]);
-        const struct driver_endpoint *way = &mode->node_paths[node][i];
-        env_put(env,
-                xasprintf("%s_HOST=%s", upper, i == node ? "127.0.0.1" : way->address));
-        env_put(env, xasprintf("%s_PORT=%u", upper,
-                               i == node ? mode->nodes[i].port : way->port));
+        const struct driver_endpoint *way =
+            i == node ? &own : &mode->node_paths[node][i];
+        env_put(env, xasprintf("%s_HOST=%s", upper, way->address));
+        env_put(env, xasprintf("%s_PORT=%u", upper, way->port));
         char *longer = xasprintf("%s%s%s", names, i ? " " : "", cluster->nodes[i]);
         free(names);
         names = longer;
@@ -80,7 +80,7 @@ char **drill_env(const struct drill_mode *mode, size_t node)
     put_all(&env, &mode->mode->env);
     put_nodes(&env, mode, node);
     env_put(&env, xasprintf("NODE=%s", drill->cluster->nodes[node]));
-    env_put(&env, xstrdup("NODE_HOST=127.0.0.1"));
+    env_put(&env, xasprintf("NODE_HOST=%s", lab_address(mode, node, false)));
     env_put(&env, xasprintf("NODE_PORT=%u", mode->nodes[node].port));
     env_put(&env, xasprintf("NODE_DIR=%s", mode->nodes[node].dir));
     env_put(&env, xasprintf("PRIMARY=%s", drill->cluster->nodes[mode->primary]));

@@ -119,6 +119,14 @@ static void add_windows(struct drill_mode *mode, const struct step *step)
     out->steps[mode->step].summary = out->windows[fault->first_window].summary;
 }
 
+/* The first thing that is wrong with the rules, where that is it. */
+static const char *why_refused(const json_t *body, const struct errmsg *err)
+{
+    const json_t *first = json_array_get(json_object_get(body, "diagnostics"), 0);
+    const char *text = json_string_value(json_object_get(first, "text"));
+    return text ? text : err->text;
+}
+
 static void on_applied(void *arg, int status, json_t *body, const struct errmsg *err)
 {
     struct drill_mode *mode = arg;
@@ -127,7 +135,7 @@ static void on_applied(void *arg, int status, json_t *body, const struct errmsg 
     if (status != 200) {
         mode->n_faults--;
         if (mode->state == MODE_STEPS)
-            step_end(mode, err->text);
+            step_end(mode, why_refused(body, err));
         return;
     }
     struct drill_fault *fault = &mode->faults[mode->n_faults - 1];

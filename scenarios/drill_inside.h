@@ -4,7 +4,7 @@
  * One loop; one mode at a time; in a mode one thing at a time: each part ends by
  * calling what comes next. The life of a mode:
  *
- *     UP      ports reserved -> proxy ready -> nodes, one by one -> mode proved -> roles
+ *     UP      lab made, ports reserved -> proxy ready -> nodes, one by one -> mode proved -> roles
  *     STEPS   the playbook's, in document order
  *     ENDING  processes stopped -> healed -> final reads -> judged
  *     DOWN    processes, nodes, proxy ended; directory removed
@@ -23,6 +23,7 @@
 #include "proxy/base/tempdir.h"
 #include "proxy/base/term.h"
 #include "scenarios/drill.h"
+#include "scenarios/lab.h"
 #include "scenarios/processes.h"
 
 #include <limits.h>
@@ -92,6 +93,7 @@ struct drill_mode {
     char out_dir[PATH_MAX];     /* of its results */
     char error[512];            /* why the part that ended did not succeed */
 
+    struct lab lab; /* zeroed without one */
     struct drill_node nodes[CLUSTER_NODES_MAX];
     size_t primary; /* as last resolved or promoted */
     struct job job;
@@ -159,6 +161,24 @@ void *drill_take(struct drill *drill, size_t n, size_t bytes);
 /* drill_env.c: the environment of a command on a node; drill_env_free() it. */
 char **drill_env(const struct drill_mode *mode, size_t node);
 void drill_env_free(char **env);
+
+/* drill_lab.c: where everything is. */
+/* Moves this process into a user namespace, if the cluster's lab needs one. 0, or a
+ * negative errno with err. */
+int drill_enter_lab(const struct cluster *cluster, struct errmsg *err);
+/* Makes the mode's lab, if it has one; false with mode->error. */
+bool lab_open(struct drill_mode *mode);
+/* The network namespaces of a node, of a home of clients, of the proxy; 0 = ours. */
+int lab_netns(const struct drill_mode *mode, size_t node);
+int lab_client_netns(const struct drill_mode *mode, size_t home);
+int lab_middle_netns(const struct drill_mode *mode);
+/* The address of a node or of a home of clients, and where the proxy listens for those
+ * who are there; borrowed while the mode lives. */
+const char *lab_address(const struct drill_mode *mode, size_t node, bool is_client);
+const char *lab_listen_address(const struct drill_mode *mode, size_t from,
+                               bool is_client);
+/* The node itself, past the proxy. */
+struct driver_endpoint lab_direct(const struct drill_mode *mode, size_t node);
 
 /* drill_job.c: one command at a time. */
 struct job_options {

@@ -86,6 +86,7 @@ static void start_attempt(struct drill_mode *mode)
     char **env = drill_env(mode, job->node);
     struct child_options options = {.argv = argv,
                                     .env = (const char *const *)env,
+                                    .netns_fd = lab_netns(mode, job->node),
                                     .output_limit = DRILL_OUTPUT_BYTES,
                                     .on_end = on_attempt_end,
                                     .data = mode};

@@ -143,7 +143,7 @@ void mode_start(struct drill_mode *mode)
     mode->step_timer.data = mode;
     for (size_t i = 0; i < CLUSTER_NODES_MAX; i++)
         mode->nodes[i].port_fd = mode->nodes[i].log_fd = -1;
-    if (!make_places(mode) || !nodes_reserve(mode))
+    if (!make_places(mode) || !lab_open(mode) || !nodes_reserve(mode))
         mode_fail(mode, "%s", mode->error);
     else
         proxy_up(mode, on_paths_open);
@@ -246,6 +246,7 @@ static void free_parts(struct drill_mode *mode)
         (void)tempdir_remove(mode->dir); /* clean finds what is left */
         rundir_drop_path(mode->drill->record, mode->dir);
     }
+    lab_close(&mode->lab);
     free(mode->job.output);
     free(mode->faults);
 }

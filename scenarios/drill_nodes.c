@@ -8,6 +8,7 @@
  *
  * A node that ends by itself is told on the progress line; what that means for the
  * clients, the history says. */
+#include "proxy/base/namespace.h"
 #include "scenarios/drill_inside.h"
 
 #include <arpa/inet.h>
@@ -25,12 +26,12 @@ static const char *node_name(const struct drill_mode *mode, size_t node)
     return mode->drill->cluster->nodes[node];
 }
 
-static int reserve_port(struct drill_node *node)
+static int bind_port(struct drill_node *node, const char *text)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t size = sizeof address;
     int one = 1;
+    (void)inet_pton(AF_INET, text, &address.sin_addr); /* it is one of ours */
     node->port_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (node->port_fd < 0 ||
         setsockopt(node->port_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
@@ -39,6 +40,16 @@ static int reserve_port(struct drill_node *node)
         return -errno;
     node->port = ntohs(address.sin_port);
     return 0;
+}
+
+static int reserve_port(struct drill_mode *mode, size_t i)
+{
+    int home = namespace_visit(lab_netns(mode, i));
+    if (home < 0)
+        return home;
+    int status = bind_port(&mode->nodes[i], lab_address(mode, i, false));
+    namespace_return(home);
+    return status;
 }
 
 static int make_places(struct drill_mode *mode, size_t i)
@@ -62,7 +73,7 @@ bool nodes_reserve(struct drill_mode *mode)
     for (size_t i = 0; i < mode->drill->cluster->n_nodes; i++) {
         int e = make_places(mode, i);
         if (e == 0)
-            e = reserve_port(&mode->nodes[i]);
+            e = reserve_port(mode, i);
         if (e != 0) {
             (void)snprintf(mode->error, sizeof mode->error, "making room for %s: %s",
                            node_name(mode, i), strerror(-e));
@@ -126,6 +137,7 @@ static bool start_stopper(struct drill_mode *mode, size_t i)
     char **env = drill_env(mode, i);
     struct child_options options = {.argv = argv,
                                     .env = (const char *const *)env,
+                                    .netns_fd = lab_netns(mode, i),
                                     .output_fd = mode->nodes[i].log_fd,
                                     .on_end = on_stopper_end,
                                     .data = &mode->nodes[i]};
@@ -172,6 +184,7 @@ static bool run_node(struct drill_mode *mode, size_t i)
     struct child_options options = {.argv = argv,
                                     .env = (const char *const *)env,
                                     .directory = node->dir,
+                                    .netns_fd = lab_netns(mode, i),
                                     .output_fd = node->log_fd,
                                     .on_end = on_node_end,
                                     .data = node};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The drill's own proxy: a child process like any other, started with one listener for
- * each ordered pair of nodes and for each (clients.x, node), and from then on spoken to
- * by its control API, as a user would.
+ * each ordered pair of nodes and for each (clients.x, node), or in the middle of a lab
+ * with none, and from then on spoken to by its control API, as a user would.
  *
  * Its status is sampled where periods meet and while a fault is in force: what links
  * carried is the difference between two samples; what a rule touched is its own count.
@@ -14,11 +14,48 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static void add_listener(FILE *to, const char *lead, const char *from, const char *node)
+static void add_node(const struct drill_mode *mode, FILE *to, size_t i)
 {
-    fprintf(to, "  - { address: \"127.0.0.1:0\", from: %s%s, to: %s }\n", lead, from,
-            node);
+    const struct cluster *cluster = mode->drill->cluster;
+    const char *address = lab_address(mode, i, false);
+    const char *clients = lab_address(mode, i, true);
+    unsigned port = mode->nodes[i].port;
+    switch (cluster->intercept) {
+    case INTERCEPT_LISTEN:
+        fprintf(to, "  %s: \"%s:%u\"\n  clients.%s:\n", cluster->nodes[i], address,
+                port, cluster->nodes[i]);
+        return;
+    case INTERCEPT_REDIRECT: /* the address is all that it needs, too */
+    case INTERCEPT_TPROXY:
+        fprintf(to, "  %s: \"%s:%u\"\n  clients.%s: %s\n", cluster->nodes[i], address,
+                port, cluster->nodes[i], clients);
+        return;
+    case INTERCEPT_NETNS:
+        fprintf(to,
+                "  %s: { address: %s, ports: [%u], netns: /proc/%d/fd/%d }\n"
+                "  clients.%s: { address: %s, netns: /proc/%d/fd/%d }\n",
+                cluster->nodes[i], address, port, (int)getpid(), lab_netns(mode, i),
+                cluster->nodes[i], clients, (int)getpid(), lab_client_netns(mode, i));
+        return;
+    }
+}
+
+static void add_listeners(const struct drill_mode *mode, FILE *to)
+{
+    const struct cluster *cluster = mode->drill->cluster;
+    fputs("listen:\n", to);
+    for (size_t i = 0; i < cluster->n_nodes; i++)
+        for (size_t k = 0; k < 2 * cluster->n_nodes; k++) {
+            bool is_client = k >= cluster->n_nodes;
+            size_t node = is_client ? k - cluster->n_nodes : k;
+            if (is_client || i != node)
+                fprintf(to, "  - { address: \"%s:0\", from: %s%s, to: %s }\n",
+                        lab_listen_address(mode, i, is_client),
+                        is_client ? "clients." : "", cluster->nodes[i],
+                        cluster->nodes[node]);
+        }
 }
 
 static bool write_rules(const struct drill_mode *mode, const char *path)
@@ -27,19 +64,27 @@ static bool write_rules(const struct drill_mode *mode, const char *path)
     FILE *to = fopen(path, "we");
     if (!to)
         return false;
-    fputs("netsplit: 1\nnodes:\n", to);
+    fprintf(to, "netsplit: 1\nintercept: %s\nnodes:\n",
+            rule_intercept_name(cluster->intercept));
     for (size_t i = 0; i < cluster->n_nodes; i++)
-        fprintf(to, "  %s: \"127.0.0.1:%u\"\n  clients.%s:\n", cluster->nodes[i],
-                mode->nodes[i].port, cluster->nodes[i]);
-    fputs("listen:\n", to);
-    for (size_t i = 0; i < cluster->n_nodes; i++)
-        for (size_t k = 0; k < cluster->n_nodes; k++) {
-            if (i != k)
-                add_listener(to, "", cluster->nodes[i], cluster->nodes[k]);
-            add_listener(to, "clients.", cluster->nodes[i], cluster->nodes[k]);
-        }
+        add_node(mode, to, i);
+    if (cluster->intercept == INTERCEPT_LISTEN)
+        add_listeners(mode, to);
     bool failed = ferror(to) != 0;
     return fclose(to) == 0 && !failed;
+}
+
+/* Where nobody is told the proxy's address, the way to a node is the node's own. */
+static void set_paths(struct drill_mode *mode)
+{
+    size_t n = mode->drill->cluster->n_nodes;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < n; k++) {
+            struct driver_endpoint *path = &mode->client_paths[i * n + k];
+            if (mode->drill->cluster->intercept != INTERCEPT_LISTEN)
+                *path = mode->node_paths[i][k] = lab_direct(mode, k);
+            path->netns_fd = lab_client_netns(mode, i);
+        }
 }
 
 /* "n1>n2=127.0.0.1:4711": where the path is opened. */
@@ -83,6 +128,7 @@ static void on_proxy_ready(struct drill_mode *mode)
          word = strtok_r(NULL, " \n", &rest))
         read_path(mode, word);
     free(line);
+    set_paths(mode);
     mode->proxy_ready = true;
     if (control_client_create(&mode->control, &mode->drill->loop, mode->control_path) !=
         0) {
@@ -143,6 +189,7 @@ void proxy_up(struct drill_mode *mode, drill_then_fn then)
     const char *const argv[] = {drill->exe,         "proxy",  "-f", rules, "--control",
                                 mode->control_path, "--seed", seed, NULL};
     struct child_options options = {.argv = argv,
+                                    .netns_fd = lab_middle_netns(mode),
                                     .output_limit = DRILL_OUTPUT_BYTES,
                                     .on_output = on_proxy_output,
                                     .on_end = on_proxy_end,
@@ -239,13 +286,17 @@ static void count_rule(struct drill_mode *mode, const json_t *rule)
     window->attempts = number(rule, "attempts_held") +
                        number(rule, "attempts_refused") +
                        number(rule, "attempts_reset");
+    window->packets = number(rule, "packets_dropped");
     if (text(rule, "how")[0])
         window->how = drill_keep(mode->drill, text(rule, "how"));
     felt->bytes += window->bytes;
     felt->connections += window->connections + window->attempts;
+    felt->packets += window->packets;
     for (size_t i = 0; i < json_array_size(links); i++) {
         const json_t *link = json_array_get(links, i);
-        felt->links += number(link, "touched_bytes") + number(link, "attempts") > 0;
+        felt->links += number(link, "touched_bytes") + number(link, "attempts") +
+                           number(link, "packets_dropped") >
+                       0;
         count_held(mode, link);
     }
 }
@@ -261,7 +312,10 @@ static void on_status(void *arg, int status, json_t *body, const struct errmsg *
     if (mode->state == MODE_DOWN)
         return;
     if (status == 200) {
-        mode->out->felt = (struct run_felt){0};
+        uint64_t bypassing = number(body, "bypassing");
+        if (bypassing < mode->out->felt.bypassing)
+            bypassing = mode->out->felt.bypassing;
+        mode->out->felt = (struct run_felt){.bypassing = bypassing};
         for (size_t i = 0; i < json_array_size(links); i++)
             count_link(mode, json_array_get(links, i));
         for (size_t i = 0; i < json_array_size(rules); i++)

@@ -46,10 +46,8 @@ static void start_processes(struct drill_mode *mode)
 {
     struct drill *drill = mode->drill;
     struct driver_endpoint direct[CLUSTER_NODES_MAX] = {0};
-    for (size_t i = 0; i < drill->cluster->n_nodes; i++) {
-        (void)snprintf(direct[i].address, sizeof direct[i].address, "127.0.0.1");
-        direct[i].port = mode->nodes[i].port;
-    }
+    for (size_t i = 0; i < drill->cluster->n_nodes; i++)
+        direct[i] = lab_direct(mode, i);
     struct processes_config config = {.loop = &drill->loop,
                                       .history = mode->out->history,
                                       .driver = drill->cluster->driver,
@@ -83,12 +81,11 @@ static void on_setup(void *context, const struct driver_outcome *outcome)
 static void start_workload(struct drill_mode *mode, const struct step *step)
 {
     const struct cluster *cluster = mode->drill->cluster;
-    struct driver_target target = {.setting = cluster->setting,
+    const struct driver_endpoint primary = lab_direct(mode, mode->primary);
+    struct driver_target target = {.endpoint = primary,
+                                   .direct = primary,
+                                   .setting = cluster->setting,
                                    .schema = cluster->schema};
-    (void)snprintf(target.endpoint.address, sizeof target.endpoint.address,
-                   "127.0.0.1");
-    target.endpoint.port = mode->nodes[mode->primary].port;
-    target.direct = target.endpoint;
     mode->setup = driver_open(cluster->driver, &mode->drill->loop, &target);
     driver_setup(mode->setup, step->workload.settings.keys, DRILL_START_NS, on_setup,
                  mode);

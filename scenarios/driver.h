@@ -30,6 +30,8 @@ struct driver_endpoint {
     char address[64]; /* numeric, IPv4 or IPv6: a name would have to be resolved, which
                          blocks the loop; NUL at the end */
     uint16_t port;    /* 1..65535 */
+    int netns_fd;     /* the network namespace to reach it from, an open descriptor
+                         (borrowed while the client is open); 0 = ours */
 };
 
 /* What a client needs to know; copied by driver_open(). */

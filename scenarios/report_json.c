@@ -59,6 +59,8 @@ json_t *report_felt(const struct run_mode *mode)
     report_put(felt, "connections", report_number(mode->felt.connections));
     report_put(felt, "attempts", report_number(attempts));
     report_put(felt, "links", report_number(mode->felt.links));
+    report_put(felt, "packets", report_number(mode->felt.packets));
+    report_put(felt, "bypassing", report_number(mode->felt.bypassing));
     return felt;
 }
 
@@ -139,6 +141,7 @@ json_t *report_windows(const struct run_mode *mode)
         report_put(one, "bytes", report_number(window->bytes));
         report_put(one, "connections", report_number(window->connections));
         report_put(one, "attempts", report_number(window->attempts));
+        report_put(one, "packets", report_number(window->packets));
         report_push(all, one);
     }
     return all;

@@ -21,6 +21,7 @@ struct line {
     enum measure measures[4]; /* shown one behind the other, parted by " / " */
     unsigned n;
     void (*tell)(const struct run_mode *, char *, size_t); /* or this makes the cell */
+    bool (*has)(const struct run_mode *); /* left out where no mode has any */
 };
 
 static void tell_bytes(const struct run_mode *mode, char *cell, size_t cell_bytes)
@@ -36,6 +37,26 @@ static void tell_bytes(const struct run_mode *mode, char *cell, size_t cell_byte
 static void tell_connections(const struct run_mode *mode, char *cell, size_t cell_bytes)
 {
     (void)snprintf(cell, cell_bytes, "%" PRIu64, mode->felt.connections);
+}
+
+static void tell_packets(const struct run_mode *mode, char *cell, size_t cell_bytes)
+{
+    (void)snprintf(cell, cell_bytes, "%" PRIu64, mode->felt.packets);
+}
+
+static bool has_packets(const struct run_mode *mode)
+{
+    return mode->felt.packets > 0;
+}
+
+static void tell_bypassing(const struct run_mode *mode, char *cell, size_t cell_bytes)
+{
+    (void)snprintf(cell, cell_bytes, "%" PRIu64, mode->felt.bypassing);
+}
+
+static bool has_bypassing(const struct run_mode *mode)
+{
+    return mode->felt.bypassing > 0;
 }
 
 static void tell_how(const struct run_mode *mode, char *cell, size_t cell_bytes)
@@ -69,6 +90,10 @@ static const struct line lines[] = {
      2},
     {.label = "felt by the fault, bytes", .tell = tell_bytes},
     {.label = "... and connections", .tell = tell_connections},
+    {.label = "... and packets dropped", .tell = tell_packets, .has = has_packets},
+    {.label = "connections past the proxy",
+     .tell = tell_bypassing,
+     .has = has_bypassing},
     {.label = "how it cut", .tell = tell_how},
 };
 
@@ -107,6 +132,14 @@ static void format_cell(const struct run_mode *mode, const struct line *line,
         (void)snprintf(cell + used, CELL_BYTES - used, " *");
 }
 
+static bool is_shown(const struct line *line, const struct run_mode *modes, size_t n)
+{
+    bool shown = !line->has;
+    for (size_t i = 0; i < n && !shown; i++)
+        shown = line->has(&modes[i]);
+    return shown;
+}
+
 /* Of a mode's column, with the gap before the next. */
 static int column_width(const struct run_mode *mode)
 {
@@ -131,6 +164,8 @@ static void print_table(FILE *to, const struct run_mode *modes, size_t n,
                 modes[i].name, paint->off);
     fputc('\n', to);
     for (size_t k = 0; k < N_LINES; k++) {
+        if (!is_shown(&lines[k], modes, n))
+            continue;
         fprintf(to, "%-*s", LABEL_WIDTH, lines[k].label);
         for (size_t i = 0; i < n; i++) {
             bool harm = shows_harm(&modes[i], &lines[k]);

@@ -82,6 +82,7 @@ struct run_window {
     uint64_t to_ns;      /* the heal's commit, likewise */
     uint64_t bytes, connections; /* that it touched */
     uint64_t attempts;           /* connection attempts that it held or refused */
+    uint64_t packets;            /* that it dropped */
 };
 
 /* A node that acknowledged writes from..to, without a gap beyond 500 ms: read off the
@@ -116,6 +117,9 @@ struct run_felt {
     uint64_t bytes;       /* that waited, were thrown away or changed */
     uint64_t connections; /* live ones that a fault touched, attempts included */
     uint64_t links;       /* that carried any of them */
+    uint64_t packets;     /* that the kernel dropped */
+    uint64_t bypassing;   /* connections that pass the proxy by, the most at a time: of
+                             what goes through them nothing is known */
 };
 
 struct run_expectation {

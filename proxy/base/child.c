@@ -13,6 +13,7 @@
  * Not done here: SIGCHLD (the pidfd is enough, and libuv's handler stays unused). */
 #include "proxy/base/child.h"
 #include "proxy/base/errmsg.h"
+#include "proxy/base/namespace.h"
 #include "proxy/base/now.h"
 
 #include <errno.h>
@@ -147,7 +148,8 @@ static void become(const struct child_options *options, int output, int error_pi
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || null < 0 ||
         dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
         dup2(output, STDERR_FILENO) < 0 ||
-        (options->directory && chdir(options->directory) != 0))
+        (options->directory && chdir(options->directory) != 0) ||
+        (options->netns_fd > 0 && namespace_enter(options->netns_fd) != 0))
         goto fail;
     if (options->env)
         execvpe(options->argv[0], (char *const *)options->argv,

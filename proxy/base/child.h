@@ -31,6 +31,7 @@ struct child_options {
     const char *const *argv;   /* NULL-terminated; argv[0] is looked up in PATH */
     const char *const *env;    /* NULL-terminated NAME=VALUE, all of it; NULL = ours */
     const char *directory;     /* to start in; NULL = ours */
+    int netns_fd;              /* a network namespace (borrowed); 0 = ours */
     size_t output_limit;       /* bytes of stdout and stderr kept for child_end */
     int output_fd;             /* > 0: both go there instead (borrowed); 0: captured */
     child_output_fn on_output; /* may be NULL */

@@ -152,25 +152,18 @@ static int remove_dead(const char *path, struct errmsg *err)
     return status == 0 ? -EADDRINUSE : status;
 }
 
-/* Locks the directory that path lies in, so that of two processes that find the same
- * dead socket one does not remove what the other has just bound. Waits a second at
- * most: anyone may lock /tmp. */
-static int lock_parent(const char *path, int *out_fd, struct errmsg *err)
+/* Locks a directory. Waits a second at most: anyone may lock /tmp. */
+static int lock_directory(const char *directory, int *out_fd, struct errmsg *err)
 {
-    char parent[RUNDIR_PATH_BYTES];
-    const char *slash = strrchr(path, '/');
-    size_t len = slash ? (size_t)(slash - path) : 0;
-    (void)snprintf(parent, sizeof parent, "%.*s", slash ? (int)len : 1,
-                   slash ? path : ".");
-    int fd = open(slash == path ? "/" : parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         int status = -errno;
-        errmsg_set(err, "%s: %s", slash == path ? "/" : parent, strerror(-status));
+        errmsg_set(err, "%s: %s", directory, strerror(-status));
         return status;
     }
     for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
         if (i == LOCK_TRIES || errno != EWOULDBLOCK) {
-            errmsg_set(err, "%s is locked by another process", parent);
+            errmsg_set(err, "%s is locked by another process", directory);
             (void)close(fd);
             return -EBUSY;
         }
@@ -178,6 +171,27 @@ static int lock_parent(const char *path, int *out_fd, struct errmsg *err)
     }
     *out_fd = fd;
     return 0;
+}
+
+int rundir_lock(struct errmsg *err)
+{
+    char directory[RUNDIR_PATH_BYTES];
+    int fd = -1, status = rundir_find(directory, err);
+    if (status == 0)
+        status = lock_directory(directory, &fd, err);
+    return status < 0 ? status : fd;
+}
+
+/* Locks the directory that path lies in, so that of two processes that find the same
+ * dead socket one does not remove what the other has just bound. */
+static int lock_parent(const char *path, int *out_fd, struct errmsg *err)
+{
+    char parent[RUNDIR_PATH_BYTES];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    (void)snprintf(parent, sizeof parent, "%.*s", slash ? (int)len : 1,
+                   slash ? path : ".");
+    return lock_directory(slash == path ? "/" : parent, out_fd, err);
 }
 
 /* The mode comes from the umask: between bind and a chmod anyone could connect. */

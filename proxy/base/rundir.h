@@ -13,6 +13,7 @@
 
 #include "proxy/base/errmsg.h"
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -66,12 +67,25 @@ int rundir_add_kernel(struct rundir_record *record, const char *text);
 void rundir_drop_path(struct rundir_record *record, const char *path);
 void rundir_drop_child(struct rundir_record *record, pid_t pid);
 
+/* Adds a value (taken over, also on failure) under a key of its own, for those who look
+ * for such runs by rundir_each(). */
+int rundir_note(struct rundir_record *record, const char *key, json_t *value);
+
 /* Removes the record: everything was undone. */
 void rundir_record_close(struct rundir_record *record);
 
+/* Calls on_run with the record (borrowed) of each run that is alive, in no order. 0 or a
+ * negative errno. */
+typedef void (*rundir_run_fn)(void *arg, pid_t pid, const json_t *record);
+int rundir_each(rundir_run_fn on_run, void *arg, struct errmsg *err);
+
+/* Keeps others who call it out until the descriptor is closed (in all processes that
+ * have it); waits a second for them at most. A descriptor, or a negative errno. */
+int rundir_lock(struct errmsg *err);
+
 /* Removes what dead runs left: kills children whose pid and start time match, removes
  * sockets nobody answers at, directories directly below /tmp or $TMPDIR named
- * netsplit-* that are the user's, and the records. Calls on_removed for each ("removed
+ * netsplit-* that are the user's, names of network namespaces, and the records. Calls on_removed for each ("removed
  * directory /tmp/netsplit-x", borrowed) or for what it must leave alone ("left ...").
  * Returns how many things were removed, or a negative errno. Live runs are not touched.
  */

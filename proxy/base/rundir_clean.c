@@ -6,6 +6,7 @@
  * removed if it is ours and nobody answers at it; a directory if it is ours, lies
  * directly below the temporary directory, and has our name. Whatever fails a check is
  * named and left. Running it twice, or beside live runs, does no harm. */
+#include "proxy/base/namespace.h"
 #include "proxy/base/rundir.h"
 #include "proxy/base/tempdir.h"
 
@@ -31,6 +32,7 @@ struct sweep {
     rundir_removed_fn on_removed;
     void *arg;
     int n_removed;
+    bool has_killed;  /* somebody, in this pass */
     const char *what; /* of the record at hand: "drill" */
     int pid;
 };
@@ -69,6 +71,7 @@ static void kill_child(struct sweep *sweep, const json_t *child)
             say(sweep, "killed process %d, left by %s %d", (int)pid, sweep->what,
                 sweep->pid);
             sweep->n_removed++;
+            sweep->has_killed = true;
         } else {
             say(sweep, "left process %d: %s", (int)pid, strerror(errno));
         }
@@ -120,6 +123,17 @@ static void remove_directory(struct sweep *sweep, const char *path)
     }
 }
 
+static void remove_name(struct sweep *sweep, const char *path)
+{
+    int status = namespace_remove_name(path);
+    if (status == 0) {
+        say(sweep, "removed network namespace %s", path);
+        sweep->n_removed++;
+    } else {
+        say(sweep, "left network namespace %s: %s", path, strerror(-status));
+    }
+}
+
 static void remove_path(struct sweep *sweep, const char *path)
 {
     struct stat info;
@@ -131,6 +145,8 @@ static void remove_path(struct sweep *sweep, const char *path)
         remove_socket(sweep, path);
     else if (S_ISDIR(info.st_mode))
         remove_directory(sweep, path);
+    else if (namespace_is_name(path))
+        remove_name(sweep, path);
     else
         say(sweep, "left %s: it is neither a socket nor a directory", path);
 }
@@ -145,21 +161,29 @@ static void undo(struct sweep *sweep, const json_t *root)
         remove_path(sweep, json_string_value(json_array_get(paths, i)));
 }
 
+/* The name of a record, perhaps of one that was being written: whose it is. */
+static bool parse_name(const char *name, int *pid, bool *is_whole, bool *is_alive)
+{
+    uint64_t noted, start;
+    int end = 0;
+    if (sscanf(name, "run-%d-%" SCNu64 "%n", pid, &noted, &end) != 2)
+        return false;
+    *is_whole = name[end] == '\0';
+    *is_alive = rundir_start_time(*pid, &start) == 0 && start == noted;
+    return *is_whole || strcmp(name + end, ".new") == 0;
+}
+
 /* A file of the runtime directory: a record of a run that is dead is undone and goes,
  * as does one that was being written when the run died. */
 static void sweep_file(struct sweep *sweep, const char *directory, const char *name)
 {
     char path[PATH_MAX];
-    uint64_t noted, start;
-    int pid, end = 0;
-    if (sscanf(name, "run-%d-%" SCNu64 "%n", &pid, &noted, &end) != 2)
-        return;
-    if (name[end] != 0 && strcmp(name + end, ".new") != 0)
-        return;
-    if (rundir_start_time(pid, &start) == 0 && start == noted)
+    bool is_whole, is_alive;
+    int pid;
+    if (!parse_name(name, &pid, &is_whole, &is_alive) || is_alive)
         return;
     (void)snprintf(path, sizeof path, "%s/%s", directory, name);
-    json_t *root = name[end] ? NULL : json_load_file(path, 0, NULL);
+    json_t *root = is_whole ? json_load_file(path, 0, NULL) : NULL;
     const char *what = json_string_value(json_object_get(root, "what"));
     sweep->what = what ? what : "run";
     sweep->pid = pid;
@@ -173,23 +197,71 @@ static void sweep_file(struct sweep *sweep, const char *directory, const char *n
     json_decref(root);
 }
 
+static DIR *open_directory(char path[static RUNDIR_PATH_BYTES], int *status,
+                           struct errmsg *err)
+{
+    *status = rundir_find(path, err);
+    if (*status < 0)
+        return NULL;
+    DIR *entries = opendir(path);
+    if (entries)
+        return entries;
+    *status = -errno;
+    errmsg_set(err, "reading %s: %s", path, strerror(-*status));
+    return NULL;
+}
+
+int rundir_each(rundir_run_fn on_run, void *arg, struct errmsg *err)
+{
+    char directory[RUNDIR_PATH_BYTES], path[PATH_MAX];
+    int status;
+    DIR *entries = open_directory(directory, &status, err);
+    if (!entries)
+        return status;
+    for (const struct dirent *entry = readdir(entries); entry;
+         entry = readdir(entries)) {
+        bool is_whole, is_alive;
+        int pid;
+        if (!parse_name(entry->d_name, &pid, &is_whole, &is_alive) || !is_whole ||
+            !is_alive)
+            continue;
+        (void)snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+        json_t *root = json_load_file(path, 0, NULL);
+        if (root)
+            on_run(arg, pid, root);
+        json_decref(root);
+    }
+    (void)closedir(entries); /* it was only read */
+    return 0;
+}
+
+/* Who is killed may have a record too, which was passed over while it lived: then there
+ * is another pass. It ends, because nobody is killed twice. */
+static int sweep_all(struct sweep *sweep, char directory[static RUNDIR_PATH_BYTES],
+                     struct errmsg *err)
+{
+    do {
+        int status;
+        DIR *entries = open_directory(directory, &status, err);
+        if (!entries)
+            return status;
+        sweep->has_killed = false;
+        for (const struct dirent *entry = readdir(entries); entry;
+             entry = readdir(entries))
+            sweep_file(sweep, directory, entry->d_name);
+        (void)closedir(entries); /* it was only read */
+    } while (sweep->has_killed);
+    return 0;
+}
+
 int rundir_clean(rundir_removed_fn on_removed, void *arg, struct errmsg *err)
 {
     char directory[RUNDIR_PATH_BYTES], control[RUNDIR_PATH_BYTES + 16];
     struct sweep sweep = {.on_removed = on_removed, .arg = arg};
     struct stat info;
-    int status = rundir_find(directory, err);
+    int status = sweep_all(&sweep, directory, err);
     if (status < 0)
         return status;
-    DIR *entries = opendir(directory);
-    if (!entries) {
-        status = -errno;
-        errmsg_set(err, "reading %s: %s", directory, strerror(-status));
-        return status;
-    }
-    for (const struct dirent *entry = readdir(entries); entry; entry = readdir(entries))
-        sweep_file(&sweep, directory, entry->d_name);
-    (void)closedir(entries);
     (void)snprintf(control, sizeof control, "%s/control", directory);
     pid_t pid;
     if (lstat(control, &info) == 0 && S_ISSOCK(info.st_mode) &&

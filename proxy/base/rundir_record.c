@@ -149,3 +149,14 @@ void rundir_drop_child(struct rundir_record *record, pid_t pid)
     }
     (void)save(record); /* what it names too much is found to be gone */
 }
+
+int rundir_note(struct rundir_record *record, const char *key, json_t *value)
+{
+    if (!record) {
+        json_decref(value);
+        return 0;
+    }
+    if (json_object_set_new(record->root, key, value) < 0)
+        return -ENOMEM;
+    return save(record);
+}

@@ -18,6 +18,7 @@
 #include "scenarios/drivers/pq.h"
 
 #include "proxy/base/memory.h"
+#include "proxy/base/namespace.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ struct pq {
     uv_loop_t *loop; /* borrowed */
     uv_poll_t *poll; /* owned; frees itself when closed; NULL = none */
     int fd;          /* that poll watches; libpq's */
+    int netns_fd;    /* where libpq makes its sockets; borrowed; 0 = here */
     PGconn *conn;    /* owned */
     enum pq_state state;
     PGresult *kept; /* owned: what the statement said so far */
@@ -109,7 +111,10 @@ static bool go_on(struct pq *pq)
 static void connect_step(struct pq *pq)
 {
     (void)uv_poll_stop(pq->poll); /* cannot fail */
-    PostgresPollingStatusType wanted = PQconnectPoll(pq->conn);
+    int home = namespace_visit(pq->netns_fd);
+    PostgresPollingStatusType wanted =
+        home < 0 ? PGRES_POLLING_FAILED : PQconnectPoll(pq->conn);
+    namespace_return(home < 0 ? 0 : home);
     if (wanted == PGRES_POLLING_READING || wanted == PGRES_POLLING_WRITING) {
         if (!watch(pq, wanted == PGRES_POLLING_READING ? UV_READABLE : UV_WRITABLE))
             broken(pq, "the socket cannot be watched");
@@ -226,8 +231,18 @@ struct pq *pq_open(uv_loop_t *loop, const struct driver_endpoint *endpoint,
     const char *values[] = {"disable",         "disable", "netsplit", conninfo,
                             endpoint->address, port,      NULL};
     struct pq *pq = xcalloc(1, sizeof *pq);
-    *pq = (struct pq){.loop = loop, .on_event = on_event, .context = context};
+    *pq = (struct pq){.loop = loop,
+                      .netns_fd = endpoint->netns_fd,
+                      .on_event = on_event,
+                      .context = context};
+    int home = namespace_visit(pq->netns_fd);
+    if (home < 0) {
+        errmsg_set(err, "its network namespace cannot be entered: %s", strerror(-home));
+        free(pq);
+        return NULL;
+    }
     pq->conn = PQconnectStartParams(keywords, values, 1);
+    namespace_return(home);
     if (!pq->conn || PQstatus(pq->conn) == CONNECTION_BAD) {
         errmsg_set(err, "%s", pq->conn ? PQerrorMessage(pq->conn) : "out of memory");
         pq_close(pq);

@@ -22,6 +22,7 @@
  * comes from $REDISCLI_AUTH, as with redis-cli; a server that wants another answers
  * -NOAUTH to the operations, which is definite. */
 #include "proxy/base/memory.h"
+#include "proxy/base/namespace.h"
 #include "scenarios/drivers/client.h"
 #include "scenarios/drivers/elements.h"
 
@@ -201,7 +202,13 @@ static struct resp_link *attach(struct resp_client *client, redisAsyncContext *c
 static bool connect_link(struct resp_client *client)
 {
     const struct driver_endpoint *endpoint = &client->base.target.endpoint;
+    int home = namespace_visit(endpoint->netns_fd);
+    if (home < 0) {
+        driver_broke(&client->base, "its network namespace cannot be entered");
+        return false;
+    }
     redisAsyncContext *context = redisAsyncConnect(endpoint->address, endpoint->port);
+    namespace_return(home);
     if (!context || context->err) {
         driver_broke(&client->base, context ? context->errstr : "out of memory");
         if (context)

@@ -3,6 +3,7 @@
 #include "proxy/base/memory.h"
 
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,23 @@ void program_in_child(pid_t parent)
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127);
+}
+
+const char *program_lacks_namespaces(unsigned user)
+{
+    int status = 1;
+    if (geteuid() != 0)
+        return "needs root";
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit((user && (setgid(user) != 0 || setuid(user) != 0 ||
+                        unshare(CLONE_NEWUSER) != 0)) ||
+              unshare(CLONE_NEWNET) != 0);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    if (status == 0)
+        return NULL;
+    return user ? "user namespaces are not allowed here"
+                : "network namespaces are not allowed here";
 }
 
 int program_run(const char *directory, const char *arguments, char *said,

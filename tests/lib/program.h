@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* What is lacking for network namespaces, of root or, if the user is not 0, of that one
+ * in a user namespace of its own; NULL = nothing. */
+const char *program_lacks_namespaces(unsigned user);
+
 /* In a child, between fork and exec: it dies with its parent, the test, and begins with
  * the signals of a program that was started at a terminal. (What a shell runs in the
  * background has SIGINT ignored, and so have its children.) */

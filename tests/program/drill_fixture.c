@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -37,10 +38,12 @@ static void write_file(const char *dir, const char *name, const char *text)
     cr_assert_eq(fclose(to), 0);
 }
 
-static char *read_shipped_cluster(void)
+static char *read_shipped_cluster(const char *name)
 {
     static char text[65536];
-    FILE *from = fopen("scenarios/clusters/store.yaml", "r");
+    char path[128];
+    (void)snprintf(path, sizeof path, "scenarios/clusters/%s.yaml", name);
+    FILE *from = fopen(path, "r");
     cr_assert_not_null(from, "tests run in the source tree");
     text[fread(text, 1, sizeof text - 1, from)] = '\0';
     (void)fclose(from); /* it was only read */
@@ -63,12 +66,16 @@ void drill_open(struct drill_fixture *fixture, const char *front, const char *st
         (void)snprintf(path, sizeof path, "%s/%s", fixture->dir, folders[i]);
         cr_assert_eq(mkdir(path, 0700), 0);
     }
+    /* Servers that run as another user pass through. */
+    (void)snprintf(path, sizeof path, "%s/tmp", fixture->dir);
+    cr_assert_eq(chmod(path, 0711), 0);
+    cr_assert_eq(chmod(fixture->dir, 0711), 0);
     (void)snprintf(text, sizeof text,
                    "---\nplaybook: A test\nowner: tests\nassumptions: [none]\n"
                    "risk: { worst: nothing }\n%s---\n%s%s",
                    front, baseline, steps);
     write_file(fixture->dir, "playbook.md", text);
-    write_file(fixture->dir, "cluster.yaml", read_shipped_cluster());
+    write_file(fixture->dir, "cluster.yaml", read_shipped_cluster("store"));
 }
 
 void drill_set_start(struct drill_fixture *fixture, const char *command)
@@ -81,6 +88,19 @@ void drill_set_start(struct drill_fixture *fixture, const char *command)
                    "modes: { async: { check: echo async }, sync: { check: echo s } }\n",
                    command);
     write_file(fixture->dir, "cluster.yaml", text);
+}
+
+void drill_use_cluster(struct drill_fixture *fixture, const char *name)
+{
+    write_file(fixture->dir, "cluster.yaml", read_shipped_cluster(name));
+}
+
+void drill_become(struct drill_fixture *fixture, unsigned user)
+{
+    char command[512];
+    (void)snprintf(command, sizeof command, "chown -R %u '%s'", user, fixture->dir);
+    cr_assert_eq(system(command), 0);
+    fixture->user = user;
 }
 
 void drill_close(struct drill_fixture *fixture)
@@ -111,8 +131,10 @@ static void become(const struct drill_fixture *fixture, const char *const *words
     (void)setenv(mark, mark + strlen(mark) + 1, 1);
     while (*words && n < 31)
         argv[n++] = *words++;
-    if (dup2(told_fd, 1) < 0 || dup2(told_fd, 2) < 0 || chdir(fixture->dir) != 0)
+    if (dup2(told_fd, 1) < 0 || dup2(told_fd, 2) < 0 || chdir(fixture->dir) != 0 ||
+        (fixture->user && (setgid(fixture->user) != 0 || setuid(fixture->user) != 0)))
         _exit(126);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* again: another user's dies on */
     (void)execv(argv[0], (char *const *)argv);
     _exit(127);
 }

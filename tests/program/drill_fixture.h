@@ -12,6 +12,7 @@
 struct drill_fixture {
     char dir[256]; /* of this test; removed by drill_close() */
     char mark[64]; /* NAME=VALUE in the environment of all that it starts */
+    unsigned user; /* that the program runs as; 0 = ours */
     pid_t pid;     /* 0 = not running */
     int told_fd;   /* its stderr and stdout */
     char told[262144];
@@ -25,6 +26,12 @@ void drill_close(struct drill_fixture *fixture);
 
 /* Replaces cluster.yaml by one whose `start` is the command. */
 void drill_set_start(struct drill_fixture *fixture, const char *command);
+
+/* Replaces cluster.yaml by a shipped one: "store-lab". */
+void drill_use_cluster(struct drill_fixture *fixture, const char *name);
+
+/* From now on the program runs as this user, who gets the directory. */
+void drill_become(struct drill_fixture *fixture, unsigned user);
 
 /* Starts netsplit with the words (NULL-terminated) in the directory. */
 void drill_spawn(struct drill_fixture *fixture, const char *const *words);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* netsplit proxy --threads: whatever a proxy with one thread promises, with real clients
- * at work in all of them. make tsan runs these against a program that looks for races. */
+/* netsplit proxy --threads: whatever a proxy with one thread promises, with real
+ * clients at work in all of them. make tsan runs these against a program that looks for
+ * races. */
 #include "proxy/base/memory.h"
 #include "proxy/base/tempdir.h"
+#include "tests/lib/own_net.h"
 #include "tests/lib/program.h"
 #include "tests/program/traffic.h"
 
@@ -64,8 +66,16 @@ static void teardown(void)
 
 TestSuite(threads, .init = setup, .fini = teardown, .timeout = 120);
 
-/* The rule file: a path from c to s and one from d to t, which is the same server by its
- * name, and what follows. */
+static void setup_apart(void)
+{
+    own_net_enter();
+    setup();
+}
+
+TestSuite(threads_packets, .init = setup_apart, .fini = teardown, .timeout = 120);
+
+/* The rule file: a path from c to s and one from d to t, which is the same server by
+ * its name, and what follows. */
 static void write_rules(const char *more, ...) __attribute__((format(printf, 1, 2)));
 static void write_rules(const char *more, ...)
 {
@@ -207,6 +217,13 @@ static uint64_t rule_number(const char *name, const char *key)
     return value;
 }
 
+/* One turn of a loop that waits for something that `ctl` tells. */
+static void wait_a_moment(int *left_ms)
+{
+    cr_assert_gt(*left_ms -= 10, 0, "in vain; last it was told: %s", answer);
+    (void)poll(NULL, 0, 10);
+}
+
 /* How many events of the type the journal has. */
 static size_t count_events(const char *type)
 {
@@ -306,6 +323,7 @@ Test(threads, a_reload_at_full_traffic_breaks_nothing)
 
 Test(threads, a_partition_stops_all_and_heals_to_the_byte)
 {
+    int left_ms = TRAFFIC_PATIENCE_MS;
     write_rules("%s", "");
     start_proxy("3");
     traffic_add(&traffic, port_of("one"), TRAFFIC_CLIENTS);
@@ -315,10 +333,10 @@ Test(threads, a_partition_stops_all_and_heals_to_the_byte)
         uint64_t passed = total("passed_bytes");
         cr_assert_eq(total("passed_bytes"), passed);
         while (rule_number("partition-1", "connections") < TRAFFIC_CLIENTS)
-            (void)poll(NULL, 0, 10); /* until all have run into it */
+            wait_a_moment(&left_ms); /* until all have run into it */
         int late = traffic_connect(port_of("one"));
         while (total("attempts_held_now") == 0)
-            (void)poll(NULL, 0, 10);
+            wait_a_moment(&left_ms);
         cr_assert_eq(total("passed_bytes"), passed, "across a partition");
         ctl("heal");
         ctl("rm partition-1");
@@ -329,8 +347,36 @@ Test(threads, a_partition_stops_all_and_heals_to_the_byte)
     end_proxy();
 }
 
+/* Packets vanish from sockets of every thread, by one table of the kernel's. Those who
+ * had nothing under way are sure to send some. */
+Test(threads_packets, a_partition_that_drops_is_repaired_by_the_endpoints)
+{
+    enum { QUIET = 12 };
+    int left_ms = TRAFFIC_PATIENCE_MS, quiet[QUIET];
+    char byte;
+    write_rules("%s", "");
+    start_proxy("3");
+    traffic_add(&traffic, port_of("one"), TRAFFIC_CLIENTS);
+    for (int i = 0; i < QUIET; i++)
+        exchange(quiet[i] = traffic_connect(port_of("one")), 10);
+    traffic_wait(&traffic, 3);
+    ctl("partition 'c / s' --how drop");
+    for (int i = 0; i < QUIET; i++)
+        cr_assert_eq(send(quiet[i], "x", 1, MSG_NOSIGNAL), 1);
+    while (rule_number("partition-1", "packets_dropped") < QUIET)
+        wait_a_moment(&left_ms);
+    ctl("heal");
+    for (int i = 0; i < QUIET; i++) {
+        cr_assert_eq(recv(quiet[i], &byte, 1, 0), 1);
+        (void)close(quiet[i]);
+    }
+    cr_assert_gt(traffic_stop(&traffic), 0);
+    end_proxy();
+}
+
 Test(threads, terminating_lets_all_connections_end_by_themselves)
 {
+    int left_ms = TRAFFIC_PATIENCE_MS;
     write_rules("%s", "");
     start_proxy("3");
     uint16_t port = port_of("one");
@@ -338,7 +384,7 @@ Test(threads, terminating_lets_all_connections_end_by_themselves)
     traffic_wait(&traffic, 2);
     (void)kill(proxy, SIGTERM);
     while (count_listening(port) > 0)
-        (void)poll(NULL, 0, 10);
+        wait_a_moment(&left_ms);
     cr_assert_eq(traffic_connect(port), -1);
     traffic_wait(&traffic, 5);
     ctl("status"); /* it still answers */
@@ -348,6 +394,7 @@ Test(threads, terminating_lets_all_connections_end_by_themselves)
 
 Test(threads, terminating_twice_resets_what_is_left)
 {
+    int left_ms = TRAFFIC_PATIENCE_MS;
     write_rules("%s", "");
     start_proxy("3");
     int clients[12];
@@ -355,7 +402,7 @@ Test(threads, terminating_twice_resets_what_is_left)
         exchange(clients[i] = traffic_connect(port_of("one")), 10);
     (void)kill(proxy, SIGTERM);
     while (count_listening(port_of("one")) > 0)
-        (void)poll(NULL, 0, 10);
+        wait_a_moment(&left_ms);
     (void)kill(proxy, SIGTERM);
     cr_assert_eq(wait_for(proxy), 128 + SIGTERM);
     for (int i = 0; i < 12; i++) {
@@ -385,6 +432,39 @@ Test(threads, a_port_that_another_proxy_has_is_refused)
     end_proxy();
     free(control);
     free(word);
+}
+
+Test(threads, the_limit_of_connections_is_that_of_all_together)
+{
+    int left_ms = TRAFFIC_PATIENCE_MS;
+    enum { MOST = 6, CLIENTS = 24 };
+    int clients[CLIENTS];
+    write_rules("%s", "");
+    proxy = start((const char *const[]){"-f", rules, "--threads", "3",
+                                        "--max-connections", "6", NULL});
+    for (int i = 0; i < CLIENTS; i++) { /* the kernel answers all of them */
+        clients[i] = traffic_connect(port_of("one"));
+        cr_assert_eq(send(clients[i], "x", 1, MSG_NOSIGNAL), 1);
+    }
+    while (total("connections_open") < MOST)
+        wait_a_moment(&left_ms);
+    for (int served = 0; served < CLIENTS; served++) {
+        cr_assert_leq(total("connections_open"), MOST);
+        struct pollfd polled[CLIENTS];
+        for (int i = 0; i < CLIENTS; i++)
+            polled[i] = (struct pollfd){clients[i], POLLIN, 0};
+        cr_assert_gt(poll(polled, CLIENTS, TRAFFIC_PATIENCE_MS), 0, "after %d", served);
+        for (int i = 0; i < CLIENTS; i++)
+            if (polled[i].revents) { /* one of those that came in leaves */
+                (void)close(clients[i]);
+                clients[i] = -1;
+                break;
+            }
+    }
+    json_t *status = ask("status");
+    cr_assert_eq(number(json_object_get(status, "totals"), "connections"), CLIENTS);
+    json_decref(status);
+    end_proxy();
 }
 
 /* Does the port answer? 1: yes; 0: not within a moment; -1: it refuses. */
@@ -468,7 +548,7 @@ Test(threads, their_number_changes_no_decision)
 struct storm {
     pthread_t thread;
     uint16_t port;
-    _Atomic uint64_t opened;
+    _Atomic uint64_t tried;
     _Atomic bool over;
 };
 
@@ -478,10 +558,10 @@ static void *storm(void *arg)
     const struct timeval patience = {.tv_usec = 20000};
     while (!own->over) {
         char bytes[2000] = {0};
+        own->tried++; /* before: a connection may be reset within connect() */
         int fd = traffic_connect(own->port);
         if (fd < 0)
             continue;
-        own->opened++;
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
         (void)send(fd, bytes, sizeof bytes, MSG_NOSIGNAL);
         (void)recv(fd, bytes, sizeof bytes, MSG_WAITALL);
@@ -514,6 +594,7 @@ static const char storm_rules[] =
 
 Test(threads, connections_that_come_and_go_while_rules_change_leave_nothing_behind)
 {
+    int left_ms = TRAFFIC_PATIENCE_MS;
     static const char *const overlays[] = {
         "add x c s delay=1ms jitter=1ms",
         "add x any any discard=true --for 50ms",
@@ -525,7 +606,7 @@ Test(threads, connections_that_come_and_go_while_rules_change_leave_nothing_behi
     };
     enum { OVERLAYS = sizeof overlays / sizeof *overlays, STORMS = 6 };
     struct storm storms[STORMS] = {0};
-    uint64_t opened = 0;
+    uint64_t tried = 0;
     write_rules("%s", storm_rules);
     start_proxy("4");
     for (int i = 0; i < STORMS; i++) {
@@ -541,11 +622,11 @@ Test(threads, connections_that_come_and_go_while_rules_change_leave_nothing_behi
     for (int i = 0; i < STORMS; i++) {
         storms[i].over = true;
         cr_assert_eq(pthread_join(storms[i].thread, NULL), 0);
-        opened += storms[i].opened;
+        tried += storms[i].tried;
     }
     while (total("connections_open") > 0)
-        (void)poll(NULL, 0, 10);
-    cr_assert_leq(total("connections"), opened);
+        wait_a_moment(&left_ms);
+    cr_assert_leq(total("connections"), tried);
     cr_assert_gt(total("connections"), 0);
     cr_assert_eq(total("attempts_held_now"), 0);
     cr_assert_eq(total("held_bytes"), 0);

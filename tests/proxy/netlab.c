@@ -164,18 +164,37 @@ int netlab_listen(const struct netlab *lab, int node, int family, uint16_t port)
     return fd;
 }
 
-int netlab_dial(const struct netlab *lab, int node, int family, const char *address,
+void netlab_bind_next(struct netlab *lab, uint16_t port)
+{
+    lab->own_port = port;
+}
+
+static void bind_as_told(struct netlab *lab, int family, int fd)
+{
+    struct sockaddr_storage own;
+    const int on = 1;
+    if (lab->own_port == 0)
+        return;
+    socklen_t length = make_address(family, family == AF_INET6 ? "::" : "0.0.0.0",
+                                    lab->own_port, &own);
+    lab->own_port = 0;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&own, length), 0, "%s", strerror(errno));
+}
+
+int netlab_dial(struct netlab *lab, int node, int family, const char *address,
                 uint16_t port)
 {
     struct sockaddr_storage to;
     socklen_t length = make_address(family, address, port, &to);
     int fd = make_socket(lab, node, family);
+    bind_as_told(lab, family, fd);
     if (connect(fd, (struct sockaddr *)&to, length) != 0)
         cr_assert_eq(errno, EINPROGRESS, "%s: %s", address, strerror(errno));
     return fd;
 }
 
-int netlab_connect(const struct netlab *lab, struct net *net, int node, int family,
+int netlab_connect(struct netlab *lab, struct net *net, int node, int family,
                    const char *address, uint16_t port)
 {
     int error = 0;

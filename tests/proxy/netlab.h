@@ -17,6 +17,7 @@ struct netlab {
     int nodes[NETLAB_NODES + 1]; /* by number, from 1 */
     int n;
     bool bridged;
+    uint16_t own_port; /* see netlab_bind_next */
 };
 
 /* The test goes on in a new namespace, the router's; or it is skipped, with the reason.
@@ -36,11 +37,14 @@ void netlab_run(const struct netlab *lab, int node, const char *format, ...)
 /* Sockets there, non-blocking. listen: at the node's address, or NULL for any. dial
  * begins to connect to the other node's address, or text. */
 int netlab_listen(const struct netlab *lab, int node, int family, uint16_t port);
-int netlab_dial(const struct netlab *lab, int node, int family, const char *address,
+int netlab_dial(struct netlab *lab, int node, int family, const char *address,
                 uint16_t port);
 
+/* The next socket that is made is bound to this port. */
+void netlab_bind_next(struct netlab *lab, uint16_t port);
+
 /* connect, and wait for it. */
-int netlab_connect(const struct netlab *lab, struct net *net, int node, int family,
+int netlab_connect(struct netlab *lab, struct net *net, int node, int family,
                    const char *address, uint16_t port);
 
 /* "10.77.1.2:4711": of a socket, its own or its peer's. */

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -448,13 +449,24 @@ Test(api, an_overlay_ends_with_its_lease)
     json_decref(seen.events);
 }
 
-static int connect_raw(void)
+static int make_raw(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_geq(fd, 0);
+    return fd;
+}
+
+static void join_raw(int fd)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_geq(fd, 0);
     cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+}
+
+static int connect_raw(void)
+{
+    int fd = make_raw();
+    join_raw(fd);
     return fd;
 }
 
@@ -650,6 +662,40 @@ Test(api, clients_that_hang_keep_nobody_waiting)
         cr_assert_eq(ask("GET", "/v1/status", NULL), 200);
     for (size_t i = 0; i < 20; i++)
         (void)close(fds[i]);
+}
+
+Test(api, clients_beyond_the_limit_wait_until_others_have_left)
+{
+    enum { CLIENTS = API_CLIENTS_MAX + 8 };
+    int fds[CLIENTS];
+    for (size_t i = 0; i < CLIENTS; i++) {
+        fds[i] = connect_raw();
+        send_raw(fds[i], "GET /v1/sta", 11);
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    for (size_t i = 0; i < CLIENTS; i++)
+        (void)close(fds[i]);
+    cr_assert_eq(ask("GET", "/v1/status", NULL), 200);
+}
+
+Test(api, clients_that_took_the_last_descriptors_are_answered_in_the_end)
+{
+    enum { CLIENTS = 20, LEFT = 4 };
+    int fds[CLIENTS];
+    struct rlimit limit, low;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (size_t i = 0; i < CLIENTS; i++)
+        fds[i] = make_raw();
+    low = (struct rlimit){(rlim_t)fds[CLIENTS - 1] + 1 + LEFT, limit.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        join_raw(fds[i]);
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    for (size_t i = 0; i < CLIENTS; i++)
+        (void)close(fds[i]);
+    cr_assert_eq(ask("GET", "/v1/status", NULL), 200);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
 Test(api, a_thousand_quick_requests_are_all_answered)

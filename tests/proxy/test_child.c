@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/base/child.h"
 #include "proxy/base/errmsg.h"
+#include "proxy/base/namespace.h"
 #include "proxy/base/now.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -167,4 +171,33 @@ Test(child, close_ends_a_running_process_without_a_callback)
     finish(&loop, child);
     cr_assert_eq(outcome.ends, 0);
     cr_assert_eq(kill(pid, 0), -1);
+}
+
+Test(child, runs_in_the_network_namespace_that_it_is_given)
+{
+    const char *argv[] = {"sh", "-euc", "readlink /proc/self/ns/net", NULL};
+    struct outcome outcome = {0};
+    struct errmsg err = {""};
+    struct stat info;
+    char wanted[64];
+    uv_loop_t loop;
+    int fd = namespace_make();
+    if (fd == -EPERM)
+        cr_skip_test("needs CAP_SYS_ADMIN");
+    cr_assert_gt(fd, 0);
+    struct child_options options = {.argv = argv,
+                                    .netns_fd = fd,
+                                    .output_limit = 4000,
+                                    .on_end = on_end,
+                                    .data = &outcome};
+    cr_assert_eq(uv_loop_init(&loop), 0);
+    struct child *child = child_start(&loop, &options, &err);
+    cr_assert(child, "%s", err.text);
+    cr_assert_eq(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    cr_expect_eq(outcome.status, 0);
+    cr_assert_eq(fstat(fd, &info), 0);
+    (void)snprintf(wanted, sizeof wanted, "net:[%ju]\n", (uintmax_t)info.st_ino);
+    cr_expect_str_eq(outcome.output, wanted);
+    finish(&loop, child);
+    (void)close(fd); /* nothing was written */
 }

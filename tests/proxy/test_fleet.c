@@ -108,8 +108,8 @@ static size_t count_served(int n)
     return served;
 }
 
-/* While this thread does not turn its loop the others go on, until their queues are full
- * of decisions, one a byte. */
+/* While this thread does not turn its loop the others go on, until their queues are
+ * full of decisions, one a byte. */
 Test(fleet, events_that_find_no_room_are_counted)
 {
     enum { BYTES = 500, SERVED = PAIRS * 2 / 5 };
@@ -151,8 +151,8 @@ Test(fleet, one_that_is_never_started_ends_its_threads)
     net.stopped = true;
 }
 
-/* libuv 1.44 leaves the epoll descriptor open when uv_loop_init fails for want of another
- * one: at most that is left of each try. */
+/* libuv 1.44 leaves the epoll descriptor open when uv_loop_init fails for want of
+ * another one: at most that is left of each try. */
 Test(fleet, without_descriptors_for_all_loops_nothing_is_left_of_any)
 {
     struct rlimit limit;

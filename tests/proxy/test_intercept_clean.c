@@ -78,6 +78,7 @@ Test(intercept_clean, leaves_alone_what_is_of_the_living_and_of_others)
                "ip rule add fwmark 0x4e530302/0xff table 77; "
                "ip rule add fwmark 0x1 table 1314062340");
     cr_expect_eq(clean(), 0);
+    cr_expect_str_eq(said, "");
     netlab_run(&lab, 0,
                "ip rule | grep -q 'lookup 77'; ip rule | grep -q 'lookup 1314062340'; "
                "ip rule | grep -q 'lookup 1314062339'");

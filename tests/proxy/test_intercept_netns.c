@@ -168,7 +168,7 @@ Test(netns, a_node_to_itself_is_not_intercepted)
 {
     netlab_open_bridged(&lab, 2);
     int listener = netlab_listen(&lab, 1, AF_INET, PORT);
-    start();
+    net_start(&net, RULES "  all: 10.77.0.0/24\n", lab.nodes[1], lab.nodes[2]);
     int client = netlab_connect(&lab, &net, 1, AF_INET, "10.77.0.1", PORT);
     close(net_accept(&net, listener));
     struct journal_event event;
@@ -220,6 +220,11 @@ Test(netns, a_node_that_goes_and_comes_back_elsewhere_does_not_disturb_the_other
         net_turn(&net, 50);
     }
     netlab_run(&lab, 3, "test -z \"$(nft list tables)\"");
+    cursor = 0;
+    cr_assert(net_event(&net, &cursor, JOURNAL_NODE_GONE, &event));
+    cr_expect_str_eq(event.from, "n3");
+    cr_assert(net_event(&net, &cursor, JOURNAL_NODE_FOUND, &event));
+    cr_expect_str_eq(event.from, "n3");
     check_talk(pair);
     net_part(pair);
     close(listener);
@@ -230,10 +235,12 @@ Test(netns, a_node_that_goes_and_comes_back_elsewhere_does_not_disturb_the_other
 Test(netns, two_nodes_in_one_namespace_are_refused)
 {
     netlab_open_bridged(&lab, 1);
+    int again = fcntl(lab.nodes[1], F_DUPFD_CLOEXEC, 0);
     cr_assert_eq(proxy_create(&net.config, &net.proxy), 0);
-    cr_expect_eq(net_apply_base(&net, RULES, lab.nodes[1], lab.nodes[1]), -EINVAL);
+    cr_expect_eq(net_apply_base(&net, RULES, lab.nodes[1], again), -EINVAL);
     netlab_run(&lab, 1, "test -z \"$(nft list tables)\"");
     net_close(&net);
+    close(again);
 }
 
 Test(netns, a_namespace_that_is_not_there_is_said)
@@ -276,5 +283,68 @@ Test(netns, what_bypasses_is_counted_and_adopted)
     net_part(pair);
     net_part(taken);
     close(listener);
+    net_close(&net);
+}
+
+Test(netns, the_connections_of_a_node_that_is_removed_live_on_without_faults)
+{
+    netlab_open_bridged(&lab, 2);
+    int listener = netlab_listen(&lab, 2, AF_INET, PORT);
+    start();
+    struct net_pair pair = join(AF_INET, listener);
+    net_apply(&net, "cut", "  - { name: c, cut: { from: any, to: any }, how: drop }");
+    net_say(&net, pair.client, "lost for now");
+    net_hear_nothing(&net, pair.server, 30 * NS_PER_MS);
+    net_remove(&net, "cut");
+    cr_assert_eq(net_apply_base(&net,
+                                "netsplit: 1\nintercept: netns\nports: [6379]\nnodes:\n"
+                                "  n2: { netns: /proc/self/fd/%d }\n",
+                                lab.nodes[2]),
+                 0);
+    net_hear(&net, pair.server, "lost for now");
+    check_talk(pair);
+    netlab_run(&lab, 1, "nft list tables | grep -q netsplit_0");
+    int direct = netlab_connect(&lab, &net, 1, AF_INET, "10.77.0.2", PORT);
+    close(net_accept(&net, listener));
+    struct journal_event event;
+    cr_assert(net_event(&net, &cursor, JOURNAL_CONNECTION_OPENED, &event));
+    cr_expect_not(net_event(&net, &cursor, JOURNAL_CONNECTION_OPENED, &event));
+    close(direct);
+    net_part(pair);
+    cursor = 0;
+    net_closed_because(&net, &cursor, "finished");
+    netlab_run(&lab, 1, "test -z \"$(nft list tables)\"");
+    close(listener);
+    net_close(&net);
+}
+
+static bool is_found(void *context)
+{
+    (void)context;
+    struct journal_event event;
+    return net_event(&net, &cursor, JOURNAL_NODE_FOUND, &event);
+}
+
+Test(netns, a_node_that_is_not_there_yet_is_no_reason_to_refuse_a_reload)
+{
+    netlab_open_bridged(&lab, 3);
+    int listener = netlab_listen(&lab, 2, AF_INET, PORT);
+    int place = fcntl(lab.nodes[3], F_DUPFD_CLOEXEC, 500);
+    close(place);
+    start();
+    cr_assert_eq(net_apply_base(&net, RULES "  n3: { netns: /proc/self/fd/%d }\n",
+                                lab.nodes[1], lab.nodes[2], place),
+                 0);
+    net_part(join(AF_INET, listener));
+    put_at(place, lab.nodes[3]);
+    net_until(&net, is_found, NULL);
+    int client = netlab_connect(&lab, &net, 3, AF_INET, "10.77.0.2", PORT);
+    close(net_accept(&net, listener));
+    struct journal_event event;
+    cr_assert(net_event(&net, &cursor, JOURNAL_CONNECTION_OPENED, &event));
+    cr_expect_str_eq(event.from, "n3");
+    close(client);
+    close(listener);
+    close(place);
     net_close(&net);
 }

@@ -6,11 +6,14 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { PORT = 5432 };
@@ -82,11 +85,15 @@ Test(redirect, takes_what_this_host_opens_and_goes_on_from_its_address)
 
 Test(redirect, takes_what_comes_through_this_host)
 {
+    /* As hosts that share addresses have it. */
+    netlab_run(&lab, 0, "echo 1 > /proc/sys/net/ipv4/ip_nonlocal_bind");
     int listener = netlab_listen(&lab, 2, AF_INET, PORT);
     net_start(&net, RULES);
     struct net_pair pair = join_at(1, AF_INET, "10.77.2.2", listener);
     expect_opened("n1", "n2");
     check_talk(pair);
+    cr_expect(strncmp(netlab_peer(pair.server), "10.77.2.1:", 10) == 0, "%s",
+              netlab_peer(pair.server));
     net_part(pair);
     close(listener);
     net_close(&net);
@@ -172,6 +179,61 @@ Test(redirect, nodes_at_one_address_are_told_by_port_and_by_user)
     net_close(&net);
 }
 
+/* Makes a group for the test, or skips it. Its root: of cgroup2. */
+static const char *make_cgroup(void)
+{
+    static const char *const roots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+        char path[128];
+        struct statfs about;
+        (void)snprintf(path, sizeof path, "%s/netsplit-test-%d", roots[i],
+                       (int)getpid());
+        if (statfs(roots[i], &about) == 0 && about.f_type == CGROUP2_SUPER_MAGIC &&
+            mkdir(path, 0755) == 0)
+            return roots[i];
+    }
+    cr_skip_test("cgroup2 is not mounted, or not ours");
+    return NULL;
+}
+
+Test(redirect, nodes_at_one_address_are_told_by_control_group)
+{
+    const char *root = make_cgroup();
+    int at = netlab_listen(&lab, 0, AF_INET, PORT);
+    int me = (int)getpid();
+    net_start(&net,
+              "netsplit: 1\nintercept: redirect\nports: [5432]\nnodes:\n"
+              "  s: 127.0.0.1\n  job: { cgroup: netsplit-test-%d }\n"
+              "  user: { cgroup: netsplit-test-%d, uid: 4711 }\n",
+              me, me);
+    netlab_run(&lab, 0, "echo %d > %s/netsplit-test-%d/cgroup.procs", me, root, me);
+    int inside = connect_as(0, PORT);
+    int both = connect_as(4711, PORT);
+    netlab_run(&lab, 0, "echo %d > %s/cgroup.procs", me, root);
+    netlab_run(&lab, 0, "rmdir %s/netsplit-test-%d", root, me); /* not from within */
+    int outside = connect_as(0, PORT);
+    expect_opened("job", "s");
+    expect_opened("user", "s");
+    expect_opened("s", "s");
+    for (int i = 0; i < 3; i++)
+        close(net_accept(&net, at));
+    close(inside);
+    close(both);
+    close(outside);
+    close(at);
+    net_close(&net);
+}
+
+Test(redirect, a_control_group_that_is_not_there_is_named)
+{
+    cr_assert_eq(proxy_create(&net.config, &net.proxy), 0);
+    cr_expect_eq(net_apply_base(&net, "netsplit: 1\nintercept: redirect\nports: [1]\n"
+                                      "nodes:\n  a: { cgroup: no/such/group }\n"),
+                 -ENOENT);
+    netlab_run(&lab, 0, "test -z \"$(nft list tables)\"");
+    net_close(&net);
+}
+
 Test(redirect, an_unknown_user_is_named)
 {
     cr_assert_eq(proxy_create(&net.config, &net.proxy), 0);
@@ -227,6 +289,7 @@ Test(redirect, listeners_work_beside_it)
     int client = net_connect(&net, net_port(&net, "p"));
     int peer = net_accept(&net, listener);
     expect_opened("n2", "n1");
+    expect_not_opened(); /* not intercepted again on its way out */
     check_talk((struct net_pair){client, peer});
     net_part((struct net_pair){client, peer});
     close(listener);

@@ -236,3 +236,57 @@ Test(tproxy, what_bypasses_is_counted_and_adopted)
     close(listener);
     net_close(&net);
 }
+
+/* Node 1 connects from the port. */
+static int connect_from(uint16_t own, uint16_t port)
+{
+    netlab_bind_next(&lab, own);
+    return netlab_connect(&lab, &net, 1, AF_INET, "10.77.2.2", port);
+}
+
+Test(tproxy, one_port_of_a_client_serves_two_servers_and_serves_again)
+{
+    int first = netlab_listen(&lab, 2, AF_INET, PORT);
+    int second = netlab_listen(&lab, 2, AF_INET, 5433);
+    net_start(&net, "netsplit: 1\nintercept: tproxy\nports: [5432, 5433]\n"
+                    "nodes:\n  n1: 10.77.1.2\n  n2: 10.77.2.2\n");
+    for (int i = 0; i < 3; i++) {
+        struct net_pair one, other;
+        one.client = connect_from(40000, PORT);
+        one.server = net_accept(&net, first);
+        other.client = connect_from(40000, 5433);
+        other.server = net_accept(&net, second);
+        cr_expect_str_eq(netlab_peer(one.server), "10.77.1.2:40000");
+        cr_expect_str_eq(netlab_peer(other.server), "10.77.1.2:40000");
+        check_talk(one);
+        check_talk(other);
+        close(one.server); /* the server closes first: the client's port is free */
+        close(other.server);
+        net_hear_fin(&net, one.client);
+        net_hear_fin(&net, other.client);
+        close(one.client);
+        close(other.client);
+        net_closed_because(&net, &cursor, "finished");
+        net_closed_because(&net, &cursor, "finished");
+    }
+    close(first);
+    close(second);
+    net_close(&net);
+}
+
+Test(tproxy, a_host_without_ipv6_does_without_and_says_so_if_it_is_asked_for)
+{
+    netlab_run(&lab, 0, "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6");
+    int listener = netlab_listen(&lab, 2, AF_INET, PORT);
+    net_start(&net, "netsplit: 1\nintercept: tproxy\nports: [5432]\n"
+                    "nodes:\n  n1: 10.77.1.2\n  n2: 10.77.2.2\n");
+    struct net_pair pair = join(AF_INET, listener);
+    check_talk(pair);
+    struct journal_event event;
+    cr_expect(net_event(&net, &cursor, JOURNAL_CONNECTION_OPENED, &event));
+    cr_expect_eq(net_apply_base(&net, RULES), -EAFNOSUPPORT);
+    check_talk(pair);
+    net_part(pair);
+    close(listener);
+    net_close(&net);
+}

@@ -341,3 +341,76 @@ Test(rundir, clean_survives_records_that_make_no_sense)
     cr_assert_eq(clean(), 4, "%s", cleaned);
     cr_assert_eq(count_records(), 0);
 }
+
+static void find_color(void *arg, pid_t pid, const json_t *record)
+{
+    const char *color = json_string_value(json_object_get(record, "color"));
+    if (pid == getpid() && color)
+        (void)snprintf(arg, 16, "%s", color);
+}
+
+Test(rundir, a_live_run_is_found_with_what_it_has_noted)
+{
+    struct rundir_record *record = NULL;
+    char color[16] = "";
+    cr_assert_eq(rundir_record_open(&record, "test", &err), 0, "%s", err.text);
+    cr_assert_eq(rundir_note(record, "color", json_string("red")), 0);
+    cr_expect_eq(rundir_each(find_color, color, &err), 0, "%s", err.text);
+    cr_expect_str_eq(color, "red");
+    rundir_record_close(record);
+    color[0] = '\0';
+    cr_expect_eq(rundir_each(find_color, color, &err), 0, "%s", err.text);
+    cr_expect_str_eq(color, "", "it has ended");
+}
+
+Test(rundir, a_lock_keeps_others_out_until_it_is_closed)
+{
+    int fd = rundir_lock(&err);
+    cr_assert_geq(fd, 0, "%s", err.text);
+    cr_expect_eq(rundir_lock(&err), -EBUSY);
+    cr_assert_eq(close(fd), 0);
+    fd = rundir_lock(&err);
+    cr_expect_geq(fd, 0, "%s", err.text);
+    (void)close(fd); /* only a lock */
+}
+
+/* In a child: it, and several children that it notes, have records each. */
+static void be_a_family(int report)
+{
+    enum { CHILDREN = 6 };
+    struct rundir_record *record;
+    int bad = rundir_record_open(&record, "drill", &err) < 0;
+    for (int i = 0; i < CHILDREN; i++) {
+        int ready[2];
+        char byte;
+        bad |= pipe(ready) < 0;
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct rundir_record *own;
+            (void)setpgid(0, 0);
+            if (rundir_record_open(&own, "proxy", &err) == 0)
+                (void)!write(ready[1], "", 1);
+            for (;;)
+                (void)pause();
+        }
+        bad |= read(ready[0], &byte, 1) != 1 || rundir_add_child(record, pid) < 0;
+    }
+    (void)!write(report, &bad, sizeof bad);
+    for (;;)
+        (void)pause();
+}
+
+Test(rundir, clean_removes_the_records_of_those_it_kills_too)
+{
+    int report[2], bad = 1;
+    cr_assert_eq(pipe(report), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        be_a_family(report[1]);
+    cr_assert_eq(read(report[0], &bad, sizeof bad), (ssize_t)sizeof bad);
+    cr_assert_eq(bad, 0);
+    cr_assert_eq(kill(pid, SIGKILL), 0);
+    cr_assert_eq(waitpid(pid, NULL, 0), pid);
+    cr_expect_gt(clean(), 0);
+    cr_expect_eq(count_records(), 0, "%s", cleaned);
+}

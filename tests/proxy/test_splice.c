@@ -242,3 +242,24 @@ Test(splice, without_descriptors_for_pipes_bulk_is_copied)
     cr_assert_eq(spliced("c", "s"), 0);
     net_part(pair);
 }
+
+Test(splice, bulk_that_waits_in_pipes_leaves_descriptors_to_newcomers)
+{
+    struct net_pair pair = start();
+    struct counters_budget *budget = &net.counters.budgets[BUDGET_DESCRIPTORS];
+    budget->limit = 8; /* three connections more, or as many pipes */
+    net_apply(&net, "stop",
+              "  - { name: stop, inject: { stall: true, hold: 64MiB }, match: { state: "
+              "established } }");
+    size_t n = push(pair.client, 0, BULK);
+    net_until(&net, is_held, &n);
+    cr_assert_gt(spliced("c", "s"), 0);
+    struct net_pair newcomer = net_join(&net, listener);
+    net_say(&net, newcomer.client, "here");
+    net_hear(&net, newcomer.server, "here");
+    net_remove(&net, "stop");
+    net_receive(&net, pair.server, got, n);
+    cr_assert_eq(memcmp(sent, got, n), 0);
+    net_part(newcomer);
+    net_part(pair);
+}

@@ -95,7 +95,8 @@ static void *stream_for_long(void *arg)
     return NULL;
 }
 
-/* Whoever is ahead of the others takes their share: the sum is what the link carries. */
+/* Whoever is ahead of the others takes their share: the sum is what the link carries.
+ */
 Test(shared, a_rate_with_scope_link_is_that_of_all_threads_together)
 {
     struct world world;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <glob.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 Test(cluster, the_shipped_ones_are_right_without_a_warning)
@@ -54,4 +55,69 @@ Test(cluster, says_which_program_is_lacking)
     cr_expect_str_eq(cluster_lacks(&cluster), "netsplit-has-no-such-program");
     cluster.n_programs = 1;
     cr_expect_null(cluster_lacks(&cluster));
+}
+
+/* The text of a small cluster file with more lines, and what was said of it. */
+static struct cluster *parse(const char *more, struct buffer *told)
+{
+    char text[1024];
+    struct diag diag;
+    (void)snprintf(text, sizeof text,
+                   "cluster: 1\nname: c\ndriver: { resp: \"redis://\" }\nnodes: [n1]\n"
+                   "role: echo\ncommands: { start: s, ready: r }\n"
+                   "modes: { m: { check: c } }\n%s",
+                   more);
+    diag_init(&diag, NULL);
+    struct cluster *cluster = cluster_parse("c.yaml", text, strlen(text), &diag);
+    diag_render(&diag, false, told);
+    diag_close(&diag);
+    return cluster;
+}
+
+Test(cluster, a_lab_and_its_way_of_interception)
+{
+    static const struct {
+        const char *text;
+        bool has_lab, has_bridge;
+        enum rule_intercept intercept;
+    } rows[] = {
+        {"", false, false, INTERCEPT_LISTEN},
+        {"lab: false\n", false, false, INTERCEPT_LISTEN},
+        {"intercept: listen\n", false, false, INTERCEPT_LISTEN},
+        {"lab: true\n", true, false, INTERCEPT_TPROXY},
+        {"lab: true\nintercept: listen\n", true, false, INTERCEPT_LISTEN},
+        {"lab: { bridge: true }\n", true, true, INTERCEPT_NETNS},
+        {"lab: true\nintercept: netns\n", true, false, INTERCEPT_NETNS},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buffer told = {NULL};
+        struct cluster *cluster = parse(rows[i].text, &told);
+        cr_assert(cluster, "%s: %s", rows[i].text, buffer_text(&told));
+        cr_expect_eq(cluster->has_lab, rows[i].has_lab, "%s", rows[i].text);
+        cr_expect_eq(cluster->has_bridge, rows[i].has_bridge, "%s", rows[i].text);
+        cr_expect_eq(cluster->intercept, rows[i].intercept, "%s", rows[i].text);
+        cluster_destroy(cluster);
+        buffer_close(&told);
+    }
+}
+
+Test(cluster, what_does_not_go_with_a_lab_is_said)
+{
+    static const struct {
+        const char *text, *why;
+    } rows[] = {
+        {"lab: maybe\n", "a lab is true, or { bridge: true }"},
+        {"lab: { birdge: true }\n", "did you mean \"bridge\"?"},
+        {"intercept: tproxy\n", "not available in this version without \"lab: true\""},
+        {"lab: true\nintercept: redirect\n", "use \"tproxy\""},
+        {"lab: { bridge: true }\nintercept: tproxy\n", "use \"netns\""},
+        {"intercept: tporxy\n", "did you mean \"tproxy\"?"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buffer told = {NULL};
+        cr_expect_null(parse(rows[i].text, &told), "%s", rows[i].text);
+        cr_expect(strstr(buffer_text(&told), rows[i].why), "%s: %s", rows[i].text,
+                  buffer_text(&told));
+        buffer_close(&told);
+    }
 }

@@ -178,15 +178,48 @@ Test(report, a_full_disk_is_said_and_leaves_no_half_report)
     fake_run_destroy(run);
 }
 
-Test(report, terminal_stars_harm_and_lists_expectations)
+static char *printed(const struct run *run)
 {
-    struct run *run = fake_run_create();
     char *text = NULL;
     size_t n = 0;
     FILE *to = open_memstream(&text, &n);
-    run->directory = "netsplit-runs/x";
     report_print(run, to, false);
     cr_assert_eq(fclose(to), 0);
+    return text;
+}
+
+Test(report, terminal_counts_dropped_packets_where_there_are_any)
+{
+    struct run *run = fake_run_create();
+    char *text = printed(run);
+    cr_expect_null(strstr(text, "packets dropped"), "%s", text);
+    free(text);
+    run->modes[1].felt.packets = 4711;
+    text = printed(run);
+    cr_expect(strstr(text, "... and packets dropped"), "%s", text);
+    cr_expect(strstr(text, "4711"), "%s", text);
+    free(text);
+    fake_run_destroy(run);
+}
+
+Test(report, terminal_tells_of_connections_that_passed_the_proxy_by)
+{
+    struct run *run = fake_run_create();
+    char *text = printed(run);
+    cr_expect_null(strstr(text, "past the proxy"), "%s", text);
+    free(text);
+    run->modes[0].felt.bypassing = 12;
+    text = printed(run);
+    cr_expect(strstr(text, "connections past the proxy 12 "), "%s", text);
+    free(text);
+    fake_run_destroy(run);
+}
+
+Test(report, terminal_stars_harm_and_lists_expectations)
+{
+    struct run *run = fake_run_create();
+    run->directory = "netsplit-runs/x";
+    char *text = printed(run);
     cr_assert(strstr(text, "PASS  Async lost 40 of 1,500"), "%s", text);
     cr_assert(strstr(text, "40 *"), "%s", text);
     cr_assert(
