@@ -128,7 +128,8 @@ bool budget_take_connection(struct proxy *proxy, enum counters_budget_kind *lack
 bool budget_take_pipe(struct proxy *proxy, size_t n_pipes)
 {
     struct counters_budget *budget = budget_of(proxy, BUDGET_DESCRIPTORS);
-    uint64_t most = budget->limit / PIPES_SHARE / DESCRIPTORS_OF_PIPE;
+    uint64_t share = budget->limit / PIPES_SHARE / proxy->config.threads;
+    uint64_t most = share / DESCRIPTORS_OF_PIPE;
     return n_pipes < most && budget->used_now + DESCRIPTORS_OF_PIPE <= budget->limit &&
            counters_budget_take(budget, DESCRIPTORS_OF_PIPE);
 }

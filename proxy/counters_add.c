@@ -45,6 +45,7 @@ static int add_links(struct counters *counters, const struct counters *other)
         if (!to)
             return -ENOMEM;
         to->passed_bytes += from->passed_bytes;
+        to->spliced_bytes += from->spliced_bytes;
         to->held_bytes_now += from->held_bytes_now;
         to->discarded_bytes += from->discarded_bytes;
         to->connections_open_now += from->connections_open_now;

@@ -164,6 +164,37 @@ Test(counters, those_of_two_threads_add_up_by_name)
     counters_close(&other);
 }
 
+/* Numbers one behind the other, from a field up to another one. */
+static void fill(uint64_t *from, const void *to)
+{
+    for (uint64_t n = 1; from != to; from++)
+        *from = n++;
+}
+
+static void expect_twice(const uint64_t *from, const void *to)
+{
+    for (uint64_t n = 1; from != to; from++, n++)
+        cr_expect_eq(*from, 2 * n, "number %d is not added up", (int)n);
+}
+
+Test(counters, no_number_is_forgotten_in_a_sum)
+{
+    struct counters sum;
+    cr_assert_eq(counters_init(&sum), 0);
+    struct counters_link *link = counters_link(&counters, "a", "b");
+    struct counters_rule *rule = counters_rule(&counters, "base", "slow");
+    struct counters_touch *touch = counters_touch(&counters, rule, link);
+    fill(&link->passed_bytes, &link->next);
+    fill(&rule->touched_bytes, &rule->first_touched_ns);
+    fill(&touch->bytes, &touch->first_ns);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(counters_add(&sum, &counters), 0);
+    expect_twice(&sum.links->passed_bytes, &sum.links->next);
+    expect_twice(&sum.rules->touched_bytes, &sum.rules->first_touched_ns);
+    expect_twice(&sum.touches->bytes, &sum.touches->first_ns);
+    counters_close(&sum);
+}
+
 enum { TAKERS = 4, TAKES = 200000 };
 
 static void *take_and_release(void *arg)
