@@ -268,9 +268,10 @@ static json_t *show_status(const struct api *api, size_t bypassing)
 enum MHD_Result api_get_status(struct api_request *request)
 {
     struct proxy *proxy = request->api->proxy;
-    size_t bypassing = proxy_each_bypassing(proxy, NULL, NULL); /* takes its time */
-    proxy_freeze(proxy);
+    /* What the kernel is asked for takes its time, in which the others go on. */
+    size_t bypassing = proxy_each_bypassing(proxy, NULL, NULL);
     proxy_sample(proxy);
+    proxy_freeze(proxy);
     json_t *object = show_status(request->api, bypassing);
     proxy_thaw(proxy);
     return api_answer(request, MHD_HTTP_OK, object);

@@ -58,8 +58,9 @@ static int start_dial(struct connection *connection)
     const struct intercepted *intercepted = connection->intercepted;
     if (!intercepted) {
         const struct listener *listener = connection->listener;
+        const struct dial_source own = {.mark = connection->proxy->front->own_mark};
         return dial_start(&connection->dial, group, &listener->to_address,
-                          listener->to_port, NULL, on_dialled, connection);
+                          listener->to_port, &own, on_dialled, connection);
     }
     struct dial_source source;
     const struct address server = sockaddress_address(&intercepted->server);

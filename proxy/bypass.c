@@ -55,15 +55,43 @@ static bool is_at_a_door(const struct intercept_site *site,
     return false;
 }
 
-static bool is_intercepted(const struct intercept_site *site,
-                           const struct sock_diag_list *sockets,
-                           const struct sock_diag *client)
+/* The far ends of what was intercepted, in order. */
+struct taken {
+    const struct sockaddr_storage **ends; /* owned; into the list of sockets */
+    size_t n;
+};
+
+static int compare_ends(const void *one, const void *other)
 {
-    for (size_t i = 0; i < sockets->n; i++)
-        if (sockaddress_equal(&sockets->items[i].peer, &client->own) &&
-            is_at_a_door(site, &sockets->items[i]))
-            return true;
-    return false;
+    const struct sockaddr_storage *a = *(const struct sockaddr_storage *const *)one;
+    const struct sockaddr_storage *b = *(const struct sockaddr_storage *const *)other;
+    const uint8_t *of_a = NULL, *of_b = NULL;
+    enum address_kind kind_a = sockaddress_bytes(a, &of_a);
+    enum address_kind kind_b = sockaddress_bytes(b, &of_b);
+    int ports = (int)sockaddress_port(a) - (int)sockaddress_port(b);
+    if (kind_a != kind_b)
+        return (int)kind_a - (int)kind_b;
+    return ports ? ports : memcmp(of_a, of_b, kind_a == ADDRESS_IPV6 ? 16 : 4);
+}
+
+/* Without memory ends is NULL. */
+static struct taken find_taken(const struct intercept_site *site,
+                               const struct sock_diag_list *sockets)
+{
+    struct taken taken = {.ends = calloc(sockets->n + 1, sizeof *taken.ends)};
+    for (size_t i = 0; taken.ends && i < sockets->n; i++)
+        if (is_at_a_door(site, &sockets->items[i]))
+            taken.ends[taken.n++] = &sockets->items[i].peer;
+    if (taken.n > 0)
+        qsort(taken.ends, taken.n, sizeof *taken.ends, compare_ends);
+    return taken;
+}
+
+static bool is_intercepted(const struct taken *taken, const struct sock_diag *client)
+{
+    const struct sockaddr_storage *end = &client->own;
+    return taken->n > 0 && bsearch(&end, taken->ends, taken->n, sizeof *taken->ends,
+                                   compare_ends) != NULL;
 }
 
 static const char *find_opener(const struct intercept_site *site,
@@ -78,14 +106,13 @@ static const char *find_opener(const struct intercept_site *site,
     return node ? node : "any";
 }
 
-static void add_client(const struct intercept_site *site,
-                       const struct sock_diag_list *sockets,
+static void add_client(const struct intercept_site *site, const struct taken *taken,
                        const struct sock_diag *client, struct bypass_list *out)
 {
     const char *to = endpoints_server(&site->interceptor->endpoints, &client->peer);
     if (!to || (site->node && strcmp(site->node, to) == 0) ||
         (client->mark & ANY_OWN_MASK) == intercept_mark(0, INTERCEPT_MARK_OWN) ||
-        is_intercepted(site, sockets, client))
+        is_intercepted(taken, client))
         return;
     const struct bypass bypass = {
         .site = (struct intercept_site *)(uintptr_t)site,
@@ -108,8 +135,10 @@ static void list_here(const struct intercept_site *site, struct bypass_list *out
     if (status != 0)
         log_line(LOG_WARN, "proxy cannot list the connections that bypass it: %s",
                  strerror(-status));
-    for (size_t i = 0; i < sockets.n; i++)
-        add_client(site, &sockets, &sockets.items[i], out);
+    struct taken taken = find_taken(site, &sockets);
+    for (size_t i = 0; i < sockets.n && taken.ends; i++)
+        add_client(site, &taken, &sockets.items[i], out);
+    free(taken.ends);
     sock_diag_list_close(&sockets);
 }
 
@@ -171,6 +200,8 @@ static void list_passing(const struct intercept_site *site, int version,
 void bypass_list(const struct interceptor *interceptor, struct bypass_list *out)
 {
     const struct intercept_site *site = interceptor ? interceptor->sites : NULL;
+    if (!site || interceptor->stopping)
+        return; /* nothing would be intercepted */
     for (; site; site = site->next) {
         if (site->mode->sees_clients)
             list_here(site, out);

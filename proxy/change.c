@@ -315,7 +315,7 @@ static void swap(struct proxy *proxy, struct change *change, struct plan *plan,
                  const struct prepared *prepared, uint64_t now_ns)
 {
     note_departures(proxy, plan);
-    packet_tables_read(proxy, now_ns); /* what is there is of the old plan */
+    packet_tables_read(proxy); /* what is there is of the old plan */
     struct plan *old_plan = plan_get(proxy->plan);
     struct layers old_layers = proxy->layers;
     proxy->layers = change->next;
@@ -373,6 +373,15 @@ static int change_intercept(struct proxy *proxy, const struct change *change,
     return intercept_change(proxy, plan, err);
 }
 
+/* Before a rule is blamed for what the whole file needs. */
+static int check_permitted(const struct layers *layers, struct errmsg *err)
+{
+    enum rule_intercept intercept = layers->items[0].rules->intercept;
+    return intercept == INTERCEPT_LISTEN
+               ? 0
+               : intercept_check_permitted(rule_intercept_name(intercept), err);
+}
+
 static int commit_frozen(struct proxy *proxy, struct change *change,
                          struct proxy_commit *commit, struct diag *diag,
                          struct errmsg *err)
@@ -380,7 +389,9 @@ static int commit_frozen(struct proxy *proxy, struct change *change,
     struct plan *plan = NULL;
     struct prepared *prepared = NULL;
     uint64_t now = now_ns();
-    int status = compile(proxy, &change->next, now, diag, &plan);
+    int status = check_permitted(&change->next, err);
+    if (status == 0)
+        status = compile(proxy, &change->next, now, diag, &plan);
     if (status == 0)
         status = prepare(proxy, plan, &prepared, err);
     if (status == 0)

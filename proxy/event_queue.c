@@ -2,7 +2,7 @@
 /* A ring with two counts: how many events were ever pushed, which only the writer
  * changes, and how many were popped, which only the reader does. Whoever sees the
  * other's count move also sees what was done before it (release and acquire), and so
- * never meets a slot that is being written or read. The counts lie a cache line apart.
+ * never meets a slot that is being written or read. The two lie in cache lines apart.
  *
  * When it is full new events are lost and old ones kept: the reader may be looking at
  * those. How many were lost is known to the reader, but not in which place. */
@@ -10,7 +10,6 @@
 #include "proxy/journal.h"
 
 #include <assert.h>
-#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,22 +24,22 @@ struct slot {
 struct event_queue {
     struct slot *slots; /* owned */
     size_t mask;        /* their number - 1 */
-    alignas(CACHE_LINE_BYTES) _Atomic uint64_t pushed;
+    _Atomic uint64_t pushed;
     _Atomic uint64_t missed;
-    alignas(CACHE_LINE_BYTES) _Atomic uint64_t popped;
+    char apart[CACHE_LINE_BYTES];
+    _Atomic uint64_t popped;
 };
 
 struct event_queue *event_queue_create(size_t events)
 {
     assert(events > 0 && (events & (events - 1)) == 0);
-    struct event_queue *queue = aligned_alloc(CACHE_LINE_BYTES, sizeof *queue);
+    struct event_queue *queue = calloc(1, sizeof *queue);
     struct slot *slots = calloc(events, sizeof *slots);
     if (!queue || !slots) {
         free(queue);
         free(slots);
         return NULL;
     }
-    memset(queue, 0, sizeof *queue);
     queue->slots = slots;
     queue->mask = events - 1;
     return queue;

@@ -294,6 +294,8 @@ static const char *why_not_intercepted(const struct explaining *explaining)
     const struct plan_node *from = explaining->from.node;
     if (plan->intercept == INTERCEPT_LISTEN)
         return "no listener is on this path";
+    if (!explaining->to.node)
+        return "the server is no node of the file";
     if (!plan_intercepts(plan, explaining->to.node, explaining->port))
         return explaining->port ? "the port is not intercepted"
                                 : "say which port, to know whether it is intercepted";

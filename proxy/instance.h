@@ -57,7 +57,8 @@ struct proxy {
     struct timer sample;     /* looks at what waits unread behind partitions */
     struct timer resume;     /* tries to accept again */
     struct timer drain;      /* patience with connections ends */
-    uint64_t tables_read_ns; /* packet_tables.c's; 0 = never */
+    uint64_t tables_read_ns; /* packet_tables.c's: when last; 0 = never */
+    uint64_t tables_cost_ns; /* and how long that took */
     uint64_t started_ns;     /* 0 = not started */
     uint64_t generation;
     uint64_t seed;
@@ -67,6 +68,8 @@ struct proxy {
     bool stopping;
     struct match unruled; /* the plan's answer for nobody: no rule */
     /* The front's. */
+    _Atomic uint32_t
+        own_mark;             /* of its connections that are not intercepted; 0: none */
     _Atomic bool over_budget; /* of held bytes: said, and not yet below again */
     _Atomic uint64_t
         said_ns[BUDGET_KINDS]; /* by enum counters_budget_kind: journalled last; 0 =

@@ -9,7 +9,7 @@
  * late, and may go. Its namespace lives while we hold it, so that what counts is
  * whether its path or process still leads there.
  *
- * A node that went away is said and does not disturb the others. One that comes back in
+ * A node that went away is said, and journalled, and does not disturb the others. One that comes back in
  * another namespace is taken up again, as is one that was not there at a reload. */
 #include "proxy/intercept.h"
 #include "proxy/base/errmsg.h"
@@ -20,6 +20,7 @@
 #include "proxy/intercept_internal.h"
 #include "proxy/journal.h"
 #include "proxy/netns.h"
+#include "proxy/nft.h"
 #include "proxy/packet_tables.h"
 #include "proxy/packet_tables.h"
 
@@ -54,6 +55,18 @@ void intercepted_source(const struct intercepted *intercepted, struct dial_sourc
         .mark = intercept_mark(site->number, INTERCEPT_MARK_OWN),
     };
     site->mode->fill_source(intercepted, out);
+}
+
+static void journal_node(const struct interceptor *interceptor,
+                         const struct intercept_site *site, enum journal_type type)
+{
+    struct journal *journal = interceptor->proxy->config.journal;
+    struct journal_event event = {
+        .type = type,
+        .from = site->node,
+        .text = journal_text(journal, netns_text(site->netns)),
+    };
+    (void)journal_add(journal, &event);
 }
 
 static void link_site(struct interceptor *interceptor, struct intercept_site *site)
@@ -124,9 +137,12 @@ static int want_site_of(struct interceptor *interceptor, const struct plan_node 
     }
     status = site_create(&site, interceptor, journal_intern(journal, node->name), netns,
                          err);
-    if (status == 0)
-        link_site(interceptor, site);
-    return status;
+    if (status != 0)
+        return status;
+    link_site(interceptor, site);
+    if (interceptor->looking)
+        journal_node(interceptor, site, JOURNAL_NODE_FOUND);
+    return 0;
 }
 
 /* Is there no such place (any more)? */
@@ -255,6 +271,16 @@ static int prepare(struct interceptor *interceptor, const struct plan *plan,
     return status == 0 ? install(interceptor, endpoints, err) : status;
 }
 
+/* Of what listeners dial, which would be intercepted again in our own namespace. */
+static uint32_t find_own_mark(const struct interceptor *interceptor)
+{
+    for (const struct intercept_site *each = interceptor->sites; each;
+         each = each->next)
+        if (netns_is_same(each->netns, NULL))
+            return intercept_mark(each->number, INTERCEPT_MARK_OWN);
+    return 0;
+}
+
 static int follow(struct interceptor *interceptor, const struct plan *plan,
                   struct errmsg *err)
 {
@@ -267,6 +293,7 @@ static int follow(struct interceptor *interceptor, const struct plan *plan,
     }
     for (struct intercept_site *each = interceptor->sites; each; each = each->next)
         site_drop_doors(each);
+    interceptor->proxy->own_mark = find_own_mark(interceptor);
     endpoints_close(&interceptor->endpoints);
     interceptor->endpoints = endpoints;
     return 0;
@@ -278,9 +305,11 @@ static bool nodes_have_moved(struct interceptor *interceptor)
     bool moved = false;
     for (struct intercept_site *each = interceptor->sites; each; each = each->next) {
         bool is_there = netns_is_current(each->netns);
-        if (!is_there && !each->missed)
+        if (!is_there && !each->missed) {
             log_line(LOG_WARN, "proxy netns: node %s is gone: %s leads elsewhere",
                      each->node, netns_text(each->netns));
+            journal_node(interceptor, each, JOURNAL_NODE_GONE);
+        }
         moved |= is_there != !each->missed;
         each->missed = !is_there;
         moved |= site_learn(each) > 0;
@@ -340,6 +369,22 @@ static struct interceptor *interceptor_create(struct proxy *proxy,
     return interceptor;
 }
 
+void intercept_say_lacking(const char *mode, struct errmsg *err)
+{
+    errmsg_set(err,
+               "intercept: %s needs CAP_NET_ADMIN: run as root or in a lab (netsplit "
+               "lab); intercept: listen, with `listen:` entries, needs no privilege",
+               mode);
+}
+
+int intercept_check_permitted(const char *mode, struct errmsg *err)
+{
+    if (nft_is_permitted())
+        return 0;
+    intercept_say_lacking(mode, err);
+    return -EPERM;
+}
+
 int intercept_change(struct proxy *proxy, const struct plan *plan, struct errmsg *err)
 {
     const struct intercept_mode *mode = mode_of(plan);
@@ -393,6 +438,7 @@ void intercept_destroy(struct interceptor *interceptor)
 {
     if (!interceptor)
         return;
+    interceptor->proxy->own_mark = 0;
     while (interceptor->sites) {
         struct intercept_site *site = interceptor->sites;
         interceptor->sites = site->next;

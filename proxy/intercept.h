@@ -52,6 +52,10 @@ uint32_t intercepted_drop_mark(const struct intercepted *intercepted);
 /* The connection is over; frees it. NULL is fine. */
 void intercepted_release(struct intercepted *intercepted);
 
+/* Whether this process may intercept at all: 0; or -EPERM, with what is lacking and
+ * what would do in err. mode is its name. */
+int intercept_check_permitted(const char *mode, struct errmsg *err);
+
 /* Brings everything in line with a plan that is about to run; makes the interceptor if
  * the plan wants one and there is none. All or nothing, each namespace in one
  * transaction: 0; or -EPERM (a capability is lacking, named), -EADDRINUSE (another

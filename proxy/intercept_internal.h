@@ -7,6 +7,7 @@
 
 #include "proxy/endpoints.h"
 #include "proxy/intercept.h"
+#include "proxy/packet_rules.h"
 #include "proxy/sockaddress.h"
 #include "proxy/timers.h"
 
@@ -45,6 +46,9 @@ struct intercept_mode {
     void (*end)(const struct intercept_site *site);
 };
 
+/* What is lacking where the kernel says -EPERM. */
+void intercept_say_lacking(const char *mode, struct errmsg *err);
+
 extern const struct intercept_mode intercept_tproxy, intercept_redirect,
     intercept_netns;
 
@@ -75,7 +79,8 @@ struct intercept_site {
     bool begun;                  /* the mode's begin has succeeded */
     char *text;                  /* owned: the transaction that holds; NULL: none yet */
     char *packet_text; /* owned: what packet_tables.c put there; NULL: nothing */
-    char *undo;        /* owned, scratch: the one before, of a change under way */
+    struct packet_counters packet_counters; /* of it */
+    char *undo; /* owned, scratch: the one before, of a change under way */
     struct intercept_door *doors; /* owned */
     struct endpoints own;         /* where its node is, as the namespace says */
     uint32_t n_connections;       /* that name it */

@@ -112,6 +112,8 @@ void nat_write_output(const struct intercept_site *site, struct buffer *out)
                  "add rule inet %s output " INTERCEPT_NOT_SYN "return\n",
                  table, table, table, INTERCEPT_MARK_MASK | INTERCEPT_MARK_OWN,
                  intercept_mark(site->number, INTERCEPT_MARK_OWN), table);
+    if (site->node) /* what it says to itself is its own affair */
+        buffer_print(out, "add rule inet %s output oif lo return\n", table);
     for (int conditions = 2; conditions >= 0; conditions--)
         for (const struct intercept_door *each = site->doors; each; each = each->next)
             if (each->has_uid + (each->cgroup != NULL) == conditions)

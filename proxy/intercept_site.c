@@ -93,12 +93,7 @@ int site_create(struct intercept_site **out, struct interceptor *interceptor,
     }
     if (status != 0) {
         if (status == -EPERM)
-            errmsg_set(
-                err,
-                "intercept: %s needs CAP_NET_ADMIN: run as root or in a lab "
-                "(netsplit lab); intercept: listen, with `listen:` entries, needs "
-                "no privilege",
-                site->mode->name);
+            intercept_say_lacking(site->mode->name, err);
         site_give_up(site);
         return status;
     }
@@ -287,6 +282,7 @@ static void destroy(struct intercept_site *site)
     free(site->text);
     free(site->undo);
     free(site->packet_text);
+    packet_counters_close(&site->packet_counters);
     free(site);
 }
 

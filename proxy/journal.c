@@ -64,6 +64,8 @@ static const struct {
     [JOURNAL_TOUCHED] = {"touched", 0},
     [JOURNAL_BUDGET_REACHED] = {"budget-reached", FIELD_COUNT},
     [JOURNAL_ADOPTED] = {"adopted", 0},
+    [JOURNAL_NODE_GONE] = {"node-gone", 0},
+    [JOURNAL_NODE_FOUND] = {"node-found", 0},
     [JOURNAL_MISSED] = {"missed", FIELD_COUNT},
 };
 

@@ -39,6 +39,8 @@ enum journal_type {
     JOURNAL_ADOPTED,           /* link text (the client's address): ended, so that it
                                   comes back through the proxy */
     JOURNAL_MISSED,            /* count (events a thread had, and no room to pass on) */
+    JOURNAL_NODE_GONE,         /* from text (where it was): its namespace went away */
+    JOURNAL_NODE_FOUND,        /* from text (where it is): after the start */
     JOURNAL_TYPES,             /* how many types there are; no event has it */
 };
 

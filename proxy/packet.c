@@ -11,6 +11,9 @@
  * they would on that link. Bytes that had come before wait at the gate (chain.h). When
  * the rule goes, retransmission timers decide when what goes on.
  *
+ * Connections that were intercepted have that rule in the table of their namespace
+ * (intercept_site.c); attempts, and what passes the proxy by, are packet_tables.c's.
+ *
  * What fails: without the privilege or without nf_tables the rules that need it are
  * refused, or fall back, when they are compiled. A socket that cannot be filtered later,
  * for want of memory, is said on the log; its stream then stalls.

@@ -9,6 +9,7 @@
 struct buffer;
 struct endpoints;
 struct intercept_site;
+struct packet_counters;
 
 enum { PACKET_VERDICT_BYTES = 128 };
 
@@ -22,6 +23,7 @@ struct packet_writer {
     const char *chain;
     bool leaves; /* of packets that leave: who sends them is known */
     char verdict[PACKET_VERDICT_BYTES]; /* "counter drop" */
+    struct packet_counters *counters;
     struct buffer *out;
     bool any; /* something was written */
 };

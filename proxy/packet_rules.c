@@ -21,12 +21,16 @@
 #include "rules/match.h"
 #include "rules/match_packets.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Behind conntrack (-200), so that it is known what was turned already, and before all
  * that intercepts (-150, -100). */
 #define PRIORITY "-180"
+
+#define COUNTER "packet"
 
 static bool has_link(const struct plan_rule *rule, plan_node_id from, plan_node_id to)
 {
@@ -36,16 +40,40 @@ static bool has_link(const struct plan_rule *rule, plan_node_id from, plan_node_
     return false;
 }
 
-/* "counter name d3-0 drop"; the counter is made. before: what else must be. */
+/* The number of the counter of the link; it is made if there is none. -ENOMEM. */
+static int find_counter(struct packet_writer *writer, bool refused)
+{
+    struct packet_counters *counters = writer->counters;
+    const struct packet_counted wanted = {writer->rule->slot, writer->link, refused, 0};
+    for (size_t i = 0; i < counters->n; i++)
+        if (counters->items[i].slot == wanted.slot &&
+            counters->items[i].link == wanted.link &&
+            counters->items[i].refused == wanted.refused)
+            return (int)(counters->first + i);
+    if (counters->n == counters->capacity) {
+        size_t capacity = counters->capacity ? 2 * counters->capacity : 16;
+        struct packet_counted *items =
+            reallocarray(counters->items, capacity, sizeof *items);
+        if (!items)
+            return -ENOMEM;
+        counters->items = items;
+        counters->capacity = capacity;
+    }
+    counters->items[counters->n] = wanted;
+    buffer_print(writer->out, "add counter inet %s " COUNTER "%zu\n",
+                 nft_table(writer->site->nft), counters->first + counters->n);
+    return (int)(counters->first + counters->n++);
+}
+
+/* "counter name packet3 drop". before: what else must be. */
 static void set_verdict(struct packet_writer *writer, bool refuses, const char *before)
 {
-    char name[32];
-    (void)snprintf(name, sizeof name, "%c%u-%zu", refuses ? 'r' : 'd',
-                   writer->rule->slot, writer->link);
-    buffer_print(writer->out, "add counter inet %s %s\n", nft_table(writer->site->nft),
-                 name);
-    (void)snprintf(writer->verdict, sizeof writer->verdict, "%scounter name \"%s\" %s",
-                   before, name, refuses ? "reject with tcp reset" : "drop");
+    int number = find_counter(writer, refuses);
+    if (number < 0)
+        writer->out->out_of_memory = true;
+    (void)snprintf(writer->verdict, sizeof writer->verdict,
+                   "%scounter name " COUNTER "%d %s", before, number,
+                   refuses ? "reject with tcp reset" : "drop");
 }
 
 /* First packets of one rule, whose answer it is. */
@@ -195,12 +223,15 @@ static void remove_chains(const struct packet_writer *writer, bool enters, bool 
                          names[i], table, names[i]);
 }
 
-bool packet_rules_write(const struct intercept_site *site, const struct plan *plan,
-                        const struct endpoints *endpoints, uint64_t now_ns,
-                        struct buffer *out)
+int packet_rules_write(const struct intercept_site *site, const struct plan *plan,
+                       const struct endpoints *endpoints, uint64_t now_ns,
+                       struct buffer *out, struct packet_counters *counters)
 {
-    struct packet_writer writer = {
-        .site = site, .plan = plan, .endpoints = endpoints, .out = out};
+    struct packet_writer writer = {.site = site,
+                                   .plan = plan,
+                                   .endpoints = endpoints,
+                                   .counters = counters,
+                                   .out = out};
     bool enters = site->mode != &intercept_netns;
     bool leaves = site->mode != &intercept_tproxy;
     const char *table = nft_table(site->nft);
@@ -220,17 +251,32 @@ bool packet_rules_write(const struct intercept_site *site, const struct plan *pl
     write_all_ports(&writer, now_ns);
     if (!writer.any) {
         buffer_cut(out, 0);
+        counters->n = 0;
         remove_chains(&writer, enters, leaves);
     }
-    return writer.any;
+    return out->out_of_memory ? -ENOMEM : writer.any;
 }
 
-bool packet_rules_read(const char *name, struct packet_counted *out)
+struct packet_counted *packet_counters_find(struct packet_counters *counters,
+                                            const char *name)
 {
-    char kind;
-    if (sscanf(name, "%c%u-%u", &kind, &out->slot, &out->link) != 3 ||
-        (kind != 'r' && kind != 'd'))
-        return false;
-    out->refused = kind == 'r';
-    return true;
+    size_t number;
+    if (sscanf(name, COUNTER "%zu", &number) != 1 || number < counters->first ||
+        number - counters->first >= counters->n)
+        return NULL;
+    return &counters->items[number - counters->first];
+}
+
+void packet_counters_delete(const struct packet_counters *counters, const char *table,
+                            struct buffer *out)
+{
+    for (size_t i = 0; i < counters->n; i++)
+        buffer_print(out, "delete counter inet %s " COUNTER "%zu\n", table,
+                     counters->first + i);
+}
+
+void packet_counters_close(struct packet_counters *counters)
+{
+    free(counters->items);
+    *counters = (struct packet_counters){0};
 }

@@ -16,9 +16,13 @@ void packet_tables_follow(struct proxy *proxy, uint64_t now_ns);
 
 /* Counts what they caught since the last time, for the rules of the plan that runs; call
  * it before another takes its place. */
-void packet_tables_read(struct proxy *proxy, uint64_t now_ns);
+void packet_tables_read(struct proxy *proxy);
 
-/* The same, if the last time was a second ago. True while there are such rules. */
+/* The same, if the last time was a second ago, or longer where it takes long. True while
+ * there are such rules. */
 bool packet_tables_sample(struct proxy *proxy, uint64_t now_ns);
+
+/* The same for somebody who asks: now, unless it takes long and was done lately. */
+void packet_tables_look(struct proxy *proxy, uint64_t now_ns);
 
 #endif

@@ -90,10 +90,10 @@ static void on_sample(struct timer *timer, uint64_t now_ns)
 
 void proxy_sample(struct proxy *proxy)
 {
+    packet_tables_look(proxy, now_ns());
     fleet_freeze(proxy->fleet);
     for (size_t i = 0; i < fleet_size(proxy); i++)
         (void)sample_sockets(fleet_shard(proxy, i)); /* its timer goes on as it is */
-    packet_tables_read(proxy, now_ns());
     fleet_thaw(proxy->fleet);
 }
 

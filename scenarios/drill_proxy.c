@@ -312,7 +312,10 @@ static void on_status(void *arg, int status, json_t *body, const struct errmsg *
     if (mode->state == MODE_DOWN)
         return;
     if (status == 200) {
-        mode->out->felt = (struct run_felt){0};
+        uint64_t bypassing = number(body, "bypassing");
+        if (bypassing < mode->out->felt.bypassing)
+            bypassing = mode->out->felt.bypassing;
+        mode->out->felt = (struct run_felt){.bypassing = bypassing};
         for (size_t i = 0; i < json_array_size(links); i++)
             count_link(mode, json_array_get(links, i));
         for (size_t i = 0; i < json_array_size(rules); i++)

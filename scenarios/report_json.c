@@ -60,6 +60,7 @@ json_t *report_felt(const struct run_mode *mode)
     report_put(felt, "attempts", report_number(attempts));
     report_put(felt, "links", report_number(mode->felt.links));
     report_put(felt, "packets", report_number(mode->felt.packets));
+    report_put(felt, "bypassing", report_number(mode->felt.bypassing));
     return felt;
 }
 

@@ -49,6 +49,16 @@ static bool has_packets(const struct run_mode *mode)
     return mode->felt.packets > 0;
 }
 
+static void tell_bypassing(const struct run_mode *mode, char *cell, size_t cell_bytes)
+{
+    (void)snprintf(cell, cell_bytes, "%" PRIu64, mode->felt.bypassing);
+}
+
+static bool has_bypassing(const struct run_mode *mode)
+{
+    return mode->felt.bypassing > 0;
+}
+
 static void tell_how(const struct run_mode *mode, char *cell, size_t cell_bytes)
 {
     (void)snprintf(cell, cell_bytes, "%s", mode->how && *mode->how ? mode->how : "-");
@@ -81,6 +91,9 @@ static const struct line lines[] = {
     {.label = "felt by the fault, bytes", .tell = tell_bytes},
     {.label = "... and connections", .tell = tell_connections},
     {.label = "... and packets dropped", .tell = tell_packets, .has = has_packets},
+    {.label = "connections past the proxy",
+     .tell = tell_bypassing,
+     .has = has_bypassing},
     {.label = "how it cut", .tell = tell_how},
 };
 

@@ -118,6 +118,8 @@ struct run_felt {
     uint64_t connections; /* live ones that a fault touched, attempts included */
     uint64_t links;       /* that carried any of them */
     uint64_t packets;     /* that the kernel dropped */
+    uint64_t bypassing;   /* connections that pass the proxy by, the most at a time: of
+                             what goes through them nothing is known */
 };
 
 struct run_expectation {

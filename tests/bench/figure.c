@@ -18,6 +18,7 @@
 /* How one line came out. */
 struct outcome {
     bool gated, judged, held;
+    size_t n;             /* values behind it; 0: there is no spread */
     struct spread spread; /* of what is judged */
 };
 
@@ -40,14 +41,16 @@ static bool is_own(const struct figure_spec *spec, unsigned series)
     return spec->absolute || series == spec->subject;
 }
 
-/* The subject's values over the other's, of the same repeats. Returns how many. */
+/* The subject's values over the other's, of the same repeats; one in which the other has
+ * nothing to compare with (a busy machine may carry no byte) counts for neither. Returns
+ * how many. */
 static size_t ratios_to(const struct figure *figure, unsigned other, double *ratios)
 {
     unsigned subject = figure->spec->subject;
-    size_t n =
-        figure->n[subject] < figure->n[other] ? figure->n[subject] : figure->n[other];
-    for (size_t i = 0; i < n; i++)
-        ratios[i] = figure->values[subject][i] / figure->values[other][i];
+    size_t n = 0;
+    for (size_t i = 0; i < figure->n[subject] && i < figure->n[other]; i++)
+        if (figure->values[other][i] > 0)
+            ratios[n++] = figure->values[subject][i] / figure->values[other][i];
     return n;
 }
 
@@ -75,6 +78,7 @@ static struct outcome judge(const struct figure *figure, unsigned series,
     } else {
         n = ratios_to(figure, series, ratios);
     }
+    outcome.n = n;
     if (n == 0)
         return outcome;
     outcome.spread = spread_of(values, n);
@@ -129,7 +133,7 @@ static void print_series(const struct figure *figure, unsigned series,
     struct spread spread = spread_of(figure->values[series], figure->n[series]);
     char values[64], ratio[64] = "";
     format_spread(&spread, values, sizeof values);
-    if (!is_own(spec, series) && figure->n[spec->subject] > 0)
+    if (!is_own(spec, series) && outcome.n > 0)
         format_spread(&outcome.spread, ratio, sizeof ratio);
     bool gated = spec->gates[series].set;
     printf("  %-16s%27s%*s", spec->series[series], values, ratio[0] || gated ? 25 : 0,
@@ -192,7 +196,7 @@ static json_t *series_to_json(const struct figure *figure, unsigned series,
     for (size_t i = 0; i < figure->n[series]; i++)
         (void)json_array_append_new(values, must(json_real(figure->values[series][i])));
     (void)json_object_set_new(json, "values", values);
-    if (!is_own(spec, series) && figure->n[spec->subject] > 0)
+    if (!is_own(spec, series) && outcome.n > 0)
         (void)json_object_set_new(json, "ratio", spread_to_json(&outcome.spread));
     if (!outcome.gated)
         return json;

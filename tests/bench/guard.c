@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -62,8 +63,12 @@ static int await_all(pid_t pid)
         pid_t ended = waitpid(-1, &status, 0);
         if (ended < 0 && errno != EINTR)
             break;
-        if (ended == pid)
-            result = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        if (ended != pid)
+            continue;
+        result = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        if (WIFSIGNALED(status) && !taken)
+            warnx("ended by signal %d (%s)", WTERMSIG(status),
+                  strsignal(WTERMSIG(status)));
     }
     return result;
 }

@@ -26,7 +26,7 @@ struct quantiles load_latency(const struct sut *sut);
 
 struct load_churn {
     double per_s;
-    double cpu_us; /* of the system's processes, a connection */
+    double cpu_us; /* of the system's processes, a connection; 0 if there was none */
 };
 
 /* Connect, 64 bytes there and back, close; so many clients at a time (up to 64). */

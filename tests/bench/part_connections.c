@@ -40,7 +40,7 @@ static void measure_with(const struct sut *sut, unsigned clients, struct figure 
 {
     struct load_churn churn = load_churn(sut, clients);
     figure_keep(rate, sut->kind, churn.per_s);
-    if (sut->kind != SUT_DIRECT)
+    if (sut->kind != SUT_DIRECT && churn.cpu_us > 0)
         figure_keep(cpu, sut->kind, churn.cpu_us);
 }
 

@@ -16,19 +16,33 @@ static const struct {
     const char *depth, *requests; /* about half a second's */
 } loads[DEPTHS] = {{"1", "25000"}, {"16", "200000"}};
 
-static const struct figure_spec specs[DEPTHS] = {
-    {.part = "redis",
-     .name = "redis-benchmark GET, 50 clients, pipeline of 1",
-     .unit = "1/s",
-     .subject = SUT_NETSPLIT,
-     .gates = {[SUT_HAPROXY] = GATE(1.0)},
-     .series = sut_names},
-    {.part = "redis",
-     .name = "redis-benchmark GET, 50 clients, pipeline of 16",
-     .unit = "1/s",
-     .subject = SUT_NETSPLIT,
-     .gates = {[SUT_HAPROXY] = GATE(1.0)},
-     .series = sut_names},
+enum { RATE_1 = 0, CPU_1, RATE_16, CPU_16, FIGURES };
+
+static const struct figure_spec specs[FIGURES] = {
+    [RATE_1] = {.part = "redis",
+                .name = "redis-benchmark -P 1, 50 clients",
+                .unit = "1/s",
+                .subject = SUT_NETSPLIT,
+                .gates = {[SUT_HAPROXY] = GATE(1.0)},
+                .series = sut_names},
+    [CPU_1] = {.part = "redis",
+               .name = "redis-benchmark -P 1: CPU of the proxy",
+               .unit = "us each",
+               .subject = SUT_NETSPLIT,
+               .low_is_good = true,
+               .series = sut_names},
+    [RATE_16] = {.part = "redis",
+                 .name = "redis-benchmark -P 16, 50 clients",
+                 .unit = "1/s",
+                 .subject = SUT_NETSPLIT,
+                 .gates = {[SUT_HAPROXY] = GATE(1.0)},
+                 .series = sut_names},
+    [CPU_16] = {.part = "redis",
+                .name = "redis-benchmark -P 16: CPU of the proxy",
+                .unit = "us each",
+                .subject = SUT_NETSPLIT,
+                .low_is_good = true,
+                .series = sut_names},
 };
 
 static double requests_per_s(const struct sut *sut, int load)
@@ -61,20 +75,26 @@ static double requests_per_s(const struct sut *sut, int load)
 static void measure(void *context, const struct sut *sut)
 {
     struct figure **figures = context;
-    for (int i = 0; i < DEPTHS; i++)
-        figure_keep(figures[i], sut->kind, requests_per_s(sut, i));
+    for (int i = 0; i < DEPTHS; i++) {
+        uint64_t cpu_ns = sut_cpu_ns(sut);
+        figure_keep(figures[2 * i], sut->kind, requests_per_s(sut, i));
+        cpu_ns = sut_cpu_ns(sut) - cpu_ns;
+        if (sut->kind != SUT_DIRECT)
+            figure_keep(figures[2 * i + 1], sut->kind,
+                        (double)cpu_ns / 1000 / atof(loads[i].requests));
+    }
 }
 
 void part_redis(struct bench *bench)
 {
-    struct figure *figures[DEPTHS];
+    struct figure *figures[FIGURES];
     struct sut suts[SUT_COUNT];
     struct server_process server;
     if (!process_finds("redis-benchmark") || !server_process_redis(&server)) {
         bench_leave_out(bench, "redis", "redis-server or redis-benchmark is lacking");
         return;
     }
-    for (int i = 0; i < DEPTHS; i++)
+    for (int i = 0; i < FIGURES; i++)
         figures[i] = bench_figure(bench, &specs[i]);
     sut_start_all(suts, ~(1u << SUT_HAPROXY_SPLICE), bench->netsplit, bench->directory,
                   server.port);

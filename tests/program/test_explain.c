@@ -180,7 +180,10 @@ static const struct {
     {"-f router.yaml apps fd00::3",
      "apps -> fd00::3 (pg3):5432, intercepted (tproxy)\n"},
     {"-f router.yaml 192.0.2.1 192.0.2.2:5432",
-     "192.0.2.1 (no node) -> 192.0.2.2 (no node):5432, intercepted (tproxy)\n"},
+     "192.0.2.1 (no node) -> 192.0.2.2 (no node):5432\ndoes not pass the proxy: the "
+     "server is no node of the file\n"},
+    {"-f router.yaml 192.0.2.1 10.77.1.2:5432",
+     "192.0.2.1 (no node) -> 10.77.1.2 (pg1):5432, intercepted (tproxy)\n"},
     {"-f router.yaml apps pg1:80",
      "apps -> pg1:80\ndoes not pass the proxy: the port is not intercepted\n"},
     {"-f spaces.yaml r1 r2:80", "r1 -> r2:80, intercepted (netns)\n"},

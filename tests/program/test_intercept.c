@@ -201,9 +201,9 @@ Test(intercept_program, a_second_one_may_not_take_the_same_and_may_take_another)
 
 Test(intercept_program, without_the_privilege_it_says_what_lacks_and_what_would_do)
 {
-    struct run run = start("p", TPROXY, false);
+    struct run run = start("p", TPROXY "rules: [ { name: x, isolate: n1 } ]\n", false);
     cr_expect_eq(finish(&run, 0), 3);
-    cr_expect_not_null(strstr(run.text, "CAP_NET_ADMIN"), "%s", run.text);
+    cr_expect_not_null(strstr(run.text, "tproxy needs CAP_NET_ADMIN"), "%s", run.text);
     cr_expect_not_null(strstr(run.text, "intercept: listen"), "%s", run.text);
 }
 

@@ -168,7 +168,7 @@ Test(netns, a_node_to_itself_is_not_intercepted)
 {
     netlab_open_bridged(&lab, 2);
     int listener = netlab_listen(&lab, 1, AF_INET, PORT);
-    start();
+    net_start(&net, RULES "  all: 10.77.0.0/24\n", lab.nodes[1], lab.nodes[2]);
     int client = netlab_connect(&lab, &net, 1, AF_INET, "10.77.0.1", PORT);
     close(net_accept(&net, listener));
     struct journal_event event;
@@ -220,6 +220,11 @@ Test(netns, a_node_that_goes_and_comes_back_elsewhere_does_not_disturb_the_other
         net_turn(&net, 50);
     }
     netlab_run(&lab, 3, "test -z \"$(nft list tables)\"");
+    cursor = 0;
+    cr_assert(net_event(&net, &cursor, JOURNAL_NODE_GONE, &event));
+    cr_expect_str_eq(event.from, "n3");
+    cr_assert(net_event(&net, &cursor, JOURNAL_NODE_FOUND, &event));
+    cr_expect_str_eq(event.from, "n3");
     check_talk(pair);
     net_part(pair);
     close(listener);
@@ -310,5 +315,36 @@ Test(netns, the_connections_of_a_node_that_is_removed_live_on_without_faults)
     net_closed_because(&net, &cursor, "finished");
     netlab_run(&lab, 1, "test -z \"$(nft list tables)\"");
     close(listener);
+    net_close(&net);
+}
+
+static bool is_found(void *context)
+{
+    (void)context;
+    struct journal_event event;
+    return net_event(&net, &cursor, JOURNAL_NODE_FOUND, &event);
+}
+
+Test(netns, a_node_that_is_not_there_yet_is_no_reason_to_refuse_a_reload)
+{
+    netlab_open_bridged(&lab, 3);
+    int listener = netlab_listen(&lab, 2, AF_INET, PORT);
+    int place = fcntl(lab.nodes[3], F_DUPFD_CLOEXEC, 500);
+    close(place);
+    start();
+    cr_assert_eq(net_apply_base(&net, RULES "  n3: { netns: /proc/self/fd/%d }\n",
+                                lab.nodes[1], lab.nodes[2], place),
+                 0);
+    net_part(join(AF_INET, listener));
+    put_at(place, lab.nodes[3]);
+    net_until(&net, is_found, NULL);
+    int client = netlab_connect(&lab, &net, 3, AF_INET, "10.77.0.2", PORT);
+    close(net_accept(&net, listener));
+    struct journal_event event;
+    cr_assert(net_event(&net, &cursor, JOURNAL_CONNECTION_OPENED, &event));
+    cr_expect_str_eq(event.from, "n3");
+    close(client);
+    close(listener);
+    close(place);
     net_close(&net);
 }

@@ -289,6 +289,7 @@ Test(redirect, listeners_work_beside_it)
     int client = net_connect(&net, net_port(&net, "p"));
     int peer = net_accept(&net, listener);
     expect_opened("n2", "n1");
+    expect_not_opened(); /* not intercepted again on its way out */
     check_talk((struct net_pair){client, peer});
     net_part((struct net_pair){client, peer});
     close(listener);

@@ -322,3 +322,50 @@ Test(packet_tables, who_is_told_by_user_is_refused_by_user)
     close(listener);
     net_close(&net);
 }
+
+Test(packet_tables, what_is_caught_counts_for_the_rule_that_is_there)
+{
+    start("tproxy");
+    const struct counters_rule *other = counters_rule(&net.counters, "gone", "other");
+    net_apply(&net, "gone", "  - { name: gone, partition: [[n1], [n2]], how: drop }");
+    cr_expect_eq(outcome(1, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);
+    net_apply(&net, "gone", "  - { name: other, partition: [[n1], [n2]], how: drop }");
+    cr_expect_eq(counts()->packets_dropped, 1);
+    cr_expect_eq(other->packets_dropped, 0);
+    cr_expect_eq(outcome(1, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);
+    net_apply(&net, "gone",
+              "  - { name: other, partition: [[n1], [n2, n3]], how: drop }");
+    cr_expect_eq(counts()->packets_dropped, 1);
+    cr_expect_eq(other->packets_dropped, 1);
+    net_close(&net);
+}
+
+Test(packet_tables, ipv6_is_refused_dropped_and_cut_as_well)
+{
+    int listener = netlab_listen(&lab, 2, AF_INET6, PORT);
+    struct net_pair pair;
+    pair.client = netlab_connect(&lab, &net, 1, AF_INET6, "fd77:2::2", PORT);
+    pair.server = net_accept(&net, listener);
+    net_start(&net, "netsplit: 1\nintercept: tproxy\nports: [5432]\nnodes:\n"
+                    "  n1: \"fd77:1::2\"\n  n2: \"fd77:2::2\"\n");
+    net_apply(&net, "gone", "  - { name: gone, partition: [[n1], [n2]], how: drop }");
+    net_say(&net, pair.client, "asked");
+    net_hear_nothing(&net, pair.server, 50 * NS_PER_MS);
+    net_remove(&net, "gone");
+    net_hear(&net, pair.server, "asked");
+    cr_expect_gt(counts()->packets_dropped, 0);
+    net_apply(&net, "gone",
+              "  - { name: gone, match: { to: n2 }, inject: { refuse: true } }");
+    int refused = netlab_dial(&lab, 1, AF_INET6, "fd77:2::2", PORT);
+    int error = 0;
+    socklen_t length = sizeof error;
+    net_wait(&net, refused, POLLOUT);
+    cr_assert_eq(getsockopt(refused, SOL_SOCKET, SO_ERROR, &error, &length), 0);
+    cr_expect_eq(error, ECONNREFUSED);
+    proxy_sample(net.proxy);
+    cr_expect_eq(counts()->attempts_refused, 1);
+    close(refused);
+    net_part(pair);
+    close(listener);
+    net_close(&net);
+}

@@ -202,6 +202,19 @@ Test(report, terminal_counts_dropped_packets_where_there_are_any)
     fake_run_destroy(run);
 }
 
+Test(report, terminal_tells_of_connections_that_passed_the_proxy_by)
+{
+    struct run *run = fake_run_create();
+    char *text = printed(run);
+    cr_expect_null(strstr(text, "past the proxy"), "%s", text);
+    free(text);
+    run->modes[0].felt.bypassing = 12;
+    text = printed(run);
+    cr_expect(strstr(text, "connections past the proxy 12 "), "%s", text);
+    free(text);
+    fake_run_destroy(run);
+}
+
 Test(report, terminal_stars_harm_and_lists_expectations)
 {
     struct run *run = fake_run_create();
