@@ -245,6 +245,22 @@ static bool is_front(const struct listener *listener)
     return listener->proxy->front == listener->proxy;
 }
 
+/* Does its socket listen, with whatever queue? */
+static bool is_listening(const struct listener *listener)
+{
+    return listener->answer == LISTENER_ACCEPTS ||
+           (listener->answer == LISTENER_IGNORES && is_front(listener));
+}
+
+/* Only one that listens is shut down: a second time it would stay shut, and so would
+ * all that it accepts when it listens again, for the kernel makes them after it (Linux,
+ * inet_shutdown and sk_clone). */
+static void stop_listening(const struct listener *listener)
+{
+    if (is_listening(listener))
+        (void)shutdown(watch_fd(listener->watch), SHUT_RDWR); /* cannot fail */
+}
+
 static int change_answer(struct listener *listener, enum listener_answer answer)
 {
     int fd = watch_fd(listener->watch);
@@ -252,13 +268,13 @@ static int change_answer(struct listener *listener, enum listener_answer answer)
     case LISTENER_ACCEPTS:
         return listen(fd, BACKLOG) == 0 ? 0 : -errno;
     case LISTENER_REFUSES:
-        (void)shutdown(fd, SHUT_RDWR); /* it listens: cannot fail */
-        drop_filler(listener);         /* reset with the queue */
+        stop_listening(listener);
+        drop_filler(listener); /* reset with the queue */
         return 0;
     case LISTENER_IGNORES:
         if (is_front(listener))
             return begin_ignoring(listener);
-        (void)shutdown(fd, SHUT_RDWR);
+        stop_listening(listener);
         return 0;
     }
     return 0;
@@ -278,7 +294,7 @@ static void set_answer(struct listener *listener, enum listener_answer answer)
 {
     if (answer == listener->answer)
         return;
-    if (answer == LISTENER_IGNORES && !is_front(listener))
+    if (answer == LISTENER_IGNORES && !is_front(listener) && is_listening(listener))
         empty_queue(listener);
     watch_set(listener->watch, 0);
     int status = change_answer(listener, answer);

@@ -42,11 +42,14 @@ static uint64_t or_default(uint64_t value, uint64_t standard)
     return value != 0 ? value : standard;
 }
 
-static void on_edge(struct timer *timer, uint64_t now_ns)
+/* The time is taken anew: other threads have run on until they froze, and a stream's
+ * time never goes back. */
+static void on_edge(struct timer *timer, uint64_t due_ns)
 {
     struct proxy *proxy = timer->owner;
+    (void)due_ns;
     fleet_freeze(proxy->fleet);
-    change_pass_edges(proxy, now_ns);
+    change_pass_edges(proxy, now_ns());
     fleet_thaw(proxy->fleet);
 }
 

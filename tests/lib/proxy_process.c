@@ -140,7 +140,8 @@ int proxy_process_ask(struct proxy_process *proxy, const char *method,
         control_call(proxy->control, method, target, text, PATIENCE_NS, body, &err);
     keep_slowest(&proxy->slowest_ns, now_ns() - since_ns);
     keep_slowest(&proxy->slowest_cpu_ns, cpu_ns(proxy) - since_cpu_ns);
-    cr_assert_gt(status, 0, "%s %s: %s", method, target, err.text);
+    cr_assert_gt(status, 0, "%s %s: %s; it said: %s", method, target, err.text,
+                 read_said(proxy));
     return status;
 }
 

@@ -330,6 +330,32 @@ Test(abuse, reloads_without_end_change_no_byte_on_three_threads)
     reload_without_end(three_threads);
 }
 
+static void apply(const char *rules)
+{
+    char *text = xasprintf("netsplit: 1\nrules:\n%s", rules);
+    cr_assert_eq(proxy_process_ask(&proxy, "PUT", "/v1/overlays/x", text, NULL), 200);
+    free(text);
+}
+
+Test(abuse, a_path_goes_from_any_answer_to_any_other_on_three_threads)
+{
+    static const char *const answers[] = {
+        "  - { name: x, inject: { delay: 0s } }\n",
+        "  - { name: x, inject: { refuse: true } }\n",
+        "  - { name: x, inject: { unanswered: true } }\n",
+    };
+    static const int order[] = {1, 2, 1, 0, 2, 0, 1, 2, 1, 2, 1, 0, 1, 2, 0};
+    begin(&(struct swarm_config){.seed = seed, .at_once = 20, .bytes_most = 1024},
+          three_threads);
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        apply(answers[order[i]]);
+        swarm_turn(&swarm, SIZE_MAX, 5);
+    }
+    swarm_finish(&swarm);
+    expect_quick();
+    expect_sound();
+}
+
 static bool is_stopping(void)
 {
     json_t *status = NULL;
