@@ -46,7 +46,7 @@ LDLIBS_RULES = $(shell $(PKG_CONFIG) --libs yaml-0.1) -lm
 LDLIBS_TEST  = -lcriterion
 
 RULES_SRC     := $(sort $(wildcard rules/*.c rules/faults/*.c))
-PROXY_SRC     := $(sort $(filter-out proxy/main.c,$(wildcard proxy/*.c proxy/base/*.c)))
+PROXY_SRC     := $(sort $(filter-out proxy/main.c,$(wildcard proxy/*.c proxy/base/*.c proxy/kernel/*.c)))
 SCENARIOS_SRC := $(sort $(wildcard scenarios/*.c scenarios/*/*.c))
 SRC           := $(RULES_SRC) $(PROXY_SRC) $(SCENARIOS_SRC) proxy/main.c
 PAGES         := $(wildcard scenarios/report/*.S)
@@ -251,7 +251,9 @@ layers:
 	@! grep -rnE --include='*.[ch]' '#include *[<"](uv\.h|netlink/|nftables/|microhttpd|proxy/|scenarios/)' rules
 	@! grep -rnE '#include *"[^"]*scenarios/' proxy
 	@! grep -rnE '#include *"[^"]*proxy/' scenarios | grep -v '"proxy/base/'
-	@! grep -rnE '#include *"(proxy/[a-z_]+\.h|scenarios/)' proxy/base
+	@! grep -rnE '#include *"(proxy/([a-z_]+|kernel/[a-z_]+)\.h|scenarios/)' proxy/base
+	@! grep -rnE '#include *<(netlink|nftables)/' rules proxy scenarios \
+	    | grep -v '^proxy/kernel/\|^scenarios/lab'
 
 
 # The seeded defects prove that a sanitizer's finding fails the run: Criterion by itself

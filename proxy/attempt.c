@@ -17,7 +17,7 @@
 #include "proxy/dial.h"
 #include "proxy/sockaddress.h"
 #include "proxy/instance.h"
-#include "proxy/intercept.h"
+#include "proxy/kernel/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
 #include "proxy/touch.h"

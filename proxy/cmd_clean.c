@@ -4,7 +4,7 @@
 #include "proxy/base/exits.h"
 #include "proxy/base/option.h"
 #include "proxy/base/rundir.h"
-#include "proxy/intercept_clean.h"
+#include "proxy/kernel/intercept_clean.h"
 
 #include <stdio.h>
 

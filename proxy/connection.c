@@ -27,10 +27,10 @@
 #include "proxy/half_open.h"
 #include "proxy/sockaddress.h"
 #include "proxy/instance.h"
-#include "proxy/intercept.h"
+#include "proxy/kernel/intercept.h"
 #include "proxy/journal.h"
 #include "proxy/listener.h"
-#include "proxy/packet.h"
+#include "proxy/kernel/packet.h"
 #include "proxy/touch.h"
 
 #include <assert.h>

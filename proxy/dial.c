@@ -12,7 +12,7 @@
  * cached: in a cluster a name moves, and that is what drills are about. */
 #include "proxy/dial.h"
 #include "proxy/sockaddress.h"
-#include "proxy/tcp_socket.h"
+#include "proxy/kernel/tcp_socket.h"
 #include "proxy/watch.h"
 
 #include <errno.h>

@@ -34,9 +34,9 @@
 #include "proxy/connection.h"
 #include "proxy/fleet.h"
 #include "proxy/instance.h"
-#include "proxy/intercept.h"
+#include "proxy/kernel/intercept.h"
 #include "proxy/journal.h"
-#include "proxy/tcp_socket.h"
+#include "proxy/kernel/tcp_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>

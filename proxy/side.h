@@ -3,7 +3,7 @@
 #ifndef NETSPLIT_PROXY_SIDE_H
 #define NETSPLIT_PROXY_SIDE_H
 
-#include "proxy/packet_socket.h"
+#include "proxy/kernel/packet_socket.h"
 
 #include <stdbool.h>
 

@@ -7,7 +7,7 @@
 #include "proxy/base/now.h"
 #include "proxy/instance.h"
 #include "proxy/listener.h"
-#include "proxy/packet_socket.h"
+#include "proxy/kernel/packet_socket.h"
 #include "proxy/touch.h"
 
 #include <netinet/in.h>

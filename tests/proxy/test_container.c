@@ -2,7 +2,7 @@
 /* The container engine as far as it is asked, with a fake one behind a Unix socket. */
 #include "proxy/base/errmsg.h"
 #include "proxy/base/tempdir.h"
-#include "proxy/container.h"
+#include "proxy/kernel/container.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which node an address is of, and what is written for the kernel. */
-#include "proxy/endpoints.h"
+#include "proxy/kernel/endpoints.h"
 #include "proxy/sockaddress.h"
 #include "rules/buffer.h"
 #include "rules/parse.h"

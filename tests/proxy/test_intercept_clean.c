@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What killed instances leave in the kernel, and what of it `clean` takes. */
 #include "proxy/base/errmsg.h"
-#include "proxy/intercept.h"
-#include "proxy/intercept_clean.h"
-#include "proxy/intercept_internal.h"
-#include "proxy/nft.h"
-#include "proxy/policy_route.h"
+#include "proxy/kernel/intercept.h"
+#include "proxy/kernel/intercept_clean.h"
+#include "proxy/kernel/intercept_internal.h"
+#include "proxy/kernel/nft.h"
+#include "proxy/kernel/policy_route.h"
 #include "tests/proxy/netlab.h"
 
 #include <criterion/criterion.h>

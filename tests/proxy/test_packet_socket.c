@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Two sockets on the loopback, one of them ours. */
-#include "proxy/packet_socket.h"
+#include "proxy/kernel/packet_socket.h"
 #include "tests/lib/own_net.h"
 
 #include <arpa/inet.h>

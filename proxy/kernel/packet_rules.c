@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/* Attempts are decided by their first packet, on its way to be intercepted: refused by
+ * a reset, dropped, or lost by chance. An attempt needs both directions, so that a cut of
+ * either drops it. The strongest answer of all rules comes first (rules/match.h).
+ *
+ * Connections that were there before the proxy pass it by, and are cut by address here:
+ * what is not a first packet and belongs to no socket of ours. With `ports: all` it is
+ * every packet between the nodes, but for ssh, by which somebody may have to come to
+ * help, and ICMPv6, without which they would not find each other again.
+ *
+ * What is drawn for each connection, or depends on its age, is not done here: the proxy
+ * answers those.
+ *
+ * Where: with tproxy as packets come in, with netns as they leave a node, with redirect
+ * both. Nodes that are told by who connects are known by that as openers only. */
+#include "proxy/kernel/packet_rules.h"
+#include "proxy/kernel/intercept_internal.h"
+#include "proxy/kernel/nft.h"
+#include "proxy/kernel/packet_match.h"
+#include "rules/buffer.h"
+#include "rules/match.h"
+#include "rules/match_packets.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Behind conntrack (-200), so that it is known what was turned already, and before all
+ * that intercepts (-150, -100). */
+#define PRIORITY "-180"
+
+#define COUNTER "packet"
+
+static bool has_link(const struct plan_rule *rule, plan_node_id from, plan_node_id to)
+{
+    for (size_t i = 0; i < rule->n_links; i++)
+        if (rule->links[i].from == from && rule->links[i].to == to)
+            return true;
+    return false;
+}
+
+/* The number of the counter of the link; it is made if there is none. -ENOMEM. */
+static int find_counter(struct packet_writer *writer, bool refused)
+{
+    struct packet_counters *counters = writer->counters;
+    const struct packet_counted wanted = {writer->rule->slot, writer->link, refused, 0};
+    for (size_t i = 0; i < counters->n; i++)
+        if (counters->items[i].slot == wanted.slot &&
+            counters->items[i].link == wanted.link &&
+            counters->items[i].refused == wanted.refused)
+            return (int)(counters->first + i);
+    if (counters->n == counters->capacity) {
+        size_t capacity = counters->capacity ? 2 * counters->capacity : 16;
+        struct packet_counted *items =
+            reallocarray(counters->items, capacity, sizeof *items);
+        if (!items)
+            return -ENOMEM;
+        counters->items = items;
+        counters->capacity = capacity;
+    }
+    counters->items[counters->n] = wanted;
+    buffer_print(writer->out, "add counter inet %s " COUNTER "%zu\n",
+                 nft_table(writer->site->nft), counters->first + counters->n);
+    return (int)(counters->first + counters->n++);
+}
+
+/* "counter name packet3 drop". before: what else must be. */
+static void set_verdict(struct packet_writer *writer, bool refuses, const char *before)
+{
+    int number = find_counter(writer, refuses);
+    if (number < 0)
+        writer->out->out_of_memory = true;
+    (void)snprintf(writer->verdict, sizeof writer->verdict,
+                   "%scounter name " COUNTER "%d %s", before, number,
+                   refuses ? "reject with tcp reset" : "drop");
+}
+
+/* First packets of one rule, whose answer it is. */
+static void write_attempts(struct packet_writer *writer, enum admit_verb verb,
+                           const char *before)
+{
+    const struct plan_rule *rule = writer->rule;
+    for (writer->link = 0; writer->link < rule->n_links; writer->link++) {
+        const struct plan_link *link = &rule->links[writer->link];
+        if (verb == ADMIT_RESET) /* the proxy does that */
+            (void)snprintf(writer->verdict, sizeof writer->verdict, "return");
+        else
+            set_verdict(writer, verb == ADMIT_REFUSE, before);
+        packet_match_pair(writer, link->from, link->to, true);
+        if (rule->kind != RULE_INJECT && !has_link(rule, link->to, link->from))
+            packet_match_pair(writer, link->to, link->from, true);
+    }
+}
+
+static void write_answers(struct packet_writer *writer, uint64_t now_ns)
+{
+    static const enum admit_verb strongest_first[] = {ADMIT_REFUSE, ADMIT_RESET,
+                                                      ADMIT_IGNORE};
+    const struct plan *plan = writer->plan;
+    for (size_t k = 0; k < sizeof strongest_first / sizeof *strongest_first; k++)
+        for (size_t i = 0; i < plan->n_rules; i++) {
+            writer->rule = &plan->rules[i];
+            if (match_rule_admits_all(writer->rule, TO_SERVER, now_ns) ==
+                strongest_first[k])
+                write_attempts(writer, strongest_first[k], "");
+        }
+}
+
+static void write_losses(struct packet_writer *writer, uint64_t now_ns)
+{
+    for (size_t i = 0; i < writer->plan->n_rules; i++) {
+        const struct plan_rule *rule = &writer->plan->rules[i];
+        uint32_t loss_ppm = match_rule_loss(rule);
+        if (loss_ppm == 0 || rule->probability_ppm < 1000000 ||
+            rule->state == STATE_ESTABLISHED || !plan_rule_is_active(rule, now_ns))
+            continue;
+        char chance[64];
+        (void)snprintf(chance, sizeof chance, "numgen random mod 1000000 <= %u ",
+                       loss_ppm - 1);
+        writer->rule = rule;
+        write_attempts(writer, ADMIT_IGNORE, chance);
+    }
+}
+
+static bool drops(const struct plan_rule *rule, uint64_t now_ns)
+{
+    return rule->kind != RULE_INJECT && rule->how == HOW_DROP &&
+           plan_rule_is_active(rule, now_ns);
+}
+
+/* Of connections that pass by, either end may be the server. */
+static void write_rest(struct packet_writer *writer, uint64_t now_ns)
+{
+    for (size_t i = 0; i < writer->plan->n_rules; i++) {
+        const struct plan_rule *rule = writer->rule = &writer->plan->rules[i];
+        for (writer->link = 0; drops(rule, now_ns) && writer->link < rule->n_links;
+             writer->link++) {
+            const struct plan_link *link = &rule->links[writer->link];
+            set_verdict(writer, false, "");
+            packet_match_pair(writer, link->from, link->to, true);
+            packet_match_pair(writer, link->to, link->from, false);
+        }
+    }
+}
+
+/* ssh and ICMPv6 go back to the chain that came here. (Not by two != in one rule, which
+ * nft 1.0.6 takes for one comparison of both.) */
+static void write_all_ports(struct packet_writer *writer, uint64_t now_ns)
+{
+    const char *table = nft_table(writer->site->nft);
+    buffer_print(writer->out,
+                 "add rule inet %s packet-all tcp sport 22 return\n"
+                 "add rule inet %s packet-all tcp dport 22 return\n"
+                 "add rule inet %s packet-all meta l4proto ipv6-icmp return\n",
+                 table, table, table);
+    for (size_t i = 0; i < writer->plan->n_rules; i++) {
+        const struct plan_rule *rule = writer->rule = &writer->plan->rules[i];
+        bool cuts = rule->ports_all && drops(rule, now_ns);
+        for (writer->link = 0; cuts && writer->link < rule->n_links; writer->link++) {
+            const struct plan_link *link = &rule->links[writer->link];
+            if (link->from == PLAN_ANY || link->to == PLAN_ANY)
+                continue;
+            set_verdict(writer, false, "");
+            packet_match_nodes(writer, link->from, link->to);
+        }
+    }
+}
+
+/* What is ours is left alone: its sockets are told what they lose. */
+static void write_own(struct packet_writer *writer)
+{
+    uint32_t mask = INTERCEPT_MARK_MASK | INTERCEPT_MARK_OWN;
+    uint32_t own = intercept_mark(writer->site->number, INTERCEPT_MARK_OWN);
+    const char *table = nft_table(writer->site->nft);
+    if (writer->site->mode == &intercept_tproxy)
+        buffer_print(writer->out,
+                     "add rule inet %s packet-rest socket transparent 1 return\n",
+                     table);
+    else
+        buffer_print(writer->out,
+                     "add rule inet %s packet-rest ct status & dnat == dnat return\n"
+                     "add rule inet %s packet-rest socket mark & 0x%08x == 0x%08x "
+                     "return\n",
+                     table, table, mask, own);
+}
+
+static void write_base(struct packet_writer *writer, const char *chain,
+                       const char *hook, uint64_t now_ns)
+{
+    const char *table = nft_table(writer->site->nft);
+    uint32_t mask = INTERCEPT_MARK_MASK | INTERCEPT_MARK_OWN;
+    struct buffer *out = writer->out;
+    buffer_print(out,
+                 "add chain inet %s %s { type filter hook %s priority " PRIORITY "; }\n"
+                 "flush chain inet %s %s\n"
+                 "add rule inet %s %s meta mark & 0x%08x == 0x%08x return\n",
+                 table, chain, hook, table, chain, table, chain, mask,
+                 intercept_mark(writer->site->number, INTERCEPT_MARK_OWN));
+    writer->chain = chain;
+    writer->leaves = strcmp(hook, "output") == 0;
+    if (!writer->leaves)
+        buffer_print(out, "add rule inet %s %s iif lo return\n", table, chain);
+    buffer_print(out,
+                 "add rule inet %s %s jump packet-all\n"
+                 "add rule inet %s %s meta l4proto != tcp return\n"
+                 "add rule inet %s %s " INTERCEPT_NOT_SYN "goto packet-rest\n",
+                 table, chain, table, chain, table, chain);
+    write_answers(writer, now_ns);
+    write_losses(writer, now_ns);
+}
+
+static void remove_chains(const struct packet_writer *writer, bool enters, bool leaves)
+{
+    const char *const names[] = {enters ? "packet-in" : NULL,
+                                 leaves ? "packet-out" : NULL, "packet-rest",
+                                 "packet-all"};
+    const char *table = nft_table(writer->site->nft);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i])
+            buffer_print(writer->out,
+                         "flush chain inet %s %s\ndelete chain inet %s %s\n", table,
+                         names[i], table, names[i]);
+}
+
+int packet_rules_write(const struct intercept_site *site, const struct plan *plan,
+                       const struct endpoints *endpoints, uint64_t now_ns,
+                       struct buffer *out, struct packet_counters *counters)
+{
+    struct packet_writer writer = {.site = site,
+                                   .plan = plan,
+                                   .endpoints = endpoints,
+                                   .counters = counters,
+                                   .out = out};
+    bool enters = site->mode != &intercept_netns;
+    bool leaves = site->mode != &intercept_tproxy;
+    const char *table = nft_table(site->nft);
+    buffer_print(out,
+                 "add chain inet %s packet-rest\nflush chain inet %s packet-rest\n"
+                 "add chain inet %s packet-all\nflush chain inet %s packet-all\n",
+                 table, table, table, table);
+    if (enters)
+        write_base(&writer, "packet-in", "prerouting", now_ns);
+    if (leaves)
+        write_base(&writer, "packet-out", "output", now_ns);
+    writer.chain = "packet-rest";
+    writer.leaves = false;
+    write_own(&writer);
+    write_rest(&writer, now_ns);
+    writer.chain = "packet-all";
+    write_all_ports(&writer, now_ns);
+    if (!writer.any) {
+        buffer_cut(out, 0);
+        counters->n = 0;
+        remove_chains(&writer, enters, leaves);
+    }
+    return out->out_of_memory ? -ENOMEM : writer.any;
+}
+
+struct packet_counted *packet_counters_find(struct packet_counters *counters,
+                                            const char *name)
+{
+    size_t number;
+    if (sscanf(name, COUNTER "%zu", &number) != 1 || number < counters->first ||
+        number - counters->first >= counters->n)
+        return NULL;
+    return &counters->items[number - counters->first];
+}
+
+void packet_counters_delete(const struct packet_counters *counters, const char *table,
+                            struct buffer *out)
+{
+    for (size_t i = 0; i < counters->n; i++)
+        buffer_print(out, "delete counter inet %s " COUNTER "%zu\n", table,
+                     counters->first + i);
+}
+
+void packet_counters_close(struct packet_counters *counters)
+{
+    free(counters->items);
+    *counters = (struct packet_counters){0};
+}
