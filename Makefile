@@ -188,14 +188,17 @@ test: build/deps/test
 # Apart from `test`, so that what it links is looked for when it has been installed.
 # What the tests make, and the records of the programs they kill, lie in one directory:
 # so it goes even when a test crashes or runs out of time. PostgreSQL, which runs as
-# another user, must be able to pass through it.
+# another user, must be able to pass through it; so must users that run the program,
+# which lies there too, for a checkout may be nobody's business.
 .PHONY: run-tests
 run-tests: all $(addprefix $B/tests/,$(TESTS))
 	@tmp=$$(mktemp -d -t netsplit-XXXXXX) && chmod 711 "$$tmp" || exit 1; \
 	trap 'rm -rf "$$tmp"' EXIT; trap 'exit 1' HUP INT TERM; \
+	$(INSTALL) -D -m 755 $(NETSPLIT) "$$tmp/bin/netsplit" || exit 1; \
 	for t in $(or $T,$(TESTS)); do \
 	    printf '%s: ' "$$t"; \
-	    { TMPDIR=$$tmp XDG_RUNTIME_DIR=$$tmp $(TEST_ENV) $B/tests/$$t $(JOBS_$(BUILD)) \
+	    { TMPDIR=$$tmp XDG_RUNTIME_DIR=$$tmp $(TEST_ENV) \
+	        NETSPLIT=$$tmp/bin/netsplit $B/tests/$$t $(JOBS_$(BUILD)) \
 	        $(if $(FILTER),--filter '$(FILTER)'); echo $$? >"$$tmp/status"; } 2>&1 \
 	        | tee "$$tmp/output"; \
 	    [ "$$(cat "$$tmp/status")" = 0 ] || exit 1; \
