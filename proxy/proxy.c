@@ -42,11 +42,12 @@ static uint64_t or_default(uint64_t value, uint64_t standard)
     return value != 0 ? value : standard;
 }
 
-static void on_edge(struct timer *timer, uint64_t now_ns)
+static void on_edge(struct timer *timer, uint64_t due_ns)
 {
+    (void)due_ns; /* until they stood the other threads went on, and bytes came */
     struct proxy *proxy = timer->owner;
     fleet_freeze(proxy->fleet);
-    change_pass_edges(proxy, now_ns);
+    change_pass_edges(proxy, now_ns());
     fleet_thaw(proxy->fleet);
 }
 
