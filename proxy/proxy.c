@@ -46,8 +46,8 @@ static uint64_t or_default(uint64_t value, uint64_t standard)
  * time never goes back. */
 static void on_edge(struct timer *timer, uint64_t due_ns)
 {
-    struct proxy *proxy = timer->owner;
     (void)due_ns;
+    struct proxy *proxy = timer->owner;
     fleet_freeze(proxy->fleet);
     change_pass_edges(proxy, now_ns());
     fleet_thaw(proxy->fleet);
