@@ -34,9 +34,11 @@
 #include <sys/socket.h>
 
 enum {
-    READS_A_TURN = 4, /* so that one busy stream does not keep the others waiting */
+    /* So that one busy stream does not keep the others waiting. */
+    READS_A_TURN = 4,
+    BYTES_A_TURN = 1 << 20,
     HELD_READ_BYTES = 64 << 10, /* larger blocks are costly to allocate */
-    SPLICE_BYTES = 256 << 10,
+    SPLICE_BYTES = 1 << 20,
     BULK_READ_BYTES = 64 << 10, /* a read of so much is a full one */
     BULK_READS = 2,             /* so many of them are bulk */
     BULK_LEAST_BYTES = 16 << 10,
@@ -310,7 +312,7 @@ ssize_t stream_receive(struct stream *stream, uint64_t now_ns)
             return n;
         total += n;
         bool drained = (size_t)n < room && (size_t)n < BULK_READ_BYTES;
-        if (n == 0 || (drained && !stream->sender->failed))
+        if (n == 0 || ((drained || total >= BYTES_A_TURN) && !stream->sender->failed))
             break;
     }
     note_fullness(stream);
