@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Words become sets of nodes, a byte a node with place 0 for "any"; sets become pairs.
- * All this is O(nodes^2) for a rule at worst, which is what a partition has of links.
+ * All this is O(nodes^2) for a rule at worst, which is what a partition has of links. So
+ * there is a limit to them: a proxy that compiles for a minute answers nobody. A network
+ * is one node, whatever lives in it.
  */
 #include "rules/links.h"
 
@@ -9,6 +11,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LINKS_MOST = 500000 }; /* of all rules of a plan; a port counts as one */
 
 /* set[0]: any; set[id]: that node. */
 struct set {
@@ -81,8 +85,20 @@ static int resolve(const struct links_context *context, const struct words *word
     return status;
 }
 
+static int refuse_more(const struct adding *adding)
+{
+    const struct word *name = &adding->rule->name;
+    diag_error(adding->context->diag, &name->at,
+               "with \"%s\" the rules are about more than %d links", name->text,
+               LINKS_MOST);
+    diag_hint(adding->context->diag, "a node may be a whole network: 10.0.0.0/16");
+    return -EINVAL;
+}
+
 static int add_link(const struct adding *adding, uint32_t from, uint32_t to)
 {
+    if (adding->out->n + adding->rule->ports.n >= LINKS_MOST)
+        return refuse_more(adding);
     struct index_edge edge = {.from = from, .to = to, .rank = adding->planned->rank};
     const struct ports *ports = &adding->rule->ports;
     if (ports->n == 0)
@@ -100,12 +116,12 @@ static int add_link(const struct adding *adding, uint32_t from, uint32_t to)
 static int add_product(const struct adding *adding, const struct set *from,
                        const struct set *to)
 {
-    for (uint32_t i = 0; i < from->n; i++) {
-        for (uint32_t j = 0; from->has[i] && j < to->n; j++)
-            if (to->has[j] && add_link(adding, i, j) != 0)
-                return -ENOMEM;
-    }
-    return 0;
+    int status = 0;
+    for (uint32_t i = 0; i < from->n; i++)
+        for (uint32_t j = 0; from->has[i] && j < to->n && status == 0; j++)
+            if (to->has[j])
+                status = add_link(adding, i, j);
+    return status;
 }
 
 static int add_inject(const struct adding *adding)
@@ -201,14 +217,12 @@ static int cut_apart(const struct adding *adding, const struct set *parts, size_
     for (size_t i = 0; i < n; i++)
         for (size_t id = 0; id < all.n; id++)
             all.has[id] = all.has[id] || parts[i].has[id];
-    for (uint32_t a = 1; a < all.n; a++) {
-        for (uint32_t b = 1; all.has[a] && b < all.n; b++) {
-            bool is_cut = all.has[b] && !share_a_part(parts, n, a, b);
-            if (is_cut && add_link(adding, a, b) != 0)
-                return -ENOMEM;
-        }
-    }
-    return 0;
+    int status = 0;
+    for (uint32_t a = 1; a < all.n; a++)
+        for (uint32_t b = 1; all.has[a] && b < all.n && status == 0; b++)
+            if (all.has[b] && !share_a_part(parts, n, a, b))
+                status = add_link(adding, a, b);
+    return status;
 }
 
 static int add_partition(const struct adding *adding)

@@ -15,8 +15,8 @@ struct links_context {
 };
 
 /* Adds an edge for each link and port of the rule, whose rank and key are known, and
- * fills its links and parts. Returns 0, -ENOMEM, or -EINVAL when a word is neither a
- * node nor a group, with that in diag. */
+ * fills its links and parts. Returns 0, -ENOMEM, or -EINVAL, with the reason in diag: a
+ * word is neither a node nor a group, or there are more links than a plan may have. */
 int links_add(const struct links_context *context, const struct rule *written,
               struct plan_rule *rule, struct index_builder *out);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "rules/buffer.h"
 #include "rules/parse.h"
 #include "tests/rules/world.h"
 
@@ -442,6 +443,42 @@ static void run_out(const char *text)
         }
     }
     rules_destroy(rules);
+}
+
+/* Two halves of n nodes each, cut apart. */
+static int compile_halves(unsigned n, size_t *errors)
+{
+    struct buffer text = {0}, parts[2] = {{0}, {0}};
+    buffer_print(&text, "netsplit: 1\nnodes:\n");
+    for (unsigned i = 0; i < 2 * n; i++) {
+        buffer_print(&text, "  n%u:\n", i);
+        buffer_print(&parts[i < n], "%sn%u", i % n ? ", " : "", i);
+    }
+    buffer_print(&text, "rules:\n  - { name: halves, partition: [[%s], [%s]] }\n",
+                 buffer_text(&parts[0]), buffer_text(&parts[1]));
+    struct rules *rules = parse(buffer_text(&text));
+    const struct plan_layer layer = {.name = "base", .rules = rules};
+    const struct plan_input input = {.layers = &layer, .n_layers = 1};
+    struct plan *plan = NULL;
+    struct diag diag;
+    diag_init(&diag, NULL);
+    int status = plan_compile(&input, &diag, &plan);
+    *errors = diag.n_errors;
+    diag_close(&diag);
+    plan_put(plan);
+    rules_destroy(rules);
+    buffer_close(&text);
+    buffer_close(&parts[0]);
+    buffer_close(&parts[1]);
+    return status;
+}
+
+Test(plan, more_links_than_can_be_compiled_in_a_moment_are_refused)
+{
+    size_t errors;
+    cr_expect_eq(compile_halves(400, &errors), 0);
+    cr_expect_eq(compile_halves(600, &errors), -EINVAL);
+    cr_expect_eq(errors, 1);
 }
 
 Test(plan, without_memory_leaves_nothing_behind_whenever_it_runs_out)
