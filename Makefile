@@ -282,7 +282,8 @@ asan ubsan: build/deps/test
 # drive the program from outside are run.
 tsan: build/deps/test
 	@$(MAKE) --no-print-directory BUILD=tsan all
-	@$(MAKE) --no-print-directory run-tests T=program NETSPLIT=$(CURDIR)/build/tsan/netsplit
+	@NETSPLIT_TEST_TSAN=1 $(MAKE) --no-print-directory run-tests T=program \
+	    NETSPLIT=$(CURDIR)/build/tsan/netsplit
 
 .PHONY: format
 format: build/deps/check
