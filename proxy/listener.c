@@ -168,6 +168,7 @@ int listener_create(struct listener **out, struct proxy *proxy,
         free(listener);
         return status;
     }
+    watch_share(listener->watch); /* a reload may give it another descriptor */
     sockaddress_format(&listener->bound, listener->text);
     *out = listener;
     return 0;

@@ -46,6 +46,7 @@ struct watch {
     int fd;                    /* owned */
     int events;                /* watched now */
     bool failed;
+    bool shared; /* the socket has, or had, another descriptor */
 };
 
 /* Nothing is watched: edge-triggered, so that an end is reported once at most, and
@@ -303,9 +304,8 @@ void watch_close(struct watch *watch)
     if (!watch)
         return;
     struct watch_group *group = watch->group;
-    /* close(2) alone would leave it in the set where another descriptor of the same
-     * socket is open. */
-    if (!watch->failed)
+    /* close(2) would leave it in the set where another descriptor is open. */
+    if (watch->shared && !watch->failed)
         (void)epoll_ctl(group->set, EPOLL_CTL_DEL, watch->fd, NULL); /* it is there */
     (void)close(watch->fd);
     watch->on_event = NULL;
@@ -318,6 +318,11 @@ void watch_close(struct watch *watch)
     if (--group->n == 0)
         poll_set(group);
     nudge_if_empty(group);
+}
+
+void watch_share(struct watch *watch)
+{
+    watch->shared = true;
 }
 
 int watch_fd(const struct watch *watch)

@@ -55,6 +55,10 @@ void watch_set(struct watch *watch, int events);
 /* No event is reported any more; the descriptor is closed now. NULL is fine. */
 void watch_close(struct watch *watch);
 
+/* To be called for all watches of a socket that has several descriptors, before any of
+ * them is closed: else what comes to the others is reported to those that are closed. */
+void watch_share(struct watch *watch);
+
 int watch_fd(const struct watch *watch);
 
 #endif

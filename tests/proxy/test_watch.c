@@ -128,6 +128,7 @@ Test(watch, a_closed_one_is_silent_though_its_socket_is_open_elsewhere)
     struct seen seen, next;
     int other = watch_pair(&seen, UV_READABLE);
     int again = fcntl(watch_fd(seen.watch), F_DUPFD_CLOEXEC, 0);
+    watch_share(seen.watch);
     watch_close(seen.watch);
     int idle = watch_pair(&next, UV_READABLE); /* may lie where that one lay */
     cr_assert_eq(write(other, "x", 1), 1);
