@@ -23,6 +23,7 @@ int cmd_judge(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 int cmd_models(int argc, char **argv);
 int cmd_proxy(int argc, char **argv);
+int cmd_run(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
 int cmd_steps(int argc, char **argv);
 int cmd_store(int argc, char **argv);
@@ -45,6 +46,8 @@ static const struct subcommand subcommands[] = {
     {"lab", cmd_lab, "makes network namespaces to try things in"},
     {"models", cmd_models, "lists what a history can be held to"},
     {"proxy", cmd_proxy, "sits on TCP paths and injects what rules say"},
+    {"run", cmd_run,
+     "runs a test suite behind a proxy, and fails it if no fault was felt"},
     {"schema", cmd_schema, "prints the JSON Schema of rule files"},
     {"steps", cmd_steps, "lists what a playbook may hold"},
     {"store", cmd_store, "runs a node of the reference key-value store"},
