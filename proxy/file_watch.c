@@ -17,6 +17,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -79,12 +80,12 @@ static int watch_directory(struct file_watch *watch, uv_loop_t *loop,
 static int watch_directories(struct file_watch *watch, uv_loop_t *loop)
 {
     char named[PATH_MAX], real[PATH_MAX], beside[PATH_MAX], lies[PATH_MAX];
-    (void)strcpy(named, watch->path); /* as long as it */
+    (void)snprintf(named, sizeof named, "%s", watch->path);
     const char *directory = dirname(named);
     int status = watch_directory(watch, loop, directory);
     if (status != 0 || !realpath(watch->path, real) || !realpath(directory, beside))
         return status;
-    (void)strcpy(lies, real);
+    (void)snprintf(lies, sizeof lies, "%s", real);
     return strcmp(dirname(lies), beside) == 0 ? 0 : watch_directory(watch, loop, lies);
 }
 
@@ -95,7 +96,7 @@ int file_watch_start(struct file_watch **out, uv_loop_t *loop, const char *path,
         strlen(path) < PATH_MAX ? calloc(1, sizeof *watch) : NULL;
     int status = watch ? 0 : strlen(path) < PATH_MAX ? -ENOMEM : -ENAMETOOLONG;
     if (watch) {
-        (void)strcpy(watch->path, path);
+        (void)snprintf(watch->path, sizeof watch->path, "%s", path);
         watch->seen = look_at(path);
         watch->on_change = on_change;
         watch->arg = arg;
