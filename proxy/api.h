@@ -42,7 +42,7 @@
  *     "rules": [ RULE, ... ], "links": [ LINK, ... ],
  *     "totals": { "connections": N, "connections_open": N, "passed_bytes": N,
  *                 "held_bytes": N, "discarded_bytes": N, "attempts": N,
- *                 "attempts_held_now": N, "attempts_failed": N },
+ *                 "attempts_held_now": N, "attempts_failed": N, "attempts_unresolved": N },
  *     "budgets": [ { "name": "held_bytes", "limit": N, "used": N, "peak": N,
  *                    "reached": N } ] }
  *   OFF: "nothing", "links" (healed), or "all" (cleared)
@@ -62,7 +62,7 @@
  *     its own, or take differences.
  *   LINK: { "from", "to", "passed_bytes", "spliced_bytes" (read without being
  *     copied), "held_bytes" (now), "discarded_bytes", "connections", "connections_open", "attempts", "attempts_held_now",
- *     "attempts_failed" }
+ *     "attempts_failed", "attempts_unresolved" (of those: no address for the name) }
  *
  * GET /v1/connections
  *   { "now_ns": N, "connections": [ { "number": 17, "ordinal": 0, "listener": "wal", "from": "n1",

@@ -189,6 +189,7 @@ static json_t *link_row(const struct counters_link *link)
         {"attempts", link->attempts},
         {"attempts_held_now", link->attempts_held_now},
         {"attempts_failed", link->attempts_failed},
+        {"attempts_unresolved", link->attempts_unresolved},
     };
     json_t *row = json_pack("{s:s, s:s}", "from", link->from, "to", link->to);
     if (row)
@@ -209,6 +210,7 @@ static json_t *sum_links(const struct counters *counters)
         sum.attempts += link->attempts;
         sum.attempts_held_now += link->attempts_held_now;
         sum.attempts_failed += link->attempts_failed;
+        sum.attempts_unresolved += link->attempts_unresolved;
     }
     json_t *row = link_row(&sum);
     (void)json_object_del(row, "from");

@@ -156,9 +156,9 @@ static void show_status_rules(const json_t *status, bool colour)
 
 static void show_links(const json_t *status, bool colour)
 {
-    static const char *const heads[] = {"FROM",       "TO",      ">PASSED", ">HELD",
-                                        ">DISCARDED", ">OPEN",   ">EVER",   ">ATTEMPTS",
-                                        ">HELD NOW",  ">FAILED", NULL};
+    static const char *const heads[] = {
+        "FROM",  "TO",        ">PASSED",   ">HELD",   ">DISCARDED",  ">OPEN",
+        ">EVER", ">ATTEMPTS", ">HELD NOW", ">FAILED", ">UNRESOLVED", NULL};
     const json_t *rows = json_object_get(status, "links");
     struct table table;
     table_init(&table, heads);
@@ -174,6 +174,7 @@ static void show_links(const json_t *status, bool colour)
         add_count(&table, row, "attempts");
         add_count(&table, row, "attempts_held_now");
         add_count(&table, row, "attempts_failed");
+        add_count(&table, row, "attempts_unresolved");
     }
     table_print(&table, stdout, colour);
 }
