@@ -13,7 +13,9 @@ CC := gcc
 endif
 
 BUILD ?= release
-B     := $(if $(filter release,$(BUILD)),build,build/$(BUILD))
+# PROXY_ONLY=1: without drills and what only they need; a tree of its own, too.
+PROXY_ONLY ?=
+B     := $(if $(filter release,$(BUILD)),build,build/$(BUILD))$(if $(PROXY_ONLY),/proxy-only)
 O     := $B/obj
 
 V     ?= 0
@@ -23,6 +25,7 @@ say    = $(if $(filter 0,$V),@printf '  %-7s %s\n' '$(1)' '$(2)',@:)
 LIBS_BASE := libuv yaml-0.1 jansson libmicrohttpd libcmark
 LIBS_NET  := libnl-3.0 libnl-route-3.0 libnftables
 LIBS_DB   := hiredis libpq libcrypto
+LIBS      := $(LIBS_BASE) $(LIBS_NET) $(LIBS_DB)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wswitch-enum -Wvla \
             -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wformat=2 -Wno-format-truncation \
@@ -39,9 +42,9 @@ CFLAGS  ?= -g
 override CFLAGS  += -std=c17 -D_GNU_SOURCE $(OPTIMISE) $(WARNINGS) $(WERROR) $(SANITIZE) -I. -MMD -MP
 # Asked once, and only when the first object is made: on a bare machine the libraries
 # are not there before that.
-PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS_BASE) $(LIBS_NET) $(LIBS_DB)))$(PKG_CFLAGS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS)))$(PKG_CFLAGS)
 override LDFLAGS += $(SANITIZE)
-LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS_BASE) $(LIBS_NET) $(LIBS_DB)) -lm -lpthread
+LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -lm -lpthread
 LDLIBS_RULES = $(shell $(PKG_CONFIG) --libs yaml-0.1) -lm
 LDLIBS_TEST  = -lcriterion
 
@@ -51,6 +54,23 @@ SCENARIOS_SRC := $(sort $(wildcard scenarios/*.c scenarios/*/*.c))
 SRC           := $(RULES_SRC) $(PROXY_SRC) $(SCENARIOS_SRC) proxy/main.c
 PAGES         := $(wildcard scenarios/report/*.S)
 OBJ           := $(SRC:%.c=$O/%.o) $(PAGES:%.S=$O/%.o)
+DEPS          := build
+
+# A small program. Linked into it is what Debian has as an archive; not libnftables, of
+# which there is none, nor jansson, which that one brings, nor microhttpd, which wants
+# GnuTLS. glibc stays shared because host names are looked up by modules that it loads.
+# libnl is linked whole: its kinds of links and queues announce themselves when loaded.
+ifneq ($(PROXY_ONLY),)
+LIBS   := libuv yaml-0.1 jansson libmicrohttpd $(LIBS_NET)
+SRC    := $(RULES_SRC) $(PROXY_SRC) proxy/main.c scenarios/cmd_check.c scenarios/cmd_schema.c \
+          $(wildcard scenarios/cmd_lab.c scenarios/lab*.c)
+OBJ    := $(SRC:%.c=$O/%.o)
+LDLIBS := -Wl,-Bstatic -luv_a -lyaml -Wl,--whole-archive -lnl-route-3 -lnl-3 \
+          -Wl,--no-whole-archive -Wl,-Bdynamic -lnftables -ljansson -lmicrohttpd -lm -lpthread
+DEPS   := proxy-only
+override CFLAGS  += -DNETSPLIT_PROXY_ONLY -ffunction-sections -fdata-sections
+override LDFLAGS += -Wl,--gc-sections -s
+endif
 
 .PHONY: all
 all: $B/netsplit
@@ -61,6 +81,7 @@ help:
 	'make drill [CLUSTER=F] [PLAYBOOK=F]   run a failure drill; the report is named at its end' \
 	'make test [T=RUNNER] [FILTER=S/T]     every test, or those of one runner or pattern' \
 	'make all                              build build/netsplit' \
+	'make PROXY_ONLY=1                     build build/proxy-only/netsplit, small, without drills' \
 	'make check                            format, warnings, layers, static analysis' \
 	'make asan | ubsan | tsan              the tests under a sanitizer' \
 	'make bench [BENCH=NAME,...]           speed, beside direct, HAProxy and nginx' \
@@ -77,6 +98,7 @@ help:
 DEPS_build := gcc libc6-dev pkg-config libuv1-dev libyaml-dev libjansson-dev \
               libmicrohttpd-dev libcmark-dev libnl-3-dev libnl-route-3-dev \
               libnftables-dev libhiredis-dev libpq-dev libssl-dev
+DEPS_proxy-only := $(filter-out libcmark-dev libhiredis-dev libpq-dev libssl-dev,$(DEPS_build))
 DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15 iproute2 nftables
 DEPS_check := git clang clang-format clang-tidy cppcheck libclang-rt-14-dev
 DEPS_bench := haproxy nginx-light libnginx-mod-stream redis-tools redis-server \
@@ -120,7 +142,7 @@ build/deps/%:
 	fi; \
 	mkdir -p $(@D) && touch $@
 
-$O/%.o: %.c | build/deps/build
+$O/%.o: %.c | build/deps/$(DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(PKG_CFLAGS) -c -o $@ $<
@@ -137,7 +159,7 @@ $O/version.c: FORCE
 	@printf 'extern const char netsplit_version[];\nconst char netsplit_version[] = "%s";\n' \
 	    '$(VERSION)' > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
-$O/version.o: $O/version.c | build/deps/build
+$O/version.o: $O/version.c | build/deps/$(DEPS)
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 .PHONY: FORCE
 FORCE:
@@ -295,6 +317,7 @@ check: build/deps/build build/deps/test build/deps/check layers
 	@echo '  WARNINGS gcc, clang'
 	@$(MAKE) --no-print-directory BUILD=gcc CC=gcc WERROR=-Werror all >/dev/null
 	@$(MAKE) --no-print-directory BUILD=clang CC=clang WERROR=-Werror all >/dev/null
+	@$(MAKE) --no-print-directory BUILD=gcc CC=gcc WERROR=-Werror PROXY_ONLY=1 all >/dev/null
 	@echo '  CPPCHECK'
 	@cppcheck --quiet --std=c11 --inline-suppr --error-exitcode=1 \
 	    --enable=warning,performance,portability --suppressions-list=.cppcheck \
@@ -308,6 +331,7 @@ check: build/deps/build build/deps/test build/deps/check layers
 
 # BENCH=NAME,... runs some parts; BENCH_FLAGS=--strict makes a missed gate an error.
 # $B/tests/bench --help lists both.
+comma      := ,
 BENCH_BASE := now tempdir errmsg
 $B/tests/bench: $(patsubst %.c,$O/%.o,$(wildcard tests/bench/*.c)) \
                 $O/tests/lib/server_process.o $(BENCH_BASE:%=$O/proxy/base/%.o)
@@ -316,6 +340,7 @@ $B/tests/bench: $(patsubst %.c,$O/%.o,$(wildcard tests/bench/*.c)) \
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 .PHONY: bench
 bench: build/deps/bench all $B/tests/bench
+	@$(if $(filter size,$(subst $(comma), ,$(or $(BENCH),size))),$(MAKE) --no-print-directory PROXY_ONLY=1 all,:)
 	@$B/tests/bench $(BENCH_FLAGS) --parts '$(BENCH)' --json $B/bench.json $(NETSPLIT)
 
 PLAYBOOK ?= playbooks/primary-cut-off.md

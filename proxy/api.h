@@ -42,7 +42,7 @@
  *     "rules": [ RULE, ... ], "links": [ LINK, ... ],
  *     "totals": { "connections": N, "connections_open": N, "passed_bytes": N,
  *                 "held_bytes": N, "discarded_bytes": N, "attempts": N,
- *                 "attempts_held_now": N, "attempts_failed": N },
+ *                 "attempts_held_now": N, "attempts_failed": N, "attempts_unresolved": N },
  *     "budgets": [ { "name": "held_bytes", "limit": N, "used": N, "peak": N,
  *                    "reached": N } ] }
  *   OFF: "nothing", "links" (healed), or "all" (cleared)
@@ -62,17 +62,22 @@
  *     its own, or take differences.
  *   LINK: { "from", "to", "passed_bytes", "spliced_bytes" (read without being
  *     copied), "held_bytes" (now), "discarded_bytes", "connections", "connections_open", "attempts", "attempts_held_now",
- *     "attempts_failed" }
+ *     "attempts_failed", "attempts_unresolved" (of those: no address for the name) }
  *
  * GET /v1/connections
- *   { "connections": [ { "number": 17, "ordinal": 0, "listener": "wal", "from": "n1",
+ *   { "now_ns": N, "connections": [ { "number": 17, "ordinal": 0, "listener": "wal", "from": "n1",
  *     "to": "n2", "client": "127.0.0.1:51234", "server": "127.0.0.1:5432" | null,
  *     "state": "open", "opened_ns": N, "passed_bytes_to_server": N,
  *     "passed_bytes_to_client": N, "held_bytes_to_server": N,
- *     "held_bytes_to_client": N } ],                          newest first
+ *     "held_bytes_to_client": N,
+ *     "rules": [ { "name": "slow", "origin": "base" } ]       in force for it now
+ *     "to_client": LEG, "to_server": LEG | null } ],          newest first
  *     "bypassing": [ { "from": "n1", "to": "n2", "client": "10.77.1.2:4711",
  *                      "server": "10.77.2.2:5432" } ] }
- *     Those were there before they could be intercepted. Of those that come through
+ *   LEG, of the kernel's (TCP_INFO): { "rtt_us": N (0: none yet), "retransmits": N (of
+ *     the proxy's segments, ever), "proxy": "127.0.0.1:7101" (its end: to_server's is
+ *     whom the server sees) }
+ *     Those that bypass were there before they could be intercepted. Of those that come through
  *     this host only the ones that sent something in the last minute are known.
  *
  * GET /v1/rules

@@ -189,6 +189,7 @@ static json_t *link_row(const struct counters_link *link)
         {"attempts", link->attempts},
         {"attempts_held_now", link->attempts_held_now},
         {"attempts_failed", link->attempts_failed},
+        {"attempts_unresolved", link->attempts_unresolved},
     };
     json_t *row = json_pack("{s:s, s:s}", "from", link->from, "to", link->to);
     if (row)
@@ -209,6 +210,7 @@ static json_t *sum_links(const struct counters *counters)
         sum.attempts += link->attempts;
         sum.attempts_held_now += link->attempts_held_now;
         sum.attempts_failed += link->attempts_failed;
+        sum.attempts_unresolved += link->attempts_unresolved;
     }
     json_t *row = link_row(&sum);
     (void)json_object_del(row, "from");
@@ -285,6 +287,35 @@ enum MHD_Result api_get_rules(struct api_request *request)
     return api_answer(request, MHD_HTTP_OK, object);
 }
 
+static void add_rule_of(void *context, const char *origin, const char *name)
+{
+    (void)json_array_append_new(
+        context, json_pack("{s:s, s:s}", "name", name, "origin", origin));
+}
+
+static json_t *rules_of(const struct counters_connection *connection, uint64_t now)
+{
+    json_t *rules = json_array();
+    proxy_each_rule_of(connection, now, add_rule_of, rules);
+    return rules;
+}
+
+static json_t *leg_row(const struct proxy_leg_view *leg)
+{
+    if (!leg->connected)
+        return json_null();
+    return json_pack("{s:I, s:I, s:s}", "rtt_us", (json_int_t)leg->rtt_us,
+                     "retransmits", (json_int_t)leg->retransmits, "proxy", leg->own);
+}
+
+static void add_legs(json_t *row, const struct counters_connection *connection)
+{
+    struct proxy_connection_view view;
+    proxy_view_connection(connection, &view);
+    (void)json_object_set_new(row, "to_client", leg_row(&view.client));
+    (void)json_object_set_new(row, "to_server", leg_row(&view.server));
+}
+
 static json_t *connection_row(const struct counters_connection *connection)
 {
     const struct number numbers[] = {
@@ -296,12 +327,15 @@ static json_t *connection_row(const struct counters_connection *connection)
         {"held_bytes_to_server", connection->held_bytes_to_server_now},
         {"held_bytes_to_client", connection->held_bytes_to_client_now},
     };
-    json_t *row = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s?, s:s}", "listener", connection->listener, "from",
-        connection->to_server->from, "to", connection->to_server->to, "client",
-        connection->client, "server", connection->server, "state", connection->state);
-    if (row)
-        set_numbers(row, numbers, sizeof numbers / sizeof *numbers);
+    json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s, s:o}", "listener",
+                            connection->listener, "from", connection->to_server->from,
+                            "to", connection->to_server->to, "client",
+                            connection->client, "server", connection->server, "state",
+                            connection->state, "rules", rules_of(connection, now_ns()));
+    if (!row)
+        return NULL;
+    set_numbers(row, numbers, sizeof numbers / sizeof *numbers);
+    add_legs(row, connection);
     return row;
 }
 
@@ -323,7 +357,7 @@ enum MHD_Result api_get_connections(struct api_request *request)
     json_t *rows = json_array(), *bypassing = json_array();
     (void)proxy_each_bypassing(proxy, add_bypassing, bypassing);
     proxy_each_connection(proxy, add_connection, rows);
-    return api_answer(
-        request, MHD_HTTP_OK,
-        json_pack("{s:o, s:o}", "connections", rows, "bypassing", bypassing));
+    return api_answer(request, MHD_HTTP_OK,
+                      json_pack("{s:I, s:o, s:o}", "now_ns", (json_int_t)now_ns(),
+                                "connections", rows, "bypassing", bypassing));
 }

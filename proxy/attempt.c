@@ -3,7 +3,8 @@
  * reset or refuse. A held attempt is asked about again when its time is up and after
  * each change of the rules; one whose opener has left meanwhile never reaches the
  * server, as if its SYN had been lost. Then the server is dialled, with one deadline
- * for looking up and connecting.
+ * for looking up and connecting. A host name may have several addresses: one of them
+ * that does not answer makes way for the next before the deadline is up.
  *
  * A server that cannot be reached is shown to the client as RST. Where descriptors run
  * out the dial is tried again until its deadline, and nothing is accepted meanwhile.
@@ -27,6 +28,8 @@
 #include <string.h>
 
 #define DESCRIPTOR_RETRY_NS (50 * NS_PER_MS)
+
+enum { PRESSES = 8 }; /* in a dial's whole time; an address has one to two of them */
 
 static void on_dialled(void *context, const struct dial_result *result);
 
@@ -70,9 +73,22 @@ static int start_dial(struct connection *connection)
                       connection);
 }
 
+static void set_dial_alarm(struct connection *connection, uint64_t now_ns)
+{
+    uint64_t at_ns = now_ns + connection->proxy->config.connect_timeout_ns / PRESSES;
+    timer_set(connection->proxy->timers, &connection->alarm,
+              at_ns < connection->deadline_ns ? at_ns : connection->deadline_ns);
+}
+
+void attempt_press(struct connection *connection, uint64_t now_ns)
+{
+    set_dial_alarm(connection, now_ns);
+    dial_press(connection->dial);
+}
+
 void attempt_dial(struct connection *connection, uint64_t now_ns)
 {
-    timer_set(connection->proxy->timers, &connection->alarm, connection->deadline_ns);
+    set_dial_alarm(connection, now_ns);
     int status = start_dial(connection);
     if (status != 0)
         fail_dial(connection, status, now_ns);

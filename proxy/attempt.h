@@ -13,6 +13,10 @@ void attempt_admit(struct connection *connection, uint64_t now_ns);
 /* Dials for a connection that is CONNECTING. It becomes OPEN, or ends. */
 void attempt_dial(struct connection *connection, uint64_t now_ns);
 
+/* For one whose dial takes its time, at the alarm that was set for it: goes on to the
+ * server's next address. May free the connection. */
+void attempt_press(struct connection *connection, uint64_t now_ns);
+
 /* No rule holds it any more; nothing if none did. */
 void attempt_let_go(struct connection *connection);
 

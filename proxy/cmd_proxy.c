@@ -2,9 +2,10 @@
 /* netsplit proxy: one instance for the life of the process, with its control socket.
  *
  * The happy path: options, rules, listeners, control socket, then the line `ready` on
- * stdout and in --ready-file; SIGHUP reads the rules again; SIGINT, SIGTERM or --for
- * end it: stop listening, let connections end for --drain, reset the rest, remove what
- * was made, and die of the signal, so that whoever sent it sees that it worked.
+ * stdout and in --ready-file; SIGHUP, or with --watch a change of their file, reads the
+ * rules again; SIGINT, SIGTERM or --for end it: stop listening, let connections end for
+ * --drain, reset the rest, remove what was made, and die of the signal, so that whoever
+ * sent it sees that it worked.
  *
  * Whatever fails before `ready` is said on stderr and leaves nothing behind. A reload
  * that fails changes nothing and is said likewise. */
@@ -17,6 +18,7 @@
 #include "proxy/base/rundir.h"
 #include "proxy/base/term.h"
 #include "proxy/counters.h"
+#include "proxy/file_watch.h"
 #include "proxy/journal.h"
 #include "proxy/operands.h"
 #include "proxy/proxy.h"
@@ -47,6 +49,7 @@ struct run {
     uint64_t for_ns, drain_ns, connect_timeout_ns;
     uint64_t max_bytes, max_hold_bytes, max_connections, max_descriptors;
     uint64_t threads;
+    bool wants_watch; /* --watch */
 
     uv_loop_t loop;
     uv_signal_t signals[SIGNALS];
@@ -57,6 +60,7 @@ struct run {
     struct proxy *proxy;
     struct api *api;
     struct rundir_record *record;
+    struct file_watch *watch; /* owned; NULL: none */
     char control_path[RUNDIR_PATH_BYTES];
     int ended_by; /* a signal; 0 = --for */
     bool ready;   /* the ready file was written */
@@ -169,6 +173,8 @@ static void on_api_closed(void *context)
     for (int i = 0; i < SIGNALS; i++)
         close_handle(&run->signals[i]);
     close_handle(&run->life);
+    file_watch_close(run->watch);
+    run->watch = NULL;
 }
 
 /* The proxy is gone: the control socket goes last, so that it can be asked until then.
@@ -253,6 +259,22 @@ static int start_rules(struct run *run, char **operands, size_t n)
     return result;
 }
 
+static void on_rules_changed(void *arg)
+{
+    reload(arg);
+}
+
+/* From before the file is read on, so that no change of it is missed. */
+static int start_watching(struct run *run)
+{
+    struct errmsg err = {0};
+    if (!run->wants_watch || file_watch_start(&run->watch, &run->loop, run->rules_path,
+                                              on_rules_changed, run, &err) == 0)
+        return EXIT_DONE;
+    fprintf(stderr, "netsplit proxy: %s\n", err.text);
+    return EXIT_ENVIRONMENT;
+}
+
 static void note_kernel_object(void *context, const char *text)
 {
     const struct run *run = context;
@@ -316,6 +338,8 @@ static int run_instance(struct run *run, char **operands, size_t n)
     watch_signals(run); /* before anything is made that a signal would leave behind */
     result = open_journal(run);
     if (result == EXIT_DONE)
+        result = start_watching(run);
+    if (result == EXIT_DONE)
         result = start_rules(run, operands, n);
     if (result == EXIT_DONE)
         result = start_control(run);
@@ -371,6 +395,8 @@ int cmd_proxy(int argc, char **argv)
          "the control socket (default: in the runtime directory)", 0, 0},
         {"seed", 0, OPTION_NUMBER, &run.seed, "N",
          "of all random choices; beats the file's", 0, INT64_MAX},
+        {"watch", 0, OPTION_FLAG, &run.wants_watch, NULL,
+         "read the rule file again whenever it changes, as SIGHUP does", 0, 0},
         {"for", 0, OPTION_DURATION, &run.for_ns, "DURATION", "stop after so long", 0,
          0},
         {"drain", 0, OPTION_DURATION, &run.drain_ns, "DURATION",
@@ -417,5 +443,7 @@ int cmd_proxy(int argc, char **argv)
     }
     if (!run.rules_path == (rest == argc))
         return option_complain(&command, "give either -f RULES or LISTEN:UPSTREAM");
+    if (run.wants_watch && !run.rules_path)
+        return option_complain(&command, "--watch needs a file: -f RULES");
     return run_proxy(&run, argv + rest, (size_t)(argc - rest));
 }

@@ -129,6 +129,8 @@ void connection_finish(struct connection *connection, enum connection_end end,
     timer_clear(connection->proxy->timers, &connection->alarm);
     if (!was_open)
         connection->counts.to_server->attempts_failed++;
+    if (end == END_UNRESOLVED)
+        connection->counts.to_server->attempts_unresolved++;
     journal_closed(connection, end, detail);
     connection_move(connection, CONNECTION_CLOSED);
     counters_connection_remove(connection->proxy->config.counters, &connection->counts);
@@ -376,18 +378,30 @@ static void on_wake(struct timer *timer, uint64_t now_ns)
     connection_step(timer->owner, now_ns);
 }
 
+static void on_connecting_alarm(struct connection *connection, uint64_t now_ns)
+{
+    if (now_ns < connection->deadline_ns && connection->dial) {
+        attempt_press(connection, now_ns); /* it may be gone */
+        return;
+    }
+    if (now_ns >= connection->deadline_ns)
+        connection_finish(connection, END_CONNECT_TIMEOUT, NULL);
+    else
+        attempt_dial(connection, now_ns);
+    connection_step(connection, now_ns);
+}
+
 static void on_alarm(struct timer *timer, uint64_t now_ns)
 {
     struct connection *connection = timer->owner;
+    if (connection->state == CONNECTION_CONNECTING) {
+        on_connecting_alarm(connection, now_ns);
+        return;
+    }
     if (connection->state == CONNECTION_FINISHING)
         connection_finish(connection, END_RULE_CLOSED, connection->closer);
     else if (connection->state == CONNECTION_HALF_OPEN)
         connection_finish(connection, END_RULE_RESET, connection->closer);
-    else if (connection->state == CONNECTION_CONNECTING &&
-             now_ns >= connection->deadline_ns)
-        connection_finish(connection, END_CONNECT_TIMEOUT, NULL);
-    else if (connection->state == CONNECTION_CONNECTING && !connection->dial)
-        attempt_dial(connection, now_ns);
     connection_step(connection, now_ns);
 }
 

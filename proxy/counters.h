@@ -46,6 +46,8 @@ struct counters_link {
     uint64_t attempts; /* ever, by from; those that became connections too */
     uint64_t attempts_held_now;
     uint64_t attempts_failed; /* refused, reset, timed out, left */
+    uint64_t
+        attempts_unresolved; /* of those: the server's name could not be looked up */
     struct counters_link *next;
 };
 

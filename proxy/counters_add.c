@@ -53,6 +53,7 @@ static int add_links(struct counters *counters, const struct counters *other)
         to->attempts += from->attempts;
         to->attempts_held_now += from->attempts_held_now;
         to->attempts_failed += from->attempts_failed;
+        to->attempts_unresolved += from->attempts_unresolved;
     }
     return 0;
 }

@@ -156,9 +156,9 @@ static void show_status_rules(const json_t *status, bool colour)
 
 static void show_links(const json_t *status, bool colour)
 {
-    static const char *const heads[] = {"FROM",       "TO",      ">PASSED", ">HELD",
-                                        ">DISCARDED", ">OPEN",   ">EVER",   ">ATTEMPTS",
-                                        ">HELD NOW",  ">FAILED", NULL};
+    static const char *const heads[] = {
+        "FROM",  "TO",        ">PASSED",   ">HELD",   ">DISCARDED",  ">OPEN",
+        ">EVER", ">ATTEMPTS", ">HELD NOW", ">FAILED", ">UNRESOLVED", NULL};
     const json_t *rows = json_object_get(status, "links");
     struct table table;
     table_init(&table, heads);
@@ -174,6 +174,7 @@ static void show_links(const json_t *status, bool colour)
         add_count(&table, row, "attempts");
         add_count(&table, row, "attempts_held_now");
         add_count(&table, row, "attempts_failed");
+        add_count(&table, row, "attempts_unresolved");
     }
     table_print(&table, stdout, colour);
 }
@@ -270,31 +271,77 @@ static void show_bypassing(const json_t *rows, bool colour)
     table_print(&table, stdout, colour);
 }
 
+/* "slow, split"; "-" without any. */
+static void add_rules(struct table *table, const json_t *rules)
+{
+    struct buffer names = {0};
+    for (size_t i = 0; i < json_array_size(rules); i++)
+        buffer_print(&names, "%s%s", i ? ", " : "",
+                     text(json_array_get(rules, i), "name"));
+    table_add(table, "%s", names.length > 0 ? buffer_text(&names) : "-");
+    buffer_close(&names);
+}
+
+/* The two legs' round-trip times, and how often they sent something again. */
+static void add_legs(struct table *table, const json_t *row)
+{
+    const char *const keys[] = {"to_client", "to_server"};
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *leg = json_object_get(row, keys[i]);
+        char words[32];
+        if (json_is_object(leg))
+            table_add(table, "%s",
+                      unit_format_duration(number(leg, "rtt_us") * NS_PER_US, words,
+                                           sizeof words));
+        else
+            table_add(table, "-");
+    }
+    table_add(table, "%" PRIu64 "/%" PRIu64,
+              number(json_object_get(row, "to_client"), "retransmits"),
+              number(json_object_get(row, "to_server"), "retransmits"));
+}
+
+static void add_age(struct table *table, const json_t *row, uint64_t now_ns)
+{
+    char words[32];
+    json_t *age_ms =
+        json_integer((json_int_t)((now_ns - number(row, "opened_ns")) / NS_PER_MS));
+    table_add(table, "%s", format_left(age_ms, words, sizeof words));
+    json_decref(age_ms);
+}
+
+static void add_connection(struct table *table, const json_t *row, uint64_t now_ns)
+{
+    char words[32];
+    uint64_t held =
+        number(row, "held_bytes_to_server") + number(row, "held_bytes_to_client");
+    add_count(table, row, "number");
+    table_add(table, "%s", text(row, "from"));
+    table_add(table, "%s", text(row, "to"));
+    table_add(table, "%s", text(row, "client"));
+    table_add(table, "%s", text(row, "server"));
+    table_add(table, "%s", text(row, "state"));
+    add_age(table, row, now_ns);
+    add_bytes(table, row, "passed_bytes_to_server");
+    add_bytes(table, row, "passed_bytes_to_client");
+    table_add(table, "%s", unit_format_bytes(held, words, sizeof words));
+    add_legs(table, row);
+    add_rules(table, json_object_get(row, "rules"));
+}
+
 void ctl_show_connections(const json_t *connections, bool colour)
 {
-    static const char *const heads[] = {">NUMBER", "FROM",  "TO",         "CLIENT",
-                                        "SERVER",  "STATE", ">TO SERVER", ">TO CLIENT",
-                                        ">HELD",   NULL};
+    static const char *const heads[] = {
+        ">NUMBER",     "FROM",        "TO",         "CLIENT",     "SERVER",
+        "STATE",       ">AGE",        ">TO SERVER", ">TO CLIENT", ">HELD",
+        ">RTT CLIENT", ">RTT SERVER", ">RESENT",    "RULES",      NULL};
     const json_t *rows = json_object_get(connections, "connections");
     struct table table;
-    char words[32];
     if (json_array_size(rows) == 0)
         puts("no connections");
     table_init(&table, heads);
-    for (size_t i = 0; i < json_array_size(rows); i++) {
-        const json_t *row = json_array_get(rows, i);
-        uint64_t held =
-            number(row, "held_bytes_to_server") + number(row, "held_bytes_to_client");
-        add_count(&table, row, "number");
-        table_add(&table, "%s", text(row, "from"));
-        table_add(&table, "%s", text(row, "to"));
-        table_add(&table, "%s", text(row, "client"));
-        table_add(&table, "%s", text(row, "server"));
-        table_add(&table, "%s", text(row, "state"));
-        add_bytes(&table, row, "passed_bytes_to_server");
-        add_bytes(&table, row, "passed_bytes_to_client");
-        table_add(&table, "%s", unit_format_bytes(held, words, sizeof words));
-    }
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        add_connection(&table, json_array_get(rows, i), number(connections, "now_ns"));
     table_print(&table, stdout, colour);
     show_bypassing(json_object_get(connections, "bypassing"), colour);
 }

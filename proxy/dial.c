@@ -8,7 +8,9 @@
  * Running out of descriptors is answered at once: another address would not help.
  *
  * Addresses are tried one after the other, in the order of the resolver (RFC 6724), not
- * in parallel: one that does not answer uses up the caller's deadline. Results are not
+ * in parallel: one that does not answer has as long as the caller is patient. Look-ups
+ * share libuv's four threads: where a name server is silent they wait for each other,
+ * each no longer than its caller's deadline. Results are not
  * cached: in a cluster a name moves, and that is what drills are about. */
 #include "proxy/dial.h"
 #include "proxy/sockaddress.h"
@@ -35,6 +37,7 @@ struct dial {
     struct addrinfo *names;      /* owned; of a name; NULL for a numeric address */
     const struct addrinfo *next; /* in names: to be tried next */
     struct watch *watch;         /* owned; of the connect that runs, or NULL */
+    bool pressed;                /* since that connect began */
     struct dial_source source;
     struct dial_result result; /* so far */
     dial_done_fn on_done;
@@ -137,6 +140,7 @@ static void on_connected(void *context, int events, bool failed);
 static int try_one(struct dial *dial, const struct sockaddr *address, socklen_t length)
 {
     memcpy(&dial->result.server, address, length);
+    dial->pressed = false;
     int fd = connect_somehow(&dial->source, address, length);
     if (fd < 0)
         return fd;
@@ -269,6 +273,20 @@ int dial_start(struct dial **out, struct watch_group *group,
     }
     *out = dial;
     return 0;
+}
+
+void dial_press(struct dial *dial)
+{
+    if (!dial->watch || !dial->next)
+        return; /* it is looked up, or there is nothing else to try */
+    if (!dial->pressed) {
+        dial->pressed = true;
+        return;
+    }
+    watch_close(dial->watch);
+    dial->watch = NULL;
+    if (try_next(dial) != 0)
+        finish(dial);
 }
 
 void dial_cancel(struct dial *dial)

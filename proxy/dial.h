@@ -44,6 +44,10 @@ int dial_start(struct dial **out, struct watch_group *group,
                const struct address *address, uint16_t port,
                const struct dial_source *source, dial_done_fn on_done, void *context);
 
+/* For the owner to call at a steady pace: an address that has not answered from one call
+ * to the next but one makes way for the next, if there is one. May call on_done. */
+void dial_press(struct dial *dial);
+
 /* Ends it without a call to on_done and frees it. NULL is fine. A lookup that runs goes
  * on by itself, for nobody. */
 void dial_cancel(struct dial *dial);

@@ -23,13 +23,22 @@ int cmd_judge(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 int cmd_models(int argc, char **argv);
 int cmd_proxy(int argc, char **argv);
+int cmd_run(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
 int cmd_steps(int argc, char **argv);
 int cmd_store(int argc, char **argv);
 
+/* What is left out of a program that was built with PROXY_ONLY=1. */
+#ifdef NETSPLIT_PROXY_ONLY
+#define UNLESS_PROXY_ONLY(run) NULL
+#else
+#define UNLESS_PROXY_ONLY(run) run
+#endif
+
 struct subcommand {
     const char *name;
-    int (*run)(int argc, char **argv); /* argv[0] is name; returns the exit status */
+    int (*run)(int argc, char **argv); /* argv[0] is name; returns the exit status;
+                                          NULL: it was left out */
     const char *help;
 };
 
@@ -38,16 +47,20 @@ static const struct subcommand subcommands[] = {
      "says all that is wrong with a rule file, cluster file or playbook"},
     {"ctl", cmd_ctl, "asks a running proxy, or changes what it does"},
     {"clean", cmd_clean, "removes what a crashed run left"},
-    {"drill", cmd_drill, "runs a playbook on a cluster, and judges what clients saw"},
+    {"drill", UNLESS_PROXY_ONLY(cmd_drill),
+     "runs a playbook on a cluster, and judges what clients saw"},
     {"explain", cmd_explain, "says what rules do to a connection"},
     {"faults", cmd_faults, "lists what a rule can inject"},
-    {"judge", cmd_judge, "says what a history of operations shows"},
+    {"judge", UNLESS_PROXY_ONLY(cmd_judge), "says what a history of operations shows"},
     {"lab", cmd_lab, "makes network namespaces to try things in"},
-    {"models", cmd_models, "lists what a history can be held to"},
+    {"models", UNLESS_PROXY_ONLY(cmd_models), "lists what a history can be held to"},
     {"proxy", cmd_proxy, "sits on TCP paths and injects what rules say"},
+    {"run", cmd_run,
+     "runs a test suite behind a proxy, and fails it if no fault was felt"},
     {"schema", cmd_schema, "prints the JSON Schema of rule files"},
-    {"steps", cmd_steps, "lists what a playbook may hold"},
-    {"store", cmd_store, "runs a node of the reference key-value store"},
+    {"steps", UNLESS_PROXY_ONLY(cmd_steps), "lists what a playbook may hold"},
+    {"store", UNLESS_PROXY_ONLY(cmd_store),
+     "runs a node of the reference key-value store"},
     {NULL, NULL, NULL},
 };
 
@@ -59,7 +72,8 @@ static void print_usage(FILE *to)
         "cluster and its runbooks stand up to them.\n\n",
         to);
     for (const struct subcommand *row = subcommands; row->name; row++)
-        fprintf(to, "  %-10s%s\n", row->name, row->help);
+        if (row->run)
+            fprintf(to, "  %-10s%s\n", row->name, row->help);
     fputs("\nnetsplit SUBCOMMAND --help shows the options of one; netsplit --version\n",
           to);
 }
@@ -76,6 +90,15 @@ static int complain_unknown(const char *word)
         fprintf(stderr, "; did you mean \"%s\"?", near);
     fputs("\n  netsplit --help lists them\n", stderr);
     return EXIT_USAGE;
+}
+
+static int complain_left_out(const char *name)
+{
+    fprintf(stderr,
+            "netsplit: \"%s\" was left out of this program, which was built with "
+            "PROXY_ONLY=1\n",
+            name);
+    return EXIT_ENVIRONMENT;
 }
 
 /* A program started without its standard descriptors would get them for sockets. */
@@ -119,6 +142,7 @@ int main(int argc, char **argv)
     }
     for (const struct subcommand *row = subcommands; row->name; row++)
         if (strcmp(row->name, argv[1]) == 0)
-            return finish(row->run(argc - 1, argv + 1));
+            return row->run ? finish(row->run(argc - 1, argv + 1))
+                            : complain_left_out(row->name);
     return complain_unknown(argv[1]);
 }

@@ -241,6 +241,28 @@ typedef void (*proxy_connection_fn)(void *context,
 void proxy_each_connection(const struct proxy *proxy, proxy_connection_fn visit,
                            void *context);
 
+/* One of its two TCP connections: client to proxy, proxy to server. */
+struct proxy_leg_view {
+    bool connected;       /* else the rest is zero */
+    uint32_t rtt_us;      /* the kernel's smoothed round-trip time; 0 = none yet */
+    uint32_t retransmits; /* segments that the proxy sent again, ever */
+    char own[72];         /* the proxy's end: "127.0.0.1:51234" */
+};
+
+struct proxy_connection_view {
+    struct proxy_leg_view client, server;
+};
+
+/* What the kernel knows of a connection, only within a visit to it. A few system calls.
+ */
+void proxy_view_connection(const struct counters_connection *connection,
+                           struct proxy_connection_view *out);
+
+/* The rules that are in force for it at that time, in their order; likewise. */
+typedef void (*proxy_rule_of_fn)(void *context, const char *origin, const char *name);
+void proxy_each_rule_of(const struct counters_connection *connection, uint64_t now_ns,
+                        proxy_rule_of_fn visit, void *context);
+
 /* What was counted: with one thread the counters of the config; with more, the sum of
  * all threads' at this moment, without the connections, good until the next call. NULL:
  * no memory for the sum. */

@@ -45,6 +45,24 @@ static void check_rules(const char *name, const char *text, size_t length,
     rules_destroy(rules);
 }
 
+#ifdef NETSPLIT_PROXY_ONLY
+static void check_left_out(const char *name, const char *text, size_t length,
+                           struct diag *diag, char *summary, size_t summary_bytes)
+{
+    struct source source = {name, text, length};
+    struct mark whole = {.source = &source};
+    (void)summary, (void)summary_bytes;
+    diag_lacking(diag, &whole,
+                 "this program was built with PROXY_ONLY=1, which leaves out drills "
+                 "and what reads their files");
+}
+
+static const struct kind kinds[] = {
+    {"rule file", "netsplit", NULL, check_rules},
+    {"cluster file", "cluster", NULL, check_left_out},
+    {"playbook", NULL, ".md", check_left_out},
+};
+#else
 static void check_cluster(const char *name, const char *text, size_t length,
                           struct diag *diag, char *summary, size_t summary_bytes)
 {
@@ -76,6 +94,7 @@ static const struct kind kinds[] = {
     {"cluster file", "cluster", NULL, check_cluster},
     {"playbook", NULL, ".md", check_playbook},
 };
+#endif
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
 static bool ends_with(const char *name, const char *ending)

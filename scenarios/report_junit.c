@@ -3,26 +3,10 @@
  * expectation is a failure; a mode that is inconclusive or aborted is an error, and so
  * are its expectations that nobody could judge. */
 #include "proxy/base/now.h"
+#include "proxy/base/xml.h"
 #include "scenarios/report.h"
 
 #include <errno.h>
-
-static void put_escaped(FILE *to, const char *text)
-{
-    for (const char *at = text ? text : ""; *at; at++) {
-        unsigned char c = (unsigned char)*at;
-        if (c == '<')
-            fputs("&lt;", to);
-        else if (c == '&')
-            fputs("&amp;", to);
-        else if (c == '"')
-            fputs("&quot;", to);
-        else if (c < ' ' && c != '\n' && c != '\t')
-            fputc('?', to); /* XML 1.0 has no way to write it */
-        else
-            fputc(c, to);
-    }
-}
 
 static void open_case(FILE *to, const struct run *run, const struct run_mode *mode,
                       const char *what)
@@ -31,12 +15,12 @@ static void open_case(FILE *to, const struct run *run, const struct run_mode *mo
                          ? (double)(mode->end_ns - mode->base_ns) / (double)NS_PER_S
                          : 0;
     fputs("    <testcase classname=\"", to);
-    put_escaped(to, run->title);
+    xml_put_escaped(to, run->title);
     fputs("\" name=\"", to);
-    put_escaped(to, mode->name);
+    xml_put_escaped(to, mode->name);
     if (what) {
         fputs(": ", to);
-        put_escaped(to, what);
+        xml_put_escaped(to, what);
     }
     fprintf(to, "\" time=\"%.3f\">", what ? 0.0 : seconds);
 }
@@ -45,9 +29,9 @@ static void put_outcome(FILE *to, const char *element, const char *type,
                         const char *message)
 {
     fprintf(to, "\n      <%s type=\"", element);
-    put_escaped(to, type);
+    xml_put_escaped(to, type);
     fputs("\" message=\"", to);
-    put_escaped(to, message);
+    xml_put_escaped(to, message);
     fputs("\"/>\n    ", to);
 }
 
@@ -103,7 +87,7 @@ int report_write_junit(const struct run *run, FILE *to)
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite "
           "name=\"",
           to);
-    put_escaped(to, run->title);
+    xml_put_escaped(to, run->title);
     fprintf(to, "\" tests=\"%u\" failures=\"%u\" errors=\"%u\">\n", tests, failures,
             errors);
     for (size_t i = 0; i < run->n_modes; i++) {

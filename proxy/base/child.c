@@ -30,6 +30,7 @@ enum { PIPE_READ = 0, PIPE_WRITE = 1, READ_PIECE = 8192 };
 
 struct child {
     pid_t pid;
+    bool foreground;       /* it has no group of its own */
     int pidfd;             /* owned; -1 when closed */
     int output_fd;         /* owned read end; -1 = not captured or closed */
     uv_poll_t end_poll;    /* on pidfd */
@@ -117,7 +118,8 @@ static void on_process_end(uv_poll_t *poll, int status, int events)
     (void)events;
     (void)uv_poll_stop(&child->end_poll);
     (void)uv_timer_stop(&child->kill_timer);
-    (void)kill(-child->pid, SIGKILL); /* before waitpid: the group id is still ours */
+    if (!child->foreground)
+        (void)kill(-child->pid, SIGKILL); /* before waitpid: the group is still ours */
     reap(child, &end);
     close_fd(&child->pidfd);
     if (child->output_fd >= 0)
@@ -135,6 +137,21 @@ static void on_grace_over(uv_timer_t *timer)
     child_signal(timer->data, SIGKILL);
 }
 
+/* Its place among processes, and what it reads and writes. 0, or -1 with errno. */
+static int settle(const struct child_options *options, int output)
+{
+    if (options->foreground)
+        return prctl(PR_SET_PDEATHSIG, SIGTERM);
+    (void)setpgid(0, 0);
+    int null = open("/dev/null", O_RDONLY);
+    int error = options->error_fd > 0 ? options->error_fd : output;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || null < 0 ||
+        dup2(null, STDIN_FILENO) < 0 || dup2(error, STDERR_FILENO) < 0 ||
+        dup2(output, STDOUT_FILENO) < 0)
+        return -1;
+    return 0;
+}
+
 /* In the child, between fork and exec: async-signal-safe calls only. */
 static void become(const struct child_options *options, int output, int error_pipe,
                    pid_t parent)
@@ -143,11 +160,7 @@ static void become(const struct child_options *options, int output, int error_pi
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)signal(SIGPIPE, SIG_DFL);
-    (void)setpgid(0, 0);
-    int null = open("/dev/null", O_RDONLY);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || null < 0 ||
-        dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-        dup2(output, STDERR_FILENO) < 0 ||
+    if (settle(options, output) != 0 || getppid() != parent ||
         (options->directory && chdir(options->directory) != 0) ||
         (options->netns_fd > 0 && namespace_enter(options->netns_fd) != 0))
         goto fail;
@@ -189,7 +202,8 @@ static int fork_and_exec(struct child *child, const struct child_options *option
     }
     if (child->pid == 0)
         become(options, output, error_pipe[PIPE_WRITE], parent);
-    (void)setpgid(child->pid, child->pid); /* both sides, so that neither is late */
+    if (!options->foreground)
+        (void)setpgid(child->pid, child->pid); /* both sides: neither may be late */
     (void)close(error_pipe[PIPE_WRITE]);
     int why = await_exec(error_pipe[PIPE_READ]);
     (void)close(error_pipe[PIPE_READ]);
@@ -232,7 +246,8 @@ static struct child *create(const struct child_options *options)
     if (!child)
         return NULL;
     child->pidfd = child->output_fd = -1;
-    child->captured = options->output_fd <= 0;
+    child->foreground = options->foreground;
+    child->captured = options->output_fd <= 0 && !options->foreground;
     child->on_output = options->on_output;
     child->on_end = options->on_end;
     child->data = options->data;
@@ -266,6 +281,7 @@ struct child *child_start(uv_loop_t *loop, const struct child_options *options,
         return child;
     errmsg_set(err, "%s: %s", options->argv[0], strerror(-status));
     child_close(child);
+    errno = -status;
     return NULL;
 }
 
@@ -282,7 +298,8 @@ bool child_running(const struct child *child)
 void child_signal(struct child *child, int signal)
 {
     if (child->running)
-        (void)kill(-child->pid, signal); /* not yet reaped, so the id is still ours */
+        /* Not yet reaped, so the id is still ours. */
+        (void)kill(child->foreground ? child->pid : -child->pid, signal);
 }
 
 void child_stop(struct child *child, uint64_t grace_ns)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Child processes on a libuv loop: each is the leader of a process group of its own,
- * reads /dev/null, is killed by the kernel when we die, and reports its end once. */
+ * reads /dev/null, is killed by the kernel when we die, and reports its end once. One
+ * in the foreground is instead as a shell's: in our group, on our terminal. */
 #ifndef NETSPLIT_BASE_CHILD_H
 #define NETSPLIT_BASE_CHILD_H
 
@@ -34,24 +35,29 @@ struct child_options {
     int netns_fd;              /* a network namespace (borrowed); 0 = ours */
     size_t output_limit;       /* bytes of stdout and stderr kept for child_end */
     int output_fd;             /* > 0: both go there instead (borrowed); 0: captured */
+    int error_fd;              /* > 0: stderr goes there (borrowed); 0: with stdout */
+    bool foreground;           /* our group, our stdin, stdout and stderr; TERM instead
+                                  of KILL when we die; signals go to it alone */
     child_output_fn on_output; /* may be NULL */
     child_end_fn on_end;       /* may be NULL */
     void *data;                /* of both callbacks */
 };
 
-/* Starts a process. NULL with err filled when it cannot be (program missing, ...). The
+/* Starts a process. NULL with err filled and the reason in errno when it cannot be
+ * (ENOENT: there is no such program, ...). The
  * options are read during the call only. What it returns is owned by the caller, who
  * ends it with child_close, also after on_end. */
 struct child *child_start(uv_loop_t *loop, const struct child_options *options,
                           struct errmsg *err);
 
-/* The process id, which is its group's too. */
+/* The process id, which is its group's too unless it is in the foreground. */
 pid_t child_pid(const struct child *child);
 
 /* Still running, as far as the loop has heard. */
 bool child_running(const struct child *child);
 
-/* Sends the signal to the whole group; nothing if it has ended. */
+/* Sends the signal to the whole group, or to what is in the foreground; nothing if it
+ * has ended. */
 void child_signal(struct child *child, int signal);
 
 /* TERM now, KILL to the group when it still runs after grace_ns. Calling it again with

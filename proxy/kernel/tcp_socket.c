@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/socket.h>
 
 int tcp_socket_make(const struct netns *netns, int family)
 {
@@ -25,4 +24,17 @@ int tcp_socket_set_transparent(int fd, int family)
                      ? setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof on)
                      : setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof on);
     return status == 0 ? 0 : -errno;
+}
+
+int tcp_socket_ask(int fd, struct tcp_socket_state *out)
+{
+    struct tcp_info info = {0};
+    struct sockaddr_storage own = {0};
+    socklen_t length = sizeof info, own_length = sizeof own;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+        getsockname(fd, (struct sockaddr *)&own, &own_length) != 0)
+        return -errno;
+    *out = (struct tcp_socket_state){
+        .rtt_us = info.tcpi_rtt, .retransmits = info.tcpi_total_retrans, .own = own};
+    return 0;
 }

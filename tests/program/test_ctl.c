@@ -193,6 +193,37 @@ Test(ctl, json_is_the_answer_of_the_api)
     json_decref(status);
 }
 
+/* Those that change something come in an order in which each of them can. */
+Test(ctl, every_command_answers_in_json)
+{
+    static const char *const calls[][6] = {
+        {"status"},
+        {"rules"},
+        {"connections"},
+        {"events", "--since", "0", "--end"},
+        {"apply", overlay_path, "--as", "o"},
+        {"add", "hasty", "n1", "n2", "delay=5ms"},
+        {"rm", "hasty"},
+        {"partition", "n1 / n2"},
+        {"heal"},
+        {"clear"},
+        {"halt"},
+        {"resume"},
+        {"adopt"},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        const char *const *call = calls[i];
+        cr_expect_eq(run("ctl", "--json", call[0], call[1], call[2], call[3], call[4],
+                         call[5], NULL),
+                     0, "%s: %s", call[0], program.complained);
+        json_t *answer = json_loads(program.said, JSON_DISABLE_EOF_CHECK, NULL);
+        cr_expect(json_is_object(answer), "%s: %s", call[0], program.said);
+        json_decref(answer);
+    }
+    cr_expect_eq(run("ctl", "--json", "rm", "nobody", NULL), 2);
+    expect_said("{\"error\":");
+}
+
 Test(ctl, apply_names_the_overlay_after_its_file)
 {
     cr_assert_eq(run("ctl", "apply", overlay_path, NULL), 0);

@@ -4,6 +4,7 @@
 #include "proxy/base/now.h"
 #include "proxy/base/tempdir.h"
 #include "tests/lib/program.h"
+#include "tests/lib/proxy_process.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -407,4 +408,37 @@ Test(proxy_program, uses_no_more_than_max_descriptors)
     (void)kill(run.pid, SIGTERM);
     cr_assert_eq(finish(&run), 128 + SIGTERM);
     free(word);
+}
+
+#define WATCHED "netsplit: 1\nrules: [ { name: slow, inject: { delay: %s } } ]\n"
+
+/* The second mistake says that the first one has been said once, and that nothing of it
+ * was kept. */
+Test(proxy_program, watch_reads_the_rules_again_when_their_file_changes)
+{
+    struct proxy_process proxy;
+    json_t *status = NULL;
+    proxy_process_open(&proxy);
+    proxy_process_write_rules(&proxy, WATCHED, "10ms");
+    proxy_process_start(&proxy, (const char *const[]){"--watch", NULL});
+    proxy_process_write_rules(&proxy, WATCHED, "10");
+    proxy_process_await(&proxy, "\"10\"");
+    proxy_process_await(&proxy, "failed: nothing has changed");
+    proxy_process_write_rules(&proxy, WATCHED, "20");
+    proxy_process_await(&proxy, "\"20\"");
+    cr_expect_eq(proxy_process_count_said(&proxy, "\"10\""), 1);
+    proxy_process_write_rules(&proxy, WATCHED, "20ms");
+    uint64_t since = now_ns();
+    while (!status || json_integer_value(json_object_get(status, "generation")) < 2) {
+        json_decref(status);
+        cr_assert_lt(now_ns() - since, PATIENCE_MS * NS_PER_MS);
+        (void)poll(NULL, 0, 5);
+        cr_assert_eq(proxy_process_ask(&proxy, "GET", "/v1/status", NULL, &status),
+                     200);
+    }
+    json_decref(status);
+    cr_expect_eq(proxy_process_end(&proxy, SIGTERM), 128 + SIGTERM);
+    proxy_process_close(&proxy);
+    struct run run = start("--watch", "0:127.0.0.1:1", NULL);
+    cr_expect_eq(finish(&run), 2);
 }

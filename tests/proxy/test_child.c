@@ -122,6 +122,7 @@ Test(child, names_a_program_that_is_missing)
     uv_loop_t loop;
     cr_assert_eq(uv_loop_init(&loop), 0);
     cr_assert_null(child_start(&loop, &options, &err));
+    cr_assert_eq(errno, ENOENT);
     cr_assert_str_eq(err.text, "netsplit-no-such-program: No such file or directory");
     cr_assert_eq(uv_loop_close(&loop), 0);
 }
@@ -200,4 +201,25 @@ Test(child, runs_in_the_network_namespace_that_it_is_given)
     cr_expect_str_eq(outcome.output, wanted);
     finish(&loop, child);
     (void)close(fd); /* nothing was written */
+}
+
+Test(child, one_in_the_foreground_stays_in_our_group_with_our_streams)
+{
+    char script[128];
+    const char *argv[] = {"sh", "-euc", script, NULL};
+    struct outcome outcome = {0};
+    struct errmsg err = {""};
+    uv_loop_t loop;
+    (void)snprintf(script, sizeof script,
+                   "echo; test \"$(cut -d' ' -f5 /proc/$$/stat)\" = %d",
+                   (int)getpgrp());
+    struct child_options options = {
+        .argv = argv, .foreground = true, .on_end = on_end, .data = &outcome};
+    cr_assert_eq(uv_loop_init(&loop), 0);
+    struct child *child = child_start(&loop, &options, &err);
+    cr_assert(child, "%s", err.text);
+    cr_assert_eq(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    cr_expect_eq(outcome.status, 0);
+    cr_expect_str_eq(outcome.output, "", "nothing is captured");
+    finish(&loop, child);
 }
