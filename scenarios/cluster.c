@@ -421,6 +421,17 @@ static void read_intercept(struct reader *reader, const struct yaml_node *root,
     }
 }
 
+/* What only one of the two commands does could not be undone, or was never done. */
+static void check_pause(struct reader *reader, const struct yaml_node *root)
+{
+    const struct cluster_commands *commands = &reader->cluster->commands;
+    const struct yaml_node *map = yaml_find(root, "commands");
+    if (map && !commands->pause != !commands->resume)
+        diag_error(reader->diag, &map->at,
+                   "pause and resume go together; without both the drill sends the "
+                   "signals STOP and CONT itself");
+}
+
 static void read_cluster(struct reader *reader, const struct yaml_node *root)
 {
     struct cluster *cluster = reader->cluster;
@@ -432,9 +443,7 @@ static void read_cluster(struct reader *reader, const struct yaml_node *root)
     cluster->role = draft.role;
     cluster->schema = draft.schema;
     cluster->commands = draft.commands;
-    static const char *const later[] = {"kill", "pause", "resume"};
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-        refuse(reader, yaml_find(root, "commands"), later[i]);
+    check_pause(reader, root);
     if (draft.lab)
         read_lab(reader, &draft);
     read_intercept(reader, root, draft.intercept);

@@ -18,6 +18,8 @@
  *       start: CMD         stays in the foreground; stopped by pid
  *       ready: CMD         polled until status 0
  *       stop: CMD          in place of TERM; bounded by 10 s
+ *       kill: CMD          in place of KILL, for the fault `kill`
+ *       pause, resume: CMD in place of STOP and CONT, for the fault `pause`
  *       promote: CMD       makes NODE the primary
  *       rejoin: CMD        turns an old primary, which is stopped meanwhile, into a
  *                          standby of PRIMARY
@@ -25,9 +27,8 @@
  *       sync: { env: {...}, enter: CMD, check: CMD }
  *
  * The first node is the primary at first; nodes are started in order, each when the one
- * before it is ready. Further words of the format (kill, pause, resume, leave, other
- * intercepts than listen without a lab, other environments) are refused as lacking in
- * this version. */
+ * before it is ready. Further words of the format (leave, other intercepts than listen
+ * without a lab, other environments) are refused as lacking in this version. */
 #ifndef NETSPLIT_SCENARIOS_CLUSTER_H
 #define NETSPLIT_SCENARIOS_CLUSTER_H
 
@@ -51,7 +52,7 @@ struct cluster_variables {
 /* Shell texts; NULL = the file has none. */
 struct cluster_commands {
     const char *prepare, *start, *ready, *stop, *promote, *rejoin;
-    const char *kill, *pause, *resume; /* not in this version: refused */
+    const char *kill, *pause, *resume; /* pause and resume: both or none */
 };
 
 struct cluster_mode {

@@ -133,9 +133,14 @@ static int run_one(const struct arguments *args, const struct playbook *playbook
     int status = ended_by ? EXIT_ABORTED : report(run);
     if (ended_by)
         fprintf(stderr,
-                "netsplit drill: ended by SIG%s; everything is undone, what was "
-                "recorded is in %s\n",
-                sigabbrev_np(ended_by), run->directory);
+                "netsplit drill: ended by SIG%s; %s, what was recorded is in %s\n",
+                sigabbrev_np(ended_by),
+                run->left ? "not everything is undone" : "everything is undone",
+                run->directory);
+    if (run->left) {
+        fprintf(stderr, "netsplit drill: NOT UNDONE: %s\n", run->left);
+        status = status == EXIT_DONE ? EXIT_ENVIRONMENT : status;
+    }
     run_destroy(run);
     if (ended_by)
         die_of(ended_by);

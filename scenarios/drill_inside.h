@@ -72,6 +72,8 @@ struct drill_node {
     char dir[PATH_MAX];
     struct drill_mode *mode;
     bool expected_end;     /* we asked for it */
+    bool killed;           /* by a fault; it may be ending still */
+    bool paused;           /* by a fault */
     struct child *stopper; /* owned; the stop command, while it runs */
     uint64_t stop_since_ns;
 };
@@ -79,9 +81,19 @@ struct drill_node {
 /* A fault step that is, or was, in force. */
 struct drill_fault {
     size_t step;
-    char overlay[32]; /* its name at the proxy */
+    char overlay[32]; /* by rules: its name at the proxy */
     size_t first_window, n_windows;
     bool in_force;
+    bool owed;                     /* by command: begun, and not undone yet */
+    bool nodes[CLUSTER_NODES_MAX]; /* kill, pause: whom it is about */
+};
+
+/* The fault by command that is being made or undone. */
+struct drill_act {
+    size_t fault;       /* index; undoing: one more than it, and 0 at the end */
+    size_t node;        /* that it is at */
+    uint64_t since_ns;  /* when it began */
+    drill_then_fn then; /* undoing: what comes after the last; NULL = not undoing */
 };
 
 struct drill_mode {
@@ -117,6 +129,8 @@ struct drill_mode {
     bool probing;
     struct drill_fault *faults; /* owned */
     size_t n_faults;
+    struct drill_act act;
+    uint64_t healed_ns; /* what was undone last, while healing; 0 = nothing */
 
     size_t chain;             /* the node that a chain over all nodes is at */
     drill_then_fn chain_then; /* after its last */
@@ -193,6 +207,8 @@ void job_init(struct drill_mode *mode);
 void job_start(struct drill_mode *mode, const struct job_options *options);
 /* Kills what runs; `then` is not called. */
 void job_cancel(struct drill_mode *mode);
+/* It has this much time from now on, if it had more. */
+void job_hurry(struct drill_mode *mode, uint64_t within_ns);
 /* The first word of its output, and all of it on one line without its end. */
 void job_first_word(const struct job *job, char *text, size_t text_bytes);
 void job_first_line(const struct job *job, char *text, size_t text_bytes);
@@ -206,6 +222,12 @@ void nodes_start_one(struct drill_mode *mode, size_t node, drill_then_fn then);
  * KILL. Returns whether it still runs: then mode_down() is called when it has ended
  * (DOWN), or mode->chain_then (STEPS). May be repeated. */
 bool nodes_stop_one(struct drill_mode *mode, size_t node, bool hurry);
+/* Kills a node with all that belongs to it. Returns whether it still runs: then
+ * mode->chain_then is called when it has ended. */
+bool nodes_kill_one(struct drill_mode *mode, size_t node);
+/* Stops it where it stands, or lets it run on. */
+void nodes_pause_one(struct drill_mode *mode, size_t node);
+void nodes_resume_one(struct drill_mode *mode, size_t node);
 /* Ends stop commands that take too long. */
 void nodes_end_late_stops(struct drill_mode *mode, uint64_t now);
 /* Waits for all to be ready; mode->job says how it went. */
@@ -224,6 +246,20 @@ void proxy_ask(struct drill_mode *mode, drill_then_fn then);
 void fault_start(struct drill_mode *mode);
 void fault_heal(struct drill_mode *mode, drill_then_fn then);
 bool fault_in_force(const struct drill_mode *mode);
+
+/* A new one of the step under way. */
+struct drill_fault *fault_add(struct drill_mode *mode);
+/* It came into force, with its windows, or went out of it. */
+void fault_begin(struct drill_mode *mode, struct drill_fault *fault, uint64_t at_ns);
+void fault_end(struct drill_mode *mode, struct drill_fault *fault, uint64_t at_ns);
+
+/* drill_act.c: faults by command. The first makes the one of the step under way, whose
+ * roles are resolved, and ends in step_end(). The second undoes all that are owed, also
+ * those begun only, the last first; mode->error names the first that was not. `then`
+ * may be called before it returns. */
+void act_start(struct drill_mode *mode);
+void act_undo_all(struct drill_mode *mode, drill_then_fn then);
+bool act_is_owed(const struct drill_mode *mode);
 
 /* drill_step.c */
 void steps_begin(struct drill_mode *mode);

@@ -133,6 +133,16 @@ void job_cancel(struct drill_mode *mode)
     job->child = NULL;
 }
 
+void job_hurry(struct drill_mode *mode, uint64_t within_ns)
+{
+    struct job *job = &mode->job;
+    uint64_t until = now_ns() + within_ns;
+    if (!job->child || job->late || until >= job->until_ns)
+        return;
+    job->until_ns = until;
+    (void)uv_timer_start(&job->timer, on_late, now_ns_to_ms_up(within_ns), 0);
+}
+
 void job_first_word(const struct job *job, char *text, size_t text_bytes)
 {
     const char *from = job->output ? job->output : "";

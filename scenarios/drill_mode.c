@@ -186,7 +186,7 @@ static void on_stopped(void *context)
     struct drill_mode *mode = context;
     if (mode->state != MODE_ENDING)
         return;
-    if (fault_in_force(mode))
+    if (fault_in_force(mode) || act_is_owed(mode))
         fault_heal(mode, read_all);
     else
         read_all(mode);
@@ -304,8 +304,16 @@ void mode_down(struct drill_mode *mode)
 {
     if (mode->closing)
         return;
-    if (mode->state != MODE_DOWN)
+    if (mode->state != MODE_DOWN) {
         begin_down(mode);
+        act_undo_all(mode, mode_down);
+        return;
+    }
+    if (mode->act.then) { /* it calls again */
+        if (mode->drill->hurry)
+            job_hurry(mode, DRILL_GRACE_NS);
+        return;
+    }
     if (stop_children(mode) || mode->processes)
         return; /* each calls again when it has ended */
     if (mode->control) {

@@ -9,6 +9,7 @@
  * A node that ends by itself is told on the progress line; what that means for the
  * clients, the history says. */
 #include "proxy/base/namespace.h"
+#include "proxy/base/process_tree.h"
 #include "scenarios/drill_inside.h"
 
 #include <arpa/inet.h>
@@ -152,14 +153,41 @@ static bool start_stopper(struct drill_mode *mode, size_t i)
     return true;
 }
 
+bool nodes_kill_one(struct drill_mode *mode, size_t i)
+{
+    struct drill_node *node = &mode->nodes[i];
+    node->expected_end = node->killed = true;
+    if (node->child)
+        process_tree_kill(child_pid(node->child));
+    return node->child;
+}
+
+void nodes_pause_one(struct drill_mode *mode, size_t i)
+{
+    struct drill_node *node = &mode->nodes[i];
+    node->paused = true;
+    if (node->child)
+        process_tree_stop(child_pid(node->child));
+}
+
+void nodes_resume_one(struct drill_mode *mode, size_t i)
+{
+    struct drill_node *node = &mode->nodes[i];
+    node->paused = false;
+    if (node->child)
+        process_tree_continue(child_pid(node->child));
+}
+
 bool nodes_stop_one(struct drill_mode *mode, size_t i, bool hurry)
 {
     struct drill_node *node = &mode->nodes[i];
     bool first = !node->expected_end;
     node->expected_end = true;
+    if (node->paused)
+        nodes_resume_one(mode, i); /* who stands still hears no TERM */
     if (hurry && node->stopper)
         child_stop(node->stopper, 0);
-    if (hurry && node->child)
+    if ((hurry || node->killed) && node->child)
         child_stop(node->child, 0);
     else if (first && node->child &&
              !(mode->drill->cluster->commands.stop && start_stopper(mode, i)))
@@ -189,7 +217,7 @@ static bool run_node(struct drill_mode *mode, size_t i)
                                     .on_end = on_node_end,
                                     .data = node};
     struct errmsg err = {""};
-    node->expected_end = false;
+    node->expected_end = node->killed = node->paused = false;
     node->child = child_start(&mode->drill->loop, &options, &err);
     drill_env_free(env);
     if (!node->child) {

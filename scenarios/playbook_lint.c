@@ -66,6 +66,10 @@ static void check_faults(const struct playbook *playbook, struct diag *diag)
                          "there is no run before the first fault, so "
                          "nothing to compare with");
         has_baseline = true;
+        if (step->by == STEP_BY_RUN && !step->felt) {
+            diag_warning(diag, &step->at, "nothing shows that this fault is felt");
+            diag_hint(diag, "add felt: COMMAND, whose status 0 shows it");
+        }
     }
 }
 

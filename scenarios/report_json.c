@@ -142,6 +142,7 @@ json_t *report_windows(const struct run_mode *mode)
         report_put(one, "connections", report_number(window->connections));
         report_put(one, "attempts", report_number(window->attempts));
         report_put(one, "packets", report_number(window->packets));
+        report_put(one, "acts", report_number(window->acts));
         report_push(all, one);
     }
     return all;

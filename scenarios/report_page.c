@@ -266,7 +266,7 @@ static char *tell_story(const struct run *run, const struct run_mode *mode,
         (double)(write->complete_ns - write->invoke_ns) / (double)NS_PER_MS);
     if (window) {
         char *with = xasprintf("%s, while `%s` (%s) was in force", story, window->name,
-                               window->how);
+                               *window->how ? window->how : window->kind);
         free(story);
         story = with;
     }

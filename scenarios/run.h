@@ -83,6 +83,8 @@ struct run_window {
     uint64_t bytes, connections; /* that it touched */
     uint64_t attempts;           /* connection attempts that it held or refused */
     uint64_t packets;            /* that it dropped */
+    uint64_t acts;               /* nodes killed or paused; 1 for a command that was
+                                    felt, or that nobody asks */
 };
 
 /* A node that acknowledged writes from..to, without a gap beyond 500 ms: read off the
@@ -192,6 +194,7 @@ struct run {
     enum run_reason reason;
     const char *why; /* one sentence, beginning with the mode it is about; or NULL */
     const char *directory; /* where its files are */
+    const char *left;      /* what could not be undone; NULL = all is undone */
     struct run_mode *modes;
     size_t n_modes;
 };

@@ -46,6 +46,40 @@ static const struct field run_fields[] = {
     {0},
 };
 
+static const char *const needs_run[] = {"run", NULL};
+
+static const struct field fault_fields[] = {
+    {.name = "kill",
+     .kind = FIELD_NODE,
+     .offset = STEP(kill_value),
+     .help = "nodes that end at once, and are started again at heal"},
+    {.name = "pause",
+     .kind = FIELD_NODE,
+     .offset = STEP(pause_value),
+     .help = "nodes that stand still until heal"},
+    {.name = "run",
+     .kind = FIELD_TEXT,
+     .offset = STEP(run),
+     .help = "a shell script that breaks something"},
+    {.name = "undo",
+     .kind = FIELD_TEXT,
+     .offset = STEP(undo),
+     .needs = needs_run,
+     .help = "mends it, at heal and on every way out; may run more than once"},
+    {.name = "felt",
+     .kind = FIELD_TEXT,
+     .offset = STEP(felt),
+     .needs = needs_run,
+     .help = "run before undo; status 0 shows that it was felt"},
+    {.name = "on",
+     .kind = FIELD_TEXT,
+     .offset = STEP(on),
+     .needs = needs_run,
+     .help = "the node the scripts run on; the first unless said"},
+    WITHIN,
+    {0},
+};
+
 static const struct field wait_fields[] = {
     {.name = "until",
      .kind = FIELD_SCALAR,
@@ -80,8 +114,9 @@ const struct step_verb step_verbs[] = {
      "says what the processes do from here on; they start at once"},
     {"run", STEP_RUN, STEP_YAML, no_options, run_fields, NULL,
      "lets it run a while; the first one is the baseline"},
-    {"fault", STEP_FAULT, STEP_YAML, no_options, NULL, NULL,
-     "puts rules in force; primary, standbys and clients stand for nodes"},
+    {"fault", STEP_FAULT, STEP_YAML, no_options, fault_fields, NULL,
+     "puts rules in force (netsplit schema), or one of kill, pause and run; primary, "
+     "standbys and clients stand for nodes"},
     {"heal", STEP_HEAL, STEP_YAML, other_options, NULL, NULL,
      "ends every fault; an old primary rejoins if the cluster has a command for it"},
     {"step", STEP_SHELL, STEP_SH, shell_options, NULL, NULL,
@@ -101,6 +136,17 @@ const struct step_verb step_verbs[] = {
      "use a step, or say it in the text", "waits for a person (not in this version)"},
     {.name = NULL},
 };
+
+const char *step_by_name(enum step_by by)
+{
+    static const char *const names[] = {
+        [STEP_BY_RULES] = "rules",
+        [STEP_BY_KILL] = "kill",
+        [STEP_BY_PAUSE] = "pause",
+        [STEP_BY_RUN] = "run",
+    };
+    return names[by];
+}
 
 const struct step_verb *step_find_verb(const char *name)
 {

@@ -50,6 +50,14 @@ enum step_until {
     STEP_UNTIL_ROLE,     /* `role NODE primary|standby` */
 };
 
+/* How a fault step breaks things. */
+enum step_by {
+    STEP_BY_RULES = 0, /* at the proxy */
+    STEP_BY_KILL,      /* a node ends at once */
+    STEP_BY_PAUSE,     /* a node stands still */
+    STEP_BY_RUN,       /* a command does it, and another one undoes it */
+};
+
 struct step_expectation {
     const char *mode; /* NULL = all */
     struct expectation expectation;
@@ -71,7 +79,11 @@ struct step {
 
     struct workload_plan workload; /* STEP_WORKLOAD */
     uint64_t for_ns;               /* STEP_RUN */
-    struct rules *rules;           /* STEP_FAULT; owned by the playbook */
+    enum step_by by;               /* STEP_FAULT */
+    struct rules *rules;           /* by rules; owned by the playbook */
+    const char *const *targets;    /* kill, pause: nodes, primary, standbys */
+    size_t n_targets;
+    const char *run, *undo, *felt; /* by a command; felt may be NULL */
     enum step_until until;         /* STEP_WAIT */
     uint64_t until_acked;
     const char *until_role; /* "primary" or "standby" */
@@ -79,8 +91,11 @@ struct step {
     const char *of;         /* clients: NULL = all, else "clients" or "clients.NODE" */
     struct step_expectation *expectations; /* STEP_EXPECT */
     size_t n_expectations;
-    const struct yaml_node *until_value, *move_value; /* used while reading only */
+    /* Used while reading only. */
+    const struct yaml_node *until_value, *move_value, *kill_value, *pause_value;
 };
+
+const char *step_by_name(enum step_by by); /* "kill" */
 
 /* Prints the verbs with their languages, parameters and help: `netsplit steps`. */
 void step_print_verbs(FILE *to);

@@ -2,8 +2,8 @@
 /* Each verb's block by its own reader. All of them complain into the diag and go on, so
  * that a playbook with ten mistakes shows ten. */
 #include "scenarios/step_read.h"
+#include "scenarios/step_fault.h"
 
-#include "rules/parse.h"
 #include "rules/unit.h"
 #include "rules/yaml.h"
 
@@ -242,29 +242,6 @@ static void read_expect(const struct step_context *context,
     }
 }
 
-static void read_fault(const struct step_context *context, const struct yaml_node *root,
-                       struct step *step)
-{
-    char *name = arena_print(context->arena, "fault-%u", step->at.line);
-    struct parse_context names = {
-        .names = context->names,
-        .n_names = context->n_names,
-        .names_are_open = !context->cluster,
-        .shape_of = context->cluster ? context->cluster->nodes : NULL,
-        .n_shape_of = context->cluster ? context->cluster->n_nodes : 0,
-        .rule_name = name};
-    static const char *const later[] = {"kill", "pause", "run"};
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
-        const struct yaml_pair *pair = yaml_find_pair(root, later[i]);
-        if (pair) {
-            diag_lacking(context->diag, &pair->key->at,
-                         "the fault \"%s\" is not available in this version", later[i]);
-            return;
-        }
-    }
-    (void)parse_block(root, &names, context->diag, &step->rules); /* all is told */
-}
-
 static void read_by_table(const struct step_context *context,
                           const struct yaml_node *root, struct step *step)
 {
@@ -293,7 +270,7 @@ static void read_yaml(const struct step_context *context,
         (void)workload_read(root, &step->workload, context->diag); /* all is told */
         break;
     case STEP_FAULT:
-        read_fault(context, root, step);
+        step_read_fault(context, root, step);
         break;
     case STEP_EXPECT:
         read_expect(context, root, step);
