@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 int cmd_drill(int argc, char **argv); /* both seen by main.c, which has the table */
 int cmd_steps(int argc, char **argv);
@@ -25,7 +26,7 @@ struct arguments {
     const char *cluster, *out;
     struct option_texts modes;
     uint64_t seed;
-    bool dry_run;
+    bool dry_run, unattended;
 };
 
 static void print_diag(const struct diag *diag)
@@ -121,6 +122,7 @@ static int run_one(const struct arguments *args, const struct playbook *playbook
                                     .modes = args->modes.items,
                                     .n_modes = args->modes.n,
                                     .seed = args->seed,
+                                    .unattended = args->unattended,
                                     .out = args->out};
     struct errmsg err = {""};
     struct run *run = NULL;
@@ -147,6 +149,23 @@ static int run_one(const struct arguments *args, const struct playbook *playbook
     return status;
 }
 
+/* Whether there is somebody to ask, if somebody must be asked. */
+static bool check_person(const struct arguments *args, const struct playbook *playbook)
+{
+    for (size_t i = 0; i < playbook->n_steps; i++) {
+        const struct step *step = &playbook->steps[i];
+        if (step->verb->kind != STEP_MANUAL || args->unattended ||
+            isatty(STDIN_FILENO) == 1)
+            continue;
+        fprintf(stderr,
+                "netsplit drill: %s:%" PRIu32 ": this step asks a person, and the "
+                "standard input is no terminal; --unattended skips such steps\n",
+                playbook->source.name, step->at.line);
+        return false;
+    }
+    return true;
+}
+
 static int drill_file(const struct arguments *args, const char *path)
 {
     struct diag diag;
@@ -168,6 +187,8 @@ static int drill_file(const struct arguments *args, const char *path)
                 "netsplit drill: the cluster \"%s\" needs the program %s, which is not "
                 "on PATH\n",
                 cluster->name, lacks);
+        status = EXIT_ENVIRONMENT;
+    } else if (is_right && !check_person(args, playbook)) {
         status = EXIT_ENVIRONMENT;
     } else if (is_right) {
         status = run_one(args, playbook, cluster);
@@ -201,6 +222,8 @@ int cmd_drill(int argc, char **argv)
          "where the results go; netsplit-runs/PLAYBOOK/TIME unless given", 0, 0},
         {"seed", 's', OPTION_NUMBER, &args.seed, "N",
          "of all random choices; drawn and printed unless given", 0, INT64_MAX},
+        {"unattended", 'u', OPTION_FLAG, &args.unattended, NULL,
+         "nobody is there: manual steps are skipped, and say so", 0, 0},
         {"dry-run", 'n', OPTION_FLAG, &args.dry_run, NULL,
          "check everything, print the plan, run nothing", 0, 0},
         {0},

@@ -96,6 +96,14 @@ struct drill_act {
     drill_then_fn then; /* undoing: what comes after the last; NULL = not undoing */
 };
 
+/* A script that is sampled; its figures are in the run_probe of the same index. */
+struct drill_probe {
+    struct drill_mode *mode;
+    size_t step;
+    struct child *child; /* owned; NULL between samples */
+    uint64_t next_ns, until_ns;
+};
+
 struct drill_mode {
     struct drill *drill;
     const struct cluster_mode *mode;
@@ -141,6 +149,9 @@ struct drill_mode {
     uint64_t acked_before;
     size_t history_before; /* records when the wait began */
     unsigned ticks;
+    struct drill_probe *probes; /* of the run's arena; NULL = none */
+    size_t n_probes;
+    bool asking; /* a manual step waits for its answer */
     bool control_closing, closing;
     unsigned open_timers; /* while closing */
 };
@@ -261,8 +272,20 @@ void act_start(struct drill_mode *mode);
 void act_undo_all(struct drill_mode *mode, drill_then_fn then);
 bool act_is_owed(const struct drill_mode *mode);
 
+/* drill_probe.c: probe_add() begins one of the step under way; tick samples what is
+ * due; stop kills what runs. */
+void probe_add(struct drill_mode *mode, const struct step *step);
+void probes_tick(struct drill_mode *mode, uint64_t now);
+void probes_stop(struct drill_mode *mode);
+
+/* drill_manual.c: asks, and looks for the answer; ends in step_end(). */
+void manual_start(struct drill_mode *mode, const struct step *step);
+void manual_tick(struct drill_mode *mode, uint64_t now);
+
 /* drill_step.c */
 void steps_begin(struct drill_mode *mode);
+/* Passes over the step under way, which is no failure. */
+void step_skip(struct drill_mode *mode, const char *why);
 /* Ends the step under way; error NULL = well. */
 void step_end(struct drill_mode *mode, const char *error);
 /* Records an event of now. */

@@ -200,6 +200,8 @@ void mode_conclude(struct drill_mode *mode)
     drill_show(mode->drill);
     (void)uv_timer_stop(&mode->step_timer);
     job_cancel(mode);
+    probes_stop(mode);
+    mode->asking = false;
     mode->chain_then = NULL;
     mode->sample_then = NULL;
     mode->out->end_ns = now_ns();
@@ -294,6 +296,8 @@ static void begin_down(struct drill_mode *mode)
     drill_show(mode->drill);
     (void)uv_timer_stop(&mode->step_timer);
     job_cancel(mode);
+    probes_stop(mode);
+    mode->asking = false;
     driver_close(mode->setup);
     mode->setup = NULL;
     if (mode->processes)

@@ -360,6 +360,13 @@ static void start(struct drill_mode *mode, const struct step *step)
     case STEP_CLIENTS:
         start_clients(mode, step);
         break;
+    case STEP_PROBE:
+        probe_add(mode, step);
+        step_end(mode, NULL);
+        break;
+    case STEP_MANUAL:
+        manual_start(mode, step);
+        break;
     case STEP_EXPECT:
         mode_conclude(mode);
         break;
@@ -381,13 +388,30 @@ static void next_step(struct drill_mode *mode)
     start(mode, current(mode));
 }
 
+static void note_end(struct drill_mode *mode, struct run_step *out)
+{
+    (void)uv_timer_stop(&mode->step_timer);
+    out->end_ns = now_ns();
+    mode->out->phases[out->phase].end_ns = out->end_ns;
+}
+
+void step_skip(struct drill_mode *mode, const char *why)
+{
+    struct run_step *out = &mode->out->steps[mode->step];
+    note_end(mode, out);
+    out->status = RUN_STEP_SKIPPED;
+    out->why = why;
+    term_progress_say(&mode->drill->progress, "%s: line %" PRIu32 ": %s: %s",
+                      mode->mode->name, out->line, out->verb, why);
+    mode->step++;
+    next_step(mode);
+}
+
 void step_end(struct drill_mode *mode, const char *error)
 {
     const struct step *step = current(mode);
     struct run_step *out = &mode->out->steps[mode->step];
-    (void)uv_timer_stop(&mode->step_timer);
-    out->end_ns = now_ns();
-    mode->out->phases[out->phase].end_ns = out->end_ns;
+    note_end(mode, out);
     if (!error) {
         out->status = RUN_STEP_DONE;
         if (step->detects)

@@ -172,6 +172,17 @@ static const char *const *list_names(struct playbook *playbook,
     return names;
 }
 
+/* Text with a second word is somebody else's, unless it asks a person. */
+static bool is_ours(const struct playbook_block *block)
+{
+    if (!block->header)
+        return false;
+    if (strcmp(block->language, "text") == 0)
+        return strncmp(block->header, "manual", 6) == 0 &&
+               strchr(" \t", block->header[6]); /* NUL is found, too */
+    return strcmp(block->language, "yaml") == 0 || strcmp(block->language, "sh") == 0;
+}
+
 static void read_steps(struct playbook *playbook, const struct playbook_blocks *blocks,
                        const struct cluster *cluster, struct diag *diag)
 {
@@ -185,9 +196,7 @@ static void read_steps(struct playbook *playbook, const struct playbook_blocks *
     playbook->steps = take(playbook, blocks->n, sizeof *playbook->steps);
     for (size_t i = 0; i < blocks->n; i++) {
         const struct playbook_block *block = &blocks->items[i];
-        bool is_ours =
-            strcmp(block->language, "yaml") == 0 || strcmp(block->language, "sh") == 0;
-        if (is_ours && block->header &&
+        if (is_ours(block) &&
             step_read(&context, block, &playbook->steps[playbook->n_steps]))
             playbook->n_steps++;
     }

@@ -47,6 +47,7 @@ enum run_step_status {
     RUN_STEP_DONE,
     RUN_STEP_FAILED,    /* non-zero status, a deadline that passed, a refused fault */
     RUN_STEP_CONTINUED, /* failed, and on-fail=continue was written */
+    RUN_STEP_SKIPPED,   /* a manual one, with --unattended */
 };
 
 /* One heading of the playbook with the steps below it. */
@@ -85,6 +86,22 @@ struct run_window {
     uint64_t packets;            /* that it dropped */
     uint64_t acts;               /* nodes killed or paused; 1 for a command that was
                                     felt, or that nobody asks */
+};
+
+/* What a probe said. A gap is a sample that is not known. */
+struct run_sample {
+    uint64_t at_ns;
+    bool known;
+    double value;
+};
+
+struct run_probe {
+    const char *name;
+    uint32_t line;              /* in the playbook */
+    const char *alarm, *abort;  /* limits as written: ">10"; NULL = none */
+    uint64_t alarm_ns;          /* first beyond the alarm under a fault; 0 = never */
+    struct run_sample *samples; /* owned */
+    size_t n_samples;
 };
 
 /* A node that acknowledged writes from..to, without a gap beyond 500 ms: read off the
@@ -167,6 +184,8 @@ struct run_mode {
     size_t n_primaries;
     struct run_link *links;
     size_t n_links;
+    struct run_probe *probes;
+    size_t n_probes;
 
     const char *history_path; /* relative to the run's directory: "async/history.edn" */
     const char *events_path;  /* "async/events.jsonl"; NULL if there was no proxy */

@@ -288,7 +288,9 @@ static void read_yaml(const struct step_context *context,
         read_by_table(context, root, step);
         break;
     case STEP_SHELL:
-        break; /* it has no YAML */
+    case STEP_PROBE:
+    case STEP_MANUAL:
+        break; /* they have no YAML */
     }
 }
 
@@ -301,26 +303,39 @@ static const struct step_verb *read_verb(const struct step_context *context,
     (void)snprintf(word, sizeof word, "%.*s", (int)length, block->header);
     const struct step_verb *verb = step_find_verb(word);
     struct mark at = mark_word(context, block, 0, length);
-    if (verb && verb->lacking) {
-        diag_lacking(context->diag, &at, "\"%s\" is not available in this version",
-                     word);
-        diag_hint(context->diag, "%s", verb->lacking);
-        return NULL;
-    }
     if (verb)
         return verb;
     for (const struct step_verb *row = step_verbs; row->name && n < 16; row++)
-        if (!row->lacking)
-            names[n++] = row->name;
+        names[n++] = row->name;
     diag_error(context->diag, &at, "unknown step \"%s\"", word);
     diag_suggest(context->diag, word, names, n);
     return NULL;
 }
 
+static void read_threshold(const struct step_context *context,
+                           const struct playbook_block *block, const char *text,
+                           struct threshold *out)
+{
+    if (!text || threshold_parse(text, out) == 0)
+        return;
+    const char *found = strstr(block->header, text);
+    struct mark at = mark_word(
+        context, block, found ? (size_t)(found - block->header) : 0, strlen(text));
+    diag_error(context->diag, &at, "\"%s\" is no limit", text);
+    diag_hint(context->diag, "10 (or more), >10, <3, or <=3");
+}
+
+static unsigned language_of(const struct playbook_block *block)
+{
+    if (strcmp(block->language, "yaml") == 0)
+        return STEP_YAML;
+    return strcmp(block->language, "sh") == 0 ? STEP_SH : STEP_TEXT;
+}
+
 bool step_read(const struct step_context *context, const struct playbook_block *block,
                struct step *step)
 {
-    bool is_yaml = strcmp(block->language, "yaml") == 0;
+    unsigned language = language_of(block);
     const struct step_verb *verb = read_verb(context, block);
     if (!verb)
         return false;
@@ -331,16 +346,19 @@ bool step_read(const struct step_context *context, const struct playbook_block *
                           .heading_line = block->heading_line,
                           .text = block->text};
     struct mark at = mark_word(context, block, 0, strlen(verb->name));
-    if (!(verb->languages & (is_yaml ? STEP_YAML : STEP_SH))) {
+    if (!(verb->languages & language)) {
         diag_error(context->diag, &at, "\"%s\" is written in %s, not in %s", verb->name,
-                   verb->languages == STEP_YAML ? "yaml" : "sh", block->language);
+                   step_name_languages(verb->languages), block->language);
         return false;
     }
     field_store_standards(verb->options, step);
     read_options(context, block, step);
-    if (is_yaml)
+    read_threshold(context, block, step->alarm_text, &step->alarm);
+    read_threshold(context, block, step->abort_text, &step->abort_at);
+    if (language == STEP_YAML)
         read_yaml(context, block, step);
     else if (step->text[strspn(step->text, " \t\r\n")] == '\0')
-        diag_error(context->diag, &at, "there is nothing to run in this block");
+        diag_error(context->diag, &at, "there is nothing to %s in this block",
+                   language == STEP_SH ? "run" : "show");
     return true;
 }
