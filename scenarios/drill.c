@@ -241,6 +241,12 @@ static const char *repeat_command(struct drill *drill)
     for (size_t i = 0; i < options->n_modes; i++)
         text =
             drill_print(drill, "%s --mode %s", text, quote(drill, options->modes[i]));
+    const struct cluster_variables *variables = &drill->playbook->variables;
+    for (size_t i = 0; i < variables->n; i++)
+        text = drill_print(
+            drill, "%s --set %s", text,
+            quote(drill, drill_print(drill, "%s=%s", variables->items[i].name,
+                                     variables->items[i].value)));
     return drill_print(drill, "%s%s --seed %" PRIu64, text,
                        options->unattended ? " --unattended" : "", options->seed);
 }
@@ -267,6 +273,11 @@ static void fill_run(struct drill *drill)
             run->workload =
                 drill_print(drill, "%.*s", (int)strcspn(playbook->steps[i].text, "\n"),
                             playbook->steps[i].text);
+    run->variables = "";
+    for (size_t i = 0; i < playbook->variables.n; i++)
+        run->variables = drill_print(drill, "%s%s%s=%s", run->variables, i ? " " : "",
+                                     playbook->variables.items[i].name,
+                                     playbook->variables.items[i].value);
     run->version = netsplit_version;
     run->seed = drill->options->seed;
     run->command = repeat_command(drill);

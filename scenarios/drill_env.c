@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The environment of every command that a drill runs. Later settings win: ours, then
- * the cluster's, then the mode's, and last what the drill itself knows. */
+ * the cluster's, the mode's, the playbook's variables, and last what the drill itself
+ * knows. */
 #include "scenarios/drill_inside.h"
 
 #include <ctype.h>
@@ -78,6 +79,7 @@ char **drill_env(const struct drill_mode *mode, size_t node)
     put_path(&env, drill->exe);
     put_all(&env, &drill->cluster->env);
     put_all(&env, &mode->mode->env);
+    put_all(&env, &drill->playbook->variables);
     put_nodes(&env, mode, node);
     env_put(&env, xasprintf("NODE=%s", drill->cluster->nodes[node]));
     env_put(&env, xasprintf("NODE_HOST=%s", lab_address(mode, node, false)));

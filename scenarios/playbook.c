@@ -11,6 +11,7 @@
 #include "scenarios/playbook_lint.h"
 #include "scenarios/shipped.h"
 #include "scenarios/step_read.h"
+#include "scenarios/variables.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -55,6 +56,10 @@ static const struct field front_fields[] = {
      .kind = FIELD_MAP,
      .members = abort_fields,
      .help = "stop conditions"},
+    {.name = "vars",
+     .kind = FIELD_TREE,
+     .offset = FRONT(vars),
+     .help = "{ NAME: VALUE }: $NAME stands for it in blocks; --set gives another"},
     {.name = "assumptions",
      .kind = FIELD_LIST,
      .offset = FRONT(assumptions),
@@ -73,8 +78,8 @@ static const struct field front_fields[] = {
 static const struct field_stranger front_strangers[] = {
     {"title", "playbook", NULL, false}, {"name", "playbook", NULL, false},
     {"mode", "modes", NULL, false},     {"stop", "abort", NULL, false},
-    {"owners", "owner", NULL, false},   {"risks", "risk", NULL, false},
-    {NULL, NULL, NULL, false},
+    {"variables", "vars", NULL, false}, {"owners", "owner", NULL, false},
+    {"risks", "risk", NULL, false},     {NULL, NULL, NULL, false},
 };
 
 static const struct yaml_table front_table = {
@@ -90,7 +95,22 @@ static char *keep(struct playbook *playbook, const char *text, size_t length)
     return arena_copy(&playbook->arena, text, length);
 }
 
+/* The variables first: the rest may be made of them. */
+static void read_root(struct playbook *playbook, const struct yaml_node *root,
+                      const struct cluster_variables *sets,
+                      struct playbook_front *front, struct diag *diag)
+{
+    struct mark top = {&playbook->source, 1, 1, 1, 4};
+    const struct yaml_node *vars = yaml_find(root, "vars");
+    playbook->variables =
+        variables_read(&playbook->arena, vars && vars->kind == YAML_MAP ? vars : NULL,
+                       sets, &top, diag);
+    root = variables_expand_tree(&playbook->variables, &playbook->arena, root, diag);
+    (void)yaml_read_map(root, &front_table, front, diag); /* all is told */
+}
+
 static void read_front(struct playbook *playbook, const struct playbook_blocks *blocks,
+                       const struct cluster_variables *sets,
                        struct playbook_front *front, struct diag *diag)
 {
     if (!blocks->front && strncmp(playbook->source.text, "---", 3) == 0)
@@ -105,7 +125,7 @@ static void read_front(struct playbook *playbook, const struct playbook_blocks *
                                0};
     const struct yaml_node *root = yaml_read(&playbook->arena, &input, diag);
     if (root)
-        (void)yaml_read_map(root, &front_table, front, diag); /* all is told */
+        read_root(playbook, root, sets, front, diag);
     playbook->title = front->title ? front->title : blocks->title;
     playbook->owner = front->owner;
     playbook->cluster_word = front->cluster;
@@ -191,6 +211,7 @@ static void read_steps(struct playbook *playbook, const struct playbook_blocks *
                                    .cluster = cluster,
                                    .modes = playbook->modes,
                                    .n_modes = playbook->n_modes,
+                                   .variables = &playbook->variables,
                                    .diag = diag};
     context.names = list_names(playbook, cluster, &context.n_names);
     playbook->steps = take(playbook, blocks->n, sizeof *playbook->steps);
@@ -203,7 +224,8 @@ static void read_steps(struct playbook *playbook, const struct playbook_blocks *
 }
 
 struct playbook *playbook_parse(const char *name, const char *text, size_t length,
-                                const struct cluster *cluster, struct diag *diag)
+                                const struct cluster *cluster,
+                                const struct cluster_variables *sets, struct diag *diag)
 {
     struct playbook *playbook = xcalloc(1, sizeof *playbook);
     arena_init(&playbook->arena, &xallocator);
@@ -214,7 +236,7 @@ struct playbook *playbook_parse(const char *name, const char *text, size_t lengt
     playbook->source = (struct source){own_name, own_text, length};
     size_t wrong = diag->n_errors + diag->n_lacking;
     playbook_read_blocks(&playbook->arena, &playbook->source, &blocks, diag);
-    read_front(playbook, &blocks, &front, diag);
+    read_front(playbook, &blocks, sets, &front, diag);
     read_modes(playbook, front.modes, cluster, diag);
     read_steps(playbook, &blocks, cluster, diag);
     bool whole = diag->n_errors + diag->n_lacking == wrong;
@@ -262,6 +284,7 @@ struct cluster *playbook_load_cluster(const char *name, const char *text, size_t
 }
 
 struct playbook *playbook_load(const char *word, const char *cluster_word,
+                               const struct cluster_variables *sets,
                                struct cluster **used, struct diag *diag)
 {
     size_t length = 0;
@@ -273,7 +296,7 @@ struct playbook *playbook_load(const char *word, const char *cluster_word,
     if (!text)
         return NULL;
     *used = playbook_load_cluster(path, text, length, cluster_word, diag);
-    struct playbook *playbook = playbook_parse(path, text, length, *used, diag);
+    struct playbook *playbook = playbook_parse(path, text, length, *used, sets, diag);
     free(text);
     if (playbook && *used)
         return playbook;

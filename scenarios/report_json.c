@@ -216,6 +216,7 @@ json_t *report_to_json(const struct run *run)
     report_put(json, "cluster", report_text(run->cluster_name));
     report_put(json, "started", report_text(started));
     report_put(json, "repeat", report_text(run->command));
+    report_put(json, "variables", report_text(run->variables));
     report_put(json, "version", report_text(run->version));
     for (size_t i = 0; i < run->n_modes; i++)
         report_put(modes, run->modes[i].name, report_mode(&run->modes[i]));

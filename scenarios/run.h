@@ -202,6 +202,7 @@ struct run {
     const char *cluster_text; /* the cluster file, whole, as run */
     const char *driver;       /* "resp" */
     const char *workload;     /* its first block, in one line */
+    const char *variables;    /* "RATE=400/s HOLD=5s"; "" without one */
     const char *version;      /* of netsplit; static */
     uint64_t seed;
     const char *command;      /* that repeats it, quoted for a shell, with its seed */

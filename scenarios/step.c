@@ -224,7 +224,11 @@ void step_print_verbs(FILE *to)
     fputs(
         "The steps of a playbook: a fenced block whose first line is ```LANGUAGE VERB\n"
         "OPTION=VALUE..., or whose text begins with # netsplit: VERB "
-        "OPTION=VALUE...\n\n",
+        "OPTION=VALUE...\n"
+        "$NAME stands for a variable of the front matter (vars: { NAME: VALUE }, --set "
+        "NAME=VALUE)\n"
+        "in values of YAML blocks and of headers, and is in every script's "
+        "environment.\n\n",
         to);
     for (const struct step_verb *verb = step_verbs; verb->name; verb++) {
         fprintf(to, "%-9s %-8s %s\n", verb->name, step_name_languages(verb->languages),

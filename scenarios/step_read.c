@@ -3,6 +3,7 @@
  * that a playbook with ten mistakes shows ten. */
 #include "scenarios/step_read.h"
 #include "scenarios/step_fault.h"
+#include "scenarios/variables.h"
 
 #include "rules/unit.h"
 #include "rules/yaml.h"
@@ -58,6 +59,8 @@ static void read_option(const struct step_context *context,
     struct mark value_at =
         mark_word(context, block, at + key_length + 1, strlen(value));
     struct unit_error why = {.text = ""};
+    value = variables_expand(context->variables, context->arena, value, &value_at,
+                             context->diag);
     if (field_store(field, value, step, &why) != 0)
         diag_error(context->diag, &value_at, "%s", why.text);
     else if (strcmp(key, "on") == 0)
@@ -264,6 +267,8 @@ static void read_yaml(const struct step_context *context,
     const struct yaml_node *root = yaml_read(context->arena, &input, context->diag);
     if (!root)
         return;
+    root =
+        variables_expand_tree(context->variables, context->arena, root, context->diag);
     bool is_empty = root->kind == YAML_MAP ? root->n == 0 : yaml_is_empty(root);
     switch (step->verb->kind) {
     case STEP_WORKLOAD:
