@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct drill_fixture drill;
@@ -149,6 +150,12 @@ Test(drill_many, repetition_tells_distributions_seeds_and_what_is_proved,
             json_integer_value(json_object_get(json_array_get(runs, i), "seed")),
             7 + i);
     json_decref(all);
+    static const char *const compare[] = {"compare", "out/1", "out/2", NULL};
+    drill_spawn(&drill, compare);
+    cr_expect_eq(drill_wait(&drill), 0, "%s", drill.told);
+    cr_expect(strstr(drill.told, "async: pass, then pass"), "%s", drill.told);
+    cr_expect(strstr(drill.told, "run, Before"), "%s", drill.told);
+    cr_expect(strstr(drill.told, "acked "), "%s", drill.told);
     close_drill();
 }
 
@@ -174,5 +181,52 @@ Test(drill_many, several_playbooks_end_in_one_summary, .timeout = 240)
               "%s", drill.told);
     cr_expect(strstr(drill.told, "  not run       missing.md"), "%s", drill.told);
     cr_expect(exists("out/playbook/report.json"));
+    close_drill();
+}
+
+static void write_report(const char *name, const char *text)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/%s", drill.dir, name);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof path, "%s/%s/report.json", drill.dir, name);
+    FILE *to = fopen(path, "we");
+    cr_assert_not_null(to);
+    fputs(text, to);
+    cr_assert_eq(fclose(to), 0);
+}
+
+Test(drill_many, comparing_puts_the_slowest_step_first_and_weighs_each_measure)
+{
+    static const char *const words[] = {"compare", "a", "b", NULL};
+    static const char *const none[] = {"compare", "a", "c", NULL};
+    drill_open(&drill, FRONT, EXPECT);
+    write_report(
+        "a", "{\"playbook\":\"p.md\",\"modes\":{\"sync\":{\"steps\":["
+             "{\"verb\":\"run\",\"heading\":\"H\",\"start_ms\":0,\"end_ms\":9},"
+             "{\"verb\":\"promote\",\"heading\":\"H\",\"start_ms\":9,\"end_ms\":19}],"
+             "\"measures\":{\"lost_writes\":10,\"rto_first_ms\":1500.0}}}}");
+    write_report(
+        "b", "{\"playbook\":\"q.md\",\"modes\":{\"sync\":{\"steps\":["
+             "{\"verb\":\"run\",\"heading\":\"H\",\"start_ms\":0,\"end_ms\":8},"
+             "{\"verb\":\"promote\",\"heading\":\"H\",\"start_ms\":9,\"end_ms\":40}],"
+             "\"measures\":{\"lost_writes\":15,\"rto_first_ms\":\"never\"}},"
+             "\"async\":{}}}");
+    drill_spawn(&drill, words);
+    cr_expect_eq(drill_wait(&drill), 0, "%s", drill.told);
+    const char *promote = strstr(drill.told, "promote, H"),
+               *run = strstr(drill.told, "run, H");
+    cr_assert(promote && run, "%s", drill.told);
+    cr_expect_lt(promote, run, "%s", drill.told);
+    cr_expect(strstr(promote, "10 ms        31 ms       +21 ms"), "%s", drill.told);
+    cr_expect(strstr(drill.told, "10           15  +5 (+50 %)  worse"), "%s",
+              drill.told);
+    cr_expect(strstr(drill.told, "1.5s        never"), "%s", drill.told);
+    cr_expect(strstr(drill.told, "async: only the second has it"), "%s", drill.told);
+    cr_expect(strstr(drill.told, "differ in their playbook: p.md, q.md"), "%s",
+              drill.told);
+    drill_spawn(&drill, none);
+    cr_expect_eq(drill_wait(&drill), 2);
+    cr_expect(strstr(drill.told, "c/report.json: "), "%s", drill.told);
     close_drill();
 }
