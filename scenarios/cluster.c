@@ -192,7 +192,7 @@ static const struct yaml_table cluster_table = {
     .what = "a cluster file", .fields = cluster_fields, .strangers = cluster_strangers};
 
 struct mode_draft {
-    const struct yaml_node *env;
+    const struct yaml_node *env, *driver;
     const char *enter, *leave, *check;
 };
 
@@ -203,6 +203,10 @@ static const struct field mode_fields[] = {
      .kind = FIELD_TREE,
      .offset = MODE(env),
      .help = "environment of all commands in this mode"},
+    {.name = "driver",
+     .kind = FIELD_TREE,
+     .offset = MODE(driver),
+     .help = "another setting of the cluster's driver, in this mode"},
     {.name = "enter",
      .kind = FIELD_TEXT,
      .offset = MODE(enter),
@@ -309,7 +313,8 @@ static void suggest_driver(struct reader *reader, const char *word)
     diag_suggest(reader->diag, word, names, n);
 }
 
-static void read_driver(struct reader *reader, const struct yaml_node *map)
+static void read_driver(struct reader *reader, const struct yaml_node *map,
+                        const struct driver **out, const char **setting)
 {
     if (map->n != 1) {
         diag_error(reader->diag, &map->at, "a cluster has one driver: { resp: \"\" }");
@@ -327,8 +332,22 @@ static void read_driver(struct reader *reader, const struct yaml_node *map)
         diag_error(reader->diag, &value->at, "the driver's setting must be text");
     else if (driver_check(driver, value->text, &err) != 0)
         diag_error(reader->diag, &value->at, "%s", err.text);
-    reader->cluster->driver = driver;
-    reader->cluster->setting = value->text;
+    *out = driver;
+    *setting = value->text;
+}
+
+/* What the mode says of the driver, which is the cluster's. */
+static const char *read_setting(struct reader *reader, const struct yaml_node *map)
+{
+    const struct driver *driver = NULL;
+    const char *setting = reader->cluster->setting;
+    if (!map)
+        return setting;
+    read_driver(reader, map, &driver, &setting);
+    if (driver && reader->cluster->driver && driver != reader->cluster->driver)
+        diag_error(reader->diag, &map->at, "the driver of the cluster is \"%s\"",
+                   driver_name(reader->cluster->driver));
+    return setting;
 }
 
 static void read_programs(struct reader *reader, const struct yaml_node *list)
@@ -361,6 +380,7 @@ static void read_modes(struct reader *reader, const struct yaml_node *map)
         (void)yaml_read_map(map->pairs[i].value, &mode_table, &draft, reader->diag);
         modes[i] = (struct cluster_mode){.name = map->pairs[i].key->text,
                                          .env = read_env(reader, draft.env),
+                                         .setting = read_setting(reader, draft.driver),
                                          .enter = draft.enter,
                                          .check = draft.check};
         refuse(reader, map->pairs[i].value, "leave");
@@ -454,7 +474,7 @@ static void read_cluster(struct reader *reader, const struct yaml_node *root)
     if (draft.nodes)
         read_nodes(reader, draft.nodes);
     if (draft.driver)
-        read_driver(reader, draft.driver);
+        read_driver(reader, draft.driver, &cluster->driver, &cluster->setting);
     if (draft.programs)
         read_programs(reader, draft.programs);
     if (draft.modes)

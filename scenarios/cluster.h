@@ -24,7 +24,7 @@
  *       rejoin: CMD        turns an old primary, which is stopped meanwhile, into a
  *                          standby of PRIMARY
  *     modes:
- *       sync: { env: {...}, enter: CMD, check: CMD }
+ *       sync: { env: {...}, enter: CMD, check: CMD, driver: { resp: "redis://?wait=1" } }
  *
  * The first node is the primary at first; nodes are started in order, each when the one
  * before it is ready. Further words of the format (leave, other intercepts than listen
@@ -58,7 +58,8 @@ struct cluster_commands {
 struct cluster_mode {
     const char *name;
     struct cluster_variables env;
-    const char *enter; /* once, with the primary as NODE; or NULL */
+    const char *setting; /* of the driver, in this mode */
+    const char *enter;   /* once, with the primary as NODE; or NULL */
     const char
         *check; /* status 0 proves that the mode is on; prints the real setting */
 };

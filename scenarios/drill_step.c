@@ -51,7 +51,7 @@ static void start_processes(struct drill_mode *mode)
     struct processes_config config = {.loop = &drill->loop,
                                       .history = mode->out->history,
                                       .driver = drill->cluster->driver,
-                                      .setting = drill->cluster->setting,
+                                      .setting = mode->mode->setting,
                                       .schema = drill->cluster->schema,
                                       .plan = current(mode)->workload,
                                       .seed = drill->run->seed,
@@ -84,7 +84,7 @@ static void start_workload(struct drill_mode *mode, const struct step *step)
     const struct driver_endpoint primary = lab_direct(mode, mode->primary);
     struct driver_target target = {.endpoint = primary,
                                    .direct = primary,
-                                   .setting = cluster->setting,
+                                   .setting = mode->mode->setting,
                                    .schema = cluster->schema};
     mode->setup = driver_open(cluster->driver, &mode->drill->loop, &target);
     driver_setup(mode->setup, step->workload.settings.keys, DRILL_START_NS, on_setup,

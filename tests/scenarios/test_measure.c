@@ -10,7 +10,7 @@ Test(measure, comes_back_from_json_as_it_went_in)
         if (i % 5 != 0) /* some are not known */
             measure_set(&before, (enum measure)i,
                         measure_row((enum measure)i)->unit == MEASURE_UNIT_BOOLEAN
-                            ? i % 2
+                            ? (uint64_t)i % 2
                             : 1234567 * (uint64_t)i);
     measure_set(&before, MEASURE_CONVERGENCE, MEASURE_NEVER);
     json_t *json = measures_to_json(&before);
