@@ -27,7 +27,7 @@ int cmd_drill(int argc, char **argv); /* both seen by main.c, which has the tabl
 int cmd_steps(int argc, char **argv);
 
 struct arguments {
-    const char *cluster, *out;
+    const char *cluster, *out, *confirm;
     struct option_texts modes;
     uint64_t seed;
     bool dry_run, unattended;
@@ -206,6 +206,30 @@ static int run_repeated(struct call *call, const struct playbook *playbook,
     return status;
 }
 
+/* Production is meant, and there is an end to it whatever happens: the duration is also
+ * the lease of its faults. */
+static bool check_production(const struct arguments *args,
+                             const struct playbook *playbook,
+                             const struct cluster *cluster)
+{
+    if (cluster->environment != CLUSTER_PRODUCTION)
+        return true;
+    if (!args->confirm || strcmp(args->confirm, cluster->name) != 0)
+        fprintf(stderr,
+                "netsplit drill: %s says that \"%s\" is production; if that is meant: "
+                "--confirm %s\n",
+                cluster->source.name, cluster->name, cluster->name);
+    else if (!playbook->duration_ns)
+        fprintf(stderr,
+                "netsplit drill: %s has no stop condition abort: { duration: ... }, "
+                "which is also the lease of its faults; without one nothing is drilled "
+                "in production\n",
+                playbook->source.name);
+    else
+        return true;
+    return false;
+}
+
 /* Whether there is somebody to ask, if somebody must be asked. */
 static bool check_person(const struct arguments *args, const struct playbook *playbook)
 {
@@ -249,6 +273,10 @@ static int drill_right(struct call *call, const struct playbook *playbook,
                 cluster->name, lacks);
         many_add_trouble(call->many, playbook->source.name, "a program is missing");
         return EXIT_ENVIRONMENT;
+    }
+    if (!check_production(args, playbook, cluster)) {
+        many_add_trouble(call->many, playbook->source.name, "it is production");
+        return EXIT_USAGE;
     }
     if (!check_person(args, playbook)) {
         many_add_trouble(call->many, playbook->source.name, "it asks a person");
@@ -337,6 +365,8 @@ int cmd_drill(int argc, char **argv)
          1, 100000},
         {"until", 0, OPTION_TEXT, &args.until, "fail",
          "ends the repetition with the first run that fails", 0, 0},
+        {"confirm", 0, OPTION_TEXT, &args.confirm, "NAME",
+         "that a cluster of environment production is meant: its name", 0, 0},
         {"unattended", 'u', OPTION_FLAG, &args.unattended, NULL,
          "nobody is there: manual steps are skipped, and say so", 0, 0},
         {"dry-run", 'n', OPTION_FLAG, &args.dry_run, NULL,

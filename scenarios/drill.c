@@ -247,6 +247,9 @@ static const char *repeat_command(struct drill *drill)
             drill, "%s --set %s", text,
             quote(drill, drill_print(drill, "%s=%s", variables->items[i].name,
                                      variables->items[i].value)));
+    if (drill->cluster->environment == CLUSTER_PRODUCTION)
+        text = drill_print(drill, "%s --confirm %s", text,
+                           quote(drill, drill->cluster->name));
     return drill_print(drill, "%s%s --seed %" PRIu64, text,
                        options->unattended ? " --unattended" : "", options->seed);
 }

@@ -14,7 +14,8 @@
  * An old primary that was killed and replaced meanwhile is not simply started again
  * where the cluster has a rejoin command: it would be a second primary. A heal step
  * lets it rejoin; without one it stays down until the mode ends. When the mode ends a
- * killed node stays down: all nodes go. */
+ * killed node stays down, for all nodes go; one that the drill did not start is started
+ * again even then. */
 #include "scenarios/drill_inside.h"
 
 #include <inttypes.h>
@@ -135,7 +136,8 @@ static void on_command(struct drill_mode *mode)
     size_t node = mode->act.node;
     if (!mode->job.ok) {
         const char *what = step->by == STEP_BY_KILL ? "killing " : "pausing ";
-        mode->nodes[node].killed = mode->nodes[node].expected_end = false;
+        if (!mode->drill->cluster->places) /* there it may have worked all the same */
+            mode->nodes[node].killed = mode->nodes[node].expected_end = false;
         step_end(mode, tell_job(mode, what, node_name(mode, node)));
         return;
     }
@@ -180,7 +182,7 @@ static void break_next(struct drill_mode *mode)
         mode->act.node++;
     if (mode->act.node == n) {
         commit(mode);
-    } else if (!mode->nodes[mode->act.node].child) {
+    } else if (!mode->nodes[mode->act.node].child && !mode->drill->cluster->places) {
         step_end(mode, drill_print(mode->drill, "%s is not running",
                                    node_name(mode, mode->act.node)));
     } else {
@@ -266,6 +268,7 @@ static void on_started(struct drill_mode *mode)
         undone(mode, false);
         return;
     }
+    mode->nodes[mode->act.node].killed = false;
     mode->act.node++;
     mend_next(mode);
 }
@@ -289,8 +292,15 @@ static bool mend_node(struct drill_mode *mode, const struct step *step, size_t i
 {
     struct drill_node *node = &mode->nodes[i];
     const char *resume = mode->drill->cluster->commands.resume;
-    if (step->by == STEP_BY_KILL && !node->child && mode->state != MODE_DOWN &&
-        !is_replaced(mode, i)) {
+    bool stays = mode->drill->cluster->places; /* whatever becomes of the drill */
+    if (step->by == STEP_BY_KILL && is_replaced(mode, i) && stays &&
+        mode->state == MODE_DOWN)
+        note_left(mode, &mode->faults[mode->act.fault],
+                  drill_print(mode->drill,
+                              "%s was replaced and is down: it must rejoin",
+                              node_name(mode, i)));
+    if (step->by == STEP_BY_KILL && !node->child && node->killed &&
+        (mode->state != MODE_DOWN || stays) && !is_replaced(mode, i)) {
         nodes_start_one(mode, i, on_started);
         return true;
     }

@@ -170,16 +170,29 @@ static void on_applied(void *arg, int status, json_t *body, const struct errmsg 
         step_end(mode, NULL);
 }
 
+/* How long the proxy keeps a fault of which nobody is heard any more: where it could
+ * outlive the drill's attention on a system that matters, as long as the drill may last.
+ */
+static void write_lease(const struct drill_mode *mode, char *text, size_t text_bytes)
+{
+    uint64_t most_ns = mode->drill->playbook->duration_ns;
+    if (mode->drill->cluster->places && most_ns)
+        (void)snprintf(text, text_bytes, "%" PRIu64 "ms", most_ns / NS_PER_MS);
+    else
+        (void)snprintf(text, text_bytes, "ever");
+}
+
 static void apply(struct drill_mode *mode)
 {
     const struct step *step = &mode->drill->playbook->steps[mode->step];
     struct renaming names = {.mode = mode};
     struct buffer text = {0};
-    char target[128];
+    char target[128], lease[32];
+    write_lease(mode, lease, sizeof lease);
     struct drill_fault *fault = fault_add(mode);
     (void)snprintf(fault->overlay, sizeof fault->overlay, "drill-%u", step->at.line);
-    (void)snprintf(target, sizeof target, "/v1/overlays/%s?for=ever&file=playbook.yaml",
-                   fault->overlay);
+    (void)snprintf(target, sizeof target, "/v1/overlays/%s?for=%s&file=playbook.yaml",
+                   fault->overlay, lease);
     rules_write(step->rules, rename_word, &names, &text);
     if (!control_request(mode->control, "PUT", target, buffer_text(&text),
                          DRILL_CONTROL_NS, on_applied, mode))

@@ -142,6 +142,8 @@ struct drill_mode {
 
     size_t chain;             /* the node that a chain over all nodes is at */
     drill_then_fn chain_then; /* after its last */
+    drill_then_fn begun_then; /* when a node that we did not start is ready */
+    bool has_schema;          /* it was made; where nodes stay, it is to go */
     int resolved;             /* the primary of a role chain; -1 none, -2 several */
     size_t step;              /* index of the step under way */
     uv_timer_t step_timer;
@@ -186,6 +188,17 @@ void *drill_take(struct drill *drill, size_t n, size_t bytes);
 /* drill_env.c: the environment of a command on a node; drill_env_free() it. */
 char **drill_env(const struct drill_mode *mode, size_t node);
 void drill_env_free(char **env);
+/* How a script runs on a node: here with that environment, or, where the cluster says
+ * how, through a shell there, which is told the environment and reads the script from
+ * its standard input. drill_command_free() it. */
+struct drill_command {
+    const char *argv[5];
+    char **env; /* owned */
+    char *text; /* owned */
+};
+void drill_command(const struct drill_mode *mode, size_t node, const char *script,
+                   struct drill_command *out);
+void drill_command_free(struct drill_command *command);
 
 /* drill_lab.c: where everything is. */
 /* Moves this process into a user namespace, if the cluster's lab needs one. 0, or a

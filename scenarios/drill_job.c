@@ -82,17 +82,17 @@ static void on_attempt_end(void *data, const struct child_end *end)
 static void start_attempt(struct drill_mode *mode)
 {
     struct job *job = &mode->job;
-    const char *const argv[] = {"sh", "-eu", "-c", job->script, NULL};
-    char **env = drill_env(mode, job->node);
-    struct child_options options = {.argv = argv,
-                                    .env = (const char *const *)env,
+    struct drill_command command;
+    drill_command(mode, job->node, job->script, &command);
+    struct child_options options = {.argv = command.argv,
+                                    .env = (const char *const *)command.env,
                                     .netns_fd = lab_netns(mode, job->node),
                                     .output_limit = DRILL_OUTPUT_BYTES,
                                     .on_end = on_attempt_end,
                                     .data = mode};
     struct errmsg err = {""};
     job->child = child_start(&mode->drill->loop, &options, &err);
-    drill_env_free(env);
+    drill_command_free(&command);
     if (!job->child) {
         job->status = 127;
         free(job->output);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The nodes of a cluster that the drill starts itself.
+/* The nodes of a cluster that the drill starts itself; of one that runs already, what
+ * stands for that.
  *
  * Each node's port is bound, with SO_REUSEADDR and never listening, before anything is
  * started, and held until the mode is over: nobody else can be given it, a node that is
@@ -45,6 +46,11 @@ static int bind_port(struct drill_node *node, const char *text)
 
 static int reserve_port(struct drill_mode *mode, size_t i)
 {
+    const struct cluster_place *places = mode->drill->cluster->places;
+    if (places) {
+        mode->nodes[i].port = places[i].port;
+        return 0;
+    }
     int home = namespace_visit(lab_netns(mode, i));
     if (home < 0)
         return home;
@@ -229,8 +235,38 @@ static bool run_node(struct drill_mode *mode, size_t i)
     return true;
 }
 
+/* The command that brings a node back has ended. */
+static void on_begun(struct drill_mode *mode)
+{
+    drill_then_fn then = mode->begun_then;
+    const char *ready = mode->drill->cluster->commands.ready;
+    if (!mode->job.ok || !ready)
+        then(mode);
+    else
+        job_start(mode, &(struct job_options){.script = ready,
+                                              .node = mode->job.node,
+                                              .within_ns = DRILL_START_NS,
+                                              .polls = true,
+                                              .then = then});
+}
+
+/* A rejoin command has done it all: there may be no command to start. */
+static void begin_foreign(struct drill_mode *mode, size_t node, drill_then_fn then)
+{
+    const char *start = mode->drill->cluster->commands.start;
+    mode->begun_then = then;
+    job_start(mode, &(struct job_options){.script = start ? start : ":",
+                                          .node = node,
+                                          .within_ns = DRILL_START_NS,
+                                          .then = on_begun});
+}
+
 void nodes_start_one(struct drill_mode *mode, size_t node, drill_then_fn then)
 {
+    if (mode->drill->cluster->places) {
+        begin_foreign(mode, node, then);
+        return;
+    }
     if (!run_node(mode, node)) {
         mode->job.ok = false;
         then(mode);
@@ -291,8 +327,34 @@ static void start_next(struct drill_mode *mode)
                                               .then = on_prepared});
 }
 
+static void on_found(struct drill_mode *mode)
+{
+    char line[200];
+    job_first_line(&mode->job, line, sizeof line);
+    if (mode->job.ok)
+        mode->begun_then(mode);
+    else
+        mode_fail(mode, "%s is not ready: status %d%s%s",
+                  node_name(mode, mode->job.node), mode->job.status,
+                  line[0] ? ": " : "", line);
+}
+
+/* They run already: only whether they do is asked. */
+static void find_all(struct drill_mode *mode, drill_then_fn then)
+{
+    mode->begun_then = then;
+    if (mode->drill->cluster->commands.ready)
+        nodes_wait_ready(mode, DRILL_START_NS, on_found);
+    else
+        then(mode);
+}
+
 void nodes_start(struct drill_mode *mode, drill_then_fn then)
 {
+    if (mode->drill->cluster->places) {
+        find_all(mode, then);
+        return;
+    }
     mode->chain = 0;
     mode->chain_then = then;
     start_next(mode);

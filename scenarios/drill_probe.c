@@ -69,12 +69,12 @@ static void sample(struct drill_probe *probe, uint64_t now)
 {
     struct drill_mode *mode = probe->mode;
     const struct step *step = step_of(probe);
-    const char *const argv[] = {"sh", "-eu", "-c", step->text, NULL};
     size_t node =
         step->on ? (size_t)cluster_find_node(mode->drill->cluster, step->on) : 0;
-    char **env = drill_env(mode, node);
-    struct child_options options = {.argv = argv,
-                                    .env = (const char *const *)env,
+    struct drill_command command;
+    drill_command(mode, node, step->text, &command);
+    struct child_options options = {.argv = command.argv,
+                                    .env = (const char *const *)command.env,
                                     .netns_fd = lab_netns(mode, node),
                                     .output_limit = DRILL_OUTPUT_BYTES,
                                     .on_end = on_sampled,
@@ -83,7 +83,7 @@ static void sample(struct drill_probe *probe, uint64_t now)
     probe->next_ns = now + step->every_ns;
     probe->until_ns = now + step->within_ns;
     probe->child = child_start(&mode->drill->loop, &options, &err);
-    drill_env_free(env);
+    drill_command_free(&command);
     if (probe->child)
         (void)rundir_add_child(mode->drill->record,
                                child_pid(probe->child)); /* for clean */

@@ -86,6 +86,7 @@ static void start_workload(struct drill_mode *mode, const struct step *step)
                                    .direct = primary,
                                    .setting = mode->mode->setting,
                                    .schema = cluster->schema};
+    mode->has_schema = true; /* or a part of it */
     mode->setup = driver_open(cluster->driver, &mode->drill->loop, &target);
     driver_setup(mode->setup, step->workload.settings.keys, DRILL_START_NS, on_setup,
                  mode);

@@ -34,6 +34,10 @@ static void print_cluster(const struct cluster *cluster, FILE *to)
     fprintf(to, "cluster %s (%s), nodes:", cluster->name, cluster->source.name);
     for (size_t i = 0; i < cluster->n_nodes; i++)
         fprintf(to, " %s", cluster->nodes[i]);
+    for (size_t i = 0; cluster->places && i < cluster->n_nodes; i++)
+        fprintf(to, "\n  %s at %s port %u, commands by: %s sh", cluster->nodes[i],
+                cluster->places[i].address, cluster->places[i].port,
+                cluster->places[i].exec ? cluster->places[i].exec : "this host's");
     if (cluster->has_lab)
         fprintf(to, "\nlab: each in a network namespace, joined by a %s, intercept: %s",
                 cluster->has_bridge ? "bridge" : "router",
@@ -79,6 +83,8 @@ static void print_links(const struct cluster *cluster, FILE *to)
                 fprintf(to, ", %s > %s", cluster->nodes[i], cluster->nodes[k]);
         fputc('\n', to);
     }
+    if (cluster->places)
+        fputs("  (what the nodes say to each other goes past it)\n", to);
     fputs("\nlease: faults last until heal or the end of the steps, whichever comes\n"
           "  first, and end with the proxy, which is a child of the drill\n",
           to);

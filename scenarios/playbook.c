@@ -151,7 +151,7 @@ static const char *read_mode(const struct yaml_node *item,
         diag_error(diag, &item->at, "a mode is a name");
         return "";
     }
-    if (cluster && !cluster_find_mode(cluster, item->text)) {
+    if (cluster && !cluster->places && !cluster_find_mode(cluster, item->text)) {
         diag_error(diag, &item->at, "the cluster \"%s\" has no mode \"%s\"",
                    cluster->name, item->text);
         suggest_mode(cluster, item->text, diag);
@@ -159,15 +159,20 @@ static const char *read_mode(const struct yaml_node *item,
     return item->text;
 }
 
-/* The modes that the front matter names; all of the cluster's if it names none. */
+/* The modes that the front matter names; all of the cluster's if it names none, or if
+ * it is taken as it is: what is expected of other modes is not looked at then. */
 static void read_modes(struct playbook *playbook, const struct yaml_node *list,
                        const struct cluster *cluster, struct diag *diag)
 {
-    size_t n = list ? list->n : cluster ? cluster->n_modes : 0;
+    bool as_is = cluster && cluster->places;
+    size_t n = list && !as_is ? list->n : cluster ? cluster->n_modes : 0;
     const char **modes = take(playbook, n, sizeof *modes);
-    for (size_t i = 0; list && i < n; i++)
-        modes[i] = read_mode(list->items[i], cluster, diag);
-    for (size_t i = 0; !list && cluster && i < n; i++)
+    for (size_t i = 0; list && i < list->n; i++) {
+        const char *mode = read_mode(list->items[i], cluster, diag);
+        if (!as_is)
+            modes[i] = mode;
+    }
+    for (size_t i = 0; (!list || as_is) && cluster && i < n; i++)
         modes[i] = cluster->modes[i].name;
     playbook->modes = modes;
     playbook->n_modes = n;
@@ -206,13 +211,14 @@ static bool is_ours(const struct playbook_block *block)
 static void read_steps(struct playbook *playbook, const struct playbook_blocks *blocks,
                        const struct cluster *cluster, struct diag *diag)
 {
-    struct step_context context = {.source = &playbook->source,
-                                   .arena = &playbook->arena,
-                                   .cluster = cluster,
-                                   .modes = playbook->modes,
-                                   .n_modes = playbook->n_modes,
-                                   .variables = &playbook->variables,
-                                   .diag = diag};
+    struct step_context context = {
+        .source = &playbook->source,
+        .arena = &playbook->arena,
+        .cluster = cluster,
+        .modes = playbook->modes,
+        .n_modes = cluster && cluster->places ? 0 : playbook->n_modes,
+        .variables = &playbook->variables,
+        .diag = diag};
     context.names = list_names(playbook, cluster, &context.n_names);
     playbook->steps = take(playbook, blocks->n, sizeof *playbook->steps);
     for (size_t i = 0; i < blocks->n; i++) {

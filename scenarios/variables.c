@@ -125,7 +125,7 @@ const char *variables_expand(const struct cluster_variables *variables,
                              struct arena *arena, const char *text,
                              const struct mark *at, struct diag *diag)
 {
-    struct buffer whole = {NULL};
+    struct buffer whole = {0};
     char name[64];
     if (!strchr(text, '$'))
         return text;
