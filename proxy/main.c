@@ -16,6 +16,7 @@ extern const char netsplit_version[];
 int cmd_check(int argc, char **argv);
 int cmd_clean(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 int cmd_drill(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_faults(int argc, char **argv);
@@ -47,6 +48,8 @@ static const struct subcommand subcommands[] = {
      "says all that is wrong with a rule file, cluster file or playbook"},
     {"ctl", cmd_ctl, "asks a running proxy, or changes what it does"},
     {"clean", cmd_clean, "removes what a crashed run left"},
+    {"compare", UNLESS_PROXY_ONLY(cmd_compare),
+     "shows two drills, their steps and measures, side by side"},
     {"drill", UNLESS_PROXY_ONLY(cmd_drill),
      "runs a playbook on a cluster, and judges what clients saw"},
     {"explain", cmd_explain, "says what rules do to a connection"},

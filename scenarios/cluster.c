@@ -8,15 +8,14 @@
 #include "proxy/base/text_file.h"
 #include "rules/nearest.h"
 #include "rules/yaml.h"
+#include "scenarios/cluster_place.h"
 #include "scenarios/driver.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct cluster_draft {
     uint64_t version;
@@ -44,12 +43,10 @@ static const struct field command_fields[] = {
     {.name = "start",
      .kind = FIELD_TEXT,
      .offset = DRAFT(commands.start),
-     .required = true,
      .help = "the server, in the foreground; it is stopped by its pid"},
     {.name = "ready",
      .kind = FIELD_TEXT,
      .offset = DRAFT(commands.ready),
-     .required = true,
      .help = "polled until it ends with status 0"},
     {.name = "stop",
      .kind = FIELD_TEXT,
@@ -137,10 +134,11 @@ static const struct field cluster_fields[] = {
      .members = data_fields,
      .help = "what a workload may touch"},
     {.name = "nodes",
-     .kind = FIELD_LIST,
+     .kind = FIELD_NODE,
      .offset = DRAFT(nodes),
      .required = true,
-     .help = "names, the first primary first"},
+     .help = "names, the first primary first; or { n1: { address, ports, exec } } of a "
+             "system that runs"},
     {.name = "needs",
      .kind = FIELD_MAP,
      .members = needs_fields,
@@ -166,12 +164,10 @@ static const struct field cluster_fields[] = {
     {.name = "commands",
      .kind = FIELD_MAP,
      .members = command_fields,
-     .required = true,
      .help = "what may be done to a node"},
     {.name = "modes",
      .kind = FIELD_TREE,
      .offset = DRAFT(modes),
-     .required = true,
      .help = "replication settings, one column of a report each"},
     {0},
 };
@@ -192,7 +188,7 @@ static const struct yaml_table cluster_table = {
     .what = "a cluster file", .fields = cluster_fields, .strangers = cluster_strangers};
 
 struct mode_draft {
-    const struct yaml_node *env;
+    const struct yaml_node *env, *driver;
     const char *enter, *leave, *check;
 };
 
@@ -203,6 +199,10 @@ static const struct field mode_fields[] = {
      .kind = FIELD_TREE,
      .offset = MODE(env),
      .help = "environment of all commands in this mode"},
+    {.name = "driver",
+     .kind = FIELD_TREE,
+     .offset = MODE(driver),
+     .help = "another setting of the cluster's driver, in this mode"},
     {.name = "enter",
      .kind = FIELD_TEXT,
      .offset = MODE(enter),
@@ -271,12 +271,28 @@ static bool is_node_name(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(name);
 }
 
+static void read_places(struct reader *reader, const struct yaml_node *nodes)
+{
+    struct cluster_place *places = take(reader, nodes->n + 1, sizeof *places);
+    for (size_t i = 0; i < nodes->n; i++)
+        cluster_read_place(nodes->pairs[i].value, &places[i], reader->diag);
+    reader->cluster->places = places;
+}
+
 static void read_nodes(struct reader *reader, const struct yaml_node *list)
 {
     const char **names = take(reader, list->n, sizeof *names);
     size_t n = 0;
+    if (list->kind == YAML_SCALAR) {
+        diag_error(reader->diag, &list->at,
+                   "nodes are a list of names, or a map: { n1: { address: ... } }");
+        return;
+    }
+    if (list->kind == YAML_MAP)
+        read_places(reader, list);
     for (size_t i = 0; i < list->n; i++) {
-        const struct yaml_node *item = list->items[i];
+        const struct yaml_node *item =
+            list->kind == YAML_MAP ? list->pairs[i].key : list->items[i];
         if (!is_scalar(item) || !is_node_name(item->text)) {
             diag_error(reader->diag, &item->at,
                        "a node's name is lower case letters, "
@@ -309,7 +325,8 @@ static void suggest_driver(struct reader *reader, const char *word)
     diag_suggest(reader->diag, word, names, n);
 }
 
-static void read_driver(struct reader *reader, const struct yaml_node *map)
+static void read_driver(struct reader *reader, const struct yaml_node *map,
+                        const struct driver **out, const char **setting)
 {
     if (map->n != 1) {
         diag_error(reader->diag, &map->at, "a cluster has one driver: { resp: \"\" }");
@@ -327,8 +344,22 @@ static void read_driver(struct reader *reader, const struct yaml_node *map)
         diag_error(reader->diag, &value->at, "the driver's setting must be text");
     else if (driver_check(driver, value->text, &err) != 0)
         diag_error(reader->diag, &value->at, "%s", err.text);
-    reader->cluster->driver = driver;
-    reader->cluster->setting = value->text;
+    *out = driver;
+    *setting = value->text;
+}
+
+/* What the mode says of the driver, which is the cluster's. */
+static const char *read_setting(struct reader *reader, const struct yaml_node *map)
+{
+    const struct driver *driver = NULL;
+    const char *setting = reader->cluster->setting;
+    if (!map)
+        return setting;
+    read_driver(reader, map, &driver, &setting);
+    if (driver && reader->cluster->driver && driver != reader->cluster->driver)
+        diag_error(reader->diag, &map->at, "the driver of the cluster is \"%s\"",
+                   driver_name(reader->cluster->driver));
+    return setting;
 }
 
 static void read_programs(struct reader *reader, const struct yaml_node *list)
@@ -353,6 +384,15 @@ static void refuse(struct reader *reader, const struct yaml_node *map, const cha
                      "\"%s\" is not available in this version", key);
 }
 
+/* A system that runs already is taken as it is. */
+static void add_as_is(struct reader *reader)
+{
+    struct cluster_mode *mode = take(reader, 1, sizeof *mode);
+    *mode = (struct cluster_mode){.name = "as-is", .setting = reader->cluster->setting};
+    reader->cluster->modes = mode;
+    reader->cluster->n_modes = 1;
+}
+
 static void read_modes(struct reader *reader, const struct yaml_node *map)
 {
     struct cluster_mode *modes = take(reader, map->n, sizeof *modes);
@@ -361,6 +401,7 @@ static void read_modes(struct reader *reader, const struct yaml_node *map)
         (void)yaml_read_map(map->pairs[i].value, &mode_table, &draft, reader->diag);
         modes[i] = (struct cluster_mode){.name = map->pairs[i].key->text,
                                          .env = read_env(reader, draft.env),
+                                         .setting = read_setting(reader, draft.driver),
                                          .enter = draft.enter,
                                          .check = draft.check};
         refuse(reader, map->pairs[i].value, "leave");
@@ -421,6 +462,52 @@ static void read_intercept(struct reader *reader, const struct yaml_node *root,
     }
 }
 
+/* What only one of the two commands does could not be undone, or was never done. */
+static void check_pause(struct reader *reader, const struct yaml_node *root)
+{
+    const struct cluster_commands *commands = &reader->cluster->commands;
+    const struct yaml_node *map = yaml_find(root, "commands");
+    if (map && !commands->pause != !commands->resume)
+        diag_error(reader->diag, &map->at,
+                   "pause and resume go together; without both the drill sends the "
+                   "signals STOP and CONT itself");
+}
+
+static void require(struct reader *reader, const struct yaml_node *root,
+                    const char *key, bool is_there)
+{
+    if (is_there)
+        return;
+    diag_error(reader->diag, &root->at, "a cluster that the drill starts needs \"%s\"",
+               key);
+    diag_hint(reader->diag,
+              "one that runs already says where: nodes: { n1: { address: ... } }");
+}
+
+/* What one of the two kinds of cluster must have, or cannot have. */
+static void check_whole(struct reader *reader, const struct yaml_node *root)
+{
+    static const char *const own[] = {"modes", "lab", "intercept"};
+    const struct cluster *cluster = reader->cluster;
+    if (!cluster->places) {
+        require(reader, root, "commands: start", cluster->commands.start);
+        require(reader, root, "commands: ready", cluster->commands.ready);
+        require(reader, root, "modes", yaml_find(root, "modes"));
+        if (cluster->environment != CLUSTER_LAB)
+            diag_error(reader->diag, &root->at,
+                       "what the drill starts itself is of environment lab");
+        return;
+    }
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        const struct yaml_pair *pair = yaml_find_pair(root, own[i]);
+        if (pair)
+            diag_lacking(reader->diag, &pair->key->at,
+                         "\"%s\" is not available in this version for a cluster that "
+                         "runs already: it is taken as it is",
+                         own[i]);
+    }
+}
+
 static void read_cluster(struct reader *reader, const struct yaml_node *root)
 {
     struct cluster *cluster = reader->cluster;
@@ -432,23 +519,22 @@ static void read_cluster(struct reader *reader, const struct yaml_node *root)
     cluster->role = draft.role;
     cluster->schema = draft.schema;
     cluster->commands = draft.commands;
-    static const char *const later[] = {"kill", "pause", "resume"};
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-        refuse(reader, yaml_find(root, "commands"), later[i]);
+    check_pause(reader, root);
     if (draft.lab)
         read_lab(reader, &draft);
     read_intercept(reader, root, draft.intercept);
-    if (draft.environment != 0)
-        diag_lacking(reader->diag, &root->at,
-                     "only clusters of environment lab, which the drill starts itself, "
-                     "are available in this version");
+    cluster->environment = (enum cluster_environment)draft.environment;
+    cluster->keeps_data = draft.after != 0;
     if (draft.nodes)
         read_nodes(reader, draft.nodes);
     if (draft.driver)
-        read_driver(reader, draft.driver);
+        read_driver(reader, draft.driver, &cluster->driver, &cluster->setting);
     if (draft.programs)
         read_programs(reader, draft.programs);
-    if (draft.modes)
+    check_whole(reader, root);
+    if (cluster->places)
+        add_as_is(reader);
+    else if (draft.modes)
         read_modes(reader, draft.modes);
     cluster->env = read_env(reader, draft.env);
     if (driver_check_schema(draft.schema, &err) != 0)
@@ -492,45 +578,4 @@ void cluster_destroy(struct cluster *cluster)
         return;
     arena_close(&cluster->arena);
     free(cluster);
-}
-
-const struct cluster_mode *cluster_find_mode(const struct cluster *cluster,
-                                             const char *name)
-{
-    for (size_t i = 0; i < cluster->n_modes; i++)
-        if (strcmp(cluster->modes[i].name, name) == 0)
-            return &cluster->modes[i];
-    return NULL;
-}
-
-int cluster_find_node(const struct cluster *cluster, const char *name)
-{
-    for (size_t i = 0; i < cluster->n_nodes; i++)
-        if (strcmp(cluster->nodes[i], name) == 0)
-            return (int)i;
-    return -1;
-}
-
-static bool is_on_path(const char *program)
-{
-    const char *path = getenv("PATH");
-    if (strchr(program, '/') || !path)
-        return access(program, X_OK) == 0;
-    for (const char *at = path; *at;) {
-        size_t n = strcspn(at, ":");
-        char whole[PATH_MAX];
-        (void)snprintf(whole, sizeof whole, "%.*s/%s", (int)n, at, program);
-        if (access(whole, X_OK) == 0)
-            return true;
-        at += n + (at[n] == ':');
-    }
-    return false;
-}
-
-const char *cluster_lacks(const struct cluster *cluster)
-{
-    for (size_t i = 0; i < cluster->n_programs; i++)
-        if (!is_on_path(cluster->programs[i]))
-            return cluster->programs[i];
-    return NULL;
 }

@@ -18,16 +18,30 @@
  *       start: CMD         stays in the foreground; stopped by pid
  *       ready: CMD         polled until status 0
  *       stop: CMD          in place of TERM; bounded by 10 s
+ *       kill: CMD          in place of KILL, for the fault `kill`
+ *       pause, resume: CMD in place of STOP and CONT, for the fault `pause`
  *       promote: CMD       makes NODE the primary
  *       rejoin: CMD        turns an old primary, which is stopped meanwhile, into a
  *                          standby of PRIMARY
  *     modes:
- *       sync: { env: {...}, enter: CMD, check: CMD }
+ *       sync: { env: {...}, enter: CMD, check: CMD, driver: { resp: "redis://?wait=1" } }
+ *
+ * A system that netsplit did not start names where its nodes are; it is taken as it is
+ * (mode as-is, the only one), and nothing is done to a node that has no command:
+ *
+ *     nodes:
+ *       pg1: { address: 10.0.0.1, ports: [5432], exec: ssh -oBatchMode=yes pg1 }
+ *     data: { schema: netsplit_drill, after: drop }
+ *     commands:            all of them optional, each ends by itself
+ *       ready: CMD         polled until status 0 before the drill begins
+ *       kill, start: CMD   for the fault `kill`: start brings the node back
+ *       pause, resume: CMD for the fault `pause`
+ *       promote: CMD
+ *       rejoin: CMD        does all that makes an old primary a standby
  *
  * The first node is the primary at first; nodes are started in order, each when the one
- * before it is ready. Further words of the format (kill, pause, resume, leave, other
- * intercepts than listen without a lab, other environments) are refused as lacking in
- * this version. */
+ * before it is ready. Further words of the format (leave, control, other intercepts than
+ * listen without a lab) are refused as lacking in this version. */
 #ifndef NETSPLIT_SCENARIOS_CLUSTER_H
 #define NETSPLIT_SCENARIOS_CLUSTER_H
 
@@ -51,16 +65,28 @@ struct cluster_variables {
 /* Shell texts; NULL = the file has none. */
 struct cluster_commands {
     const char *prepare, *start, *ready, *stop, *promote, *rejoin;
-    const char *kill, *pause, *resume; /* not in this version: refused */
+    const char *kill, *pause, *resume; /* pause and resume: both or none */
 };
 
 struct cluster_mode {
     const char *name;
     struct cluster_variables env;
-    const char *enter; /* once, with the primary as NODE; or NULL */
-    const char
-        *check; /* status 0 proves that the mode is on; prints the real setting */
+    const char *setting; /* of the driver, in this mode */
+    const char *enter;   /* once, with the primary as NODE; or NULL */
+    const char *
+        check; /* NULL in as-is; status 0 proves that the mode is on; prints the real setting */
 };
+
+/* Where a node is that netsplit did not start. */
+struct cluster_place {
+    const char *address; /* numeric */
+    uint16_t port;
+    const char
+        *exec; /* the command that runs a shell there, which reads its script from
+                         the standard input: "ssh -T n1"; NULL = here */
+};
+
+enum cluster_environment { CLUSTER_LAB = 0, CLUSTER_STAGING, CLUSTER_PRODUCTION };
 
 /* Owns all of it in one arena. */
 struct cluster {
@@ -70,10 +96,13 @@ struct cluster {
     const struct driver *driver;
     const char *setting; /* of the driver */
     const char *schema;
-    const char *const *nodes; /* names */
-    size_t n_nodes;           /* 1..CLUSTER_NODES_MAX */
-    bool has_lab;             /* each node in a network namespace of its own */
-    bool has_bridge;          /* of the lab; else a router */
+    const char *const *nodes;           /* names */
+    size_t n_nodes;                     /* 1..CLUSTER_NODES_MAX */
+    const struct cluster_place *places; /* n_nodes; NULL = the drill starts the nodes */
+    enum cluster_environment environment;
+    bool keeps_data; /* where the drill does not start them: the schema stays */
+    bool has_lab;    /* each node in a network namespace of its own */
+    bool has_bridge; /* of the lab; else a router */
     enum rule_intercept intercept;
     struct cluster_variables env;
     const char *const *programs; /* that must be on PATH */

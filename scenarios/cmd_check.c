@@ -79,7 +79,7 @@ static void check_playbook(const char *name, const char *text, size_t length,
                            struct diag *diag, char *summary, size_t summary_bytes)
 {
     struct cluster *cluster = playbook_load_cluster(name, text, length, NULL, diag);
-    struct playbook *playbook = playbook_parse(name, text, length, cluster, diag);
+    struct playbook *playbook = playbook_parse(name, text, length, cluster, NULL, diag);
     if (playbook && cluster)
         (void)snprintf(summary, summary_bytes,
                        "%zu step%s, %zu mode%s of the cluster %s", playbook->n_steps,

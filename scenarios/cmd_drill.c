@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* netsplit drill: reads and checks everything, runs the playbooks one after the other,
- * prints what they found, and ends with the status of the worst. netsplit steps prints
+ * each as often as it is to be repeated, prints what they found, and ends with the
+ * status of the worst. netsplit steps prints
  * what a playbook may hold. */
 #include "proxy/base/exits.h"
+#include "proxy/base/memory.h"
+#include "proxy/base/now.h"
 #include "proxy/base/option.h"
 #include "proxy/base/term.h"
 #include "rules/buffer.h"
-#include "rules/unit.h"
 #include "scenarios/drill.h"
+#include "scenarios/many.h"
+#include "scenarios/plan_print.h"
 #include "scenarios/report.h"
 
 #include <errno.h>
@@ -17,15 +21,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 int cmd_drill(int argc, char **argv); /* both seen by main.c, which has the table */
 int cmd_steps(int argc, char **argv);
 
 struct arguments {
-    const char *cluster, *out;
+    const char *cluster, *out, *confirm;
     struct option_texts modes;
     uint64_t seed;
-    bool dry_run;
+    bool dry_run, unattended;
+    struct option_texts sets;
+    uint64_t repeat;
+    const char *until;
+};
+
+/* One call of the program. */
+struct call {
+    const struct arguments *args;
+    struct arena arena;            /* of sets */
+    struct cluster_variables sets; /* of --set */
+    size_t n_playbooks;
+    struct many *many;
 };
 
 static void print_diag(const struct diag *diag)
@@ -61,38 +78,6 @@ static bool check_modes(const struct cluster *cluster, const struct option_texts
     return all;
 }
 
-static void print_plan(const struct playbook *playbook, const struct cluster *cluster,
-                       const struct option_texts *modes)
-{
-    const char *const *names = modes->n ? modes->items : playbook->modes;
-    size_t n = modes->n ? modes->n : playbook->n_modes;
-    printf("%s\ncluster %s (%s), nodes:", playbook->title, cluster->name,
-           cluster->source.name);
-    for (size_t i = 0; i < cluster->n_nodes; i++)
-        printf(" %s", cluster->nodes[i]);
-    if (cluster->has_lab)
-        printf("\nlab: each in a network namespace, joined by a %s, intercept: %s",
-               cluster->has_bridge ? "bridge" : "router",
-               rule_intercept_name(cluster->intercept));
-    printf("\nmodes:");
-    for (size_t i = 0; i < n; i++)
-        printf(" %s", names[i]);
-    printf("\n");
-    for (size_t i = 0; i < playbook->n_steps; i++) {
-        const struct step *step = &playbook->steps[i];
-        char span[32];
-        if (i == 0 || step->heading_line != playbook->steps[i - 1].heading_line)
-            printf("%s\n", step->heading);
-        printf("  %4" PRIu32 "  %-9s", step->at.line, step->verb->name);
-        if (step->for_ns)
-            printf(" for %s", unit_format_duration(step->for_ns, span, sizeof span));
-        if (step->within_ns)
-            printf(" within %s",
-                   unit_format_duration(step->within_ns, span, sizeof span));
-        printf("\n");
-    }
-}
-
 /* Dies of the signal, so that a shell sees what ended us. */
 static void die_of(int number)
 {
@@ -112,66 +97,6 @@ static int report(struct run *run)
     return status;
 }
 
-static int run_one(const struct arguments *args, const struct playbook *playbook,
-                   const struct cluster *cluster)
-{
-    struct drill_options options = {.playbook = playbook,
-                                    .cluster = cluster,
-                                    .cluster_word = args->cluster,
-                                    .modes = args->modes.items,
-                                    .n_modes = args->modes.n,
-                                    .seed = args->seed,
-                                    .out = args->out};
-    struct errmsg err = {""};
-    struct run *run = NULL;
-    int ended_by = 0;
-    fprintf(stderr, "seed %" PRIu64 "\n", args->seed);
-    if (drill_run(&options, &run, &ended_by, &err) != 0) {
-        fprintf(stderr, "netsplit drill: %s\n", err.text);
-        return EXIT_ENVIRONMENT;
-    }
-    int status = ended_by ? EXIT_ABORTED : report(run);
-    if (ended_by)
-        fprintf(stderr,
-                "netsplit drill: ended by SIG%s; everything is undone, what was "
-                "recorded is in %s\n",
-                sigabbrev_np(ended_by), run->directory);
-    run_destroy(run);
-    if (ended_by)
-        die_of(ended_by);
-    return status;
-}
-
-static int drill_file(const struct arguments *args, const char *path)
-{
-    struct diag diag;
-    struct cluster *cluster = NULL;
-    diag_init(&diag, NULL);
-    struct playbook *playbook = playbook_load(path, args->cluster, &cluster, &diag);
-    print_diag(&diag);
-    int status = diag_status(&diag) == -ENOTSUP ? EXIT_ENVIRONMENT : EXIT_USAGE;
-    diag_close(&diag);
-    const char *lacks = cluster ? cluster_lacks(cluster) : NULL;
-    bool is_right = playbook && cluster; /* status says how bad it is otherwise */
-    if (is_right && !check_modes(cluster, &args->modes)) {
-        status = EXIT_USAGE;
-    } else if (is_right && args->dry_run) {
-        print_plan(playbook, cluster, &args->modes);
-        status = EXIT_DONE;
-    } else if (is_right && lacks) {
-        fprintf(stderr,
-                "netsplit drill: the cluster \"%s\" needs the program %s, which is not "
-                "on PATH\n",
-                cluster->name, lacks);
-        status = EXIT_ENVIRONMENT;
-    } else if (is_right) {
-        status = run_one(args, playbook, cluster);
-    }
-    playbook_destroy(playbook);
-    cluster_destroy(cluster);
-    return status;
-}
-
 /* Which of two statuses of a row of drills is shown: a failure before anything else. */
 static int worse(int a, int b)
 {
@@ -183,9 +108,243 @@ static int worse(int a, int b)
     return EXIT_DONE;
 }
 
+/* Once; what is needed of it is added to many. A signal that ended it is left in
+ * *ended_by: everything is undone then, and the caller is to die of it. */
+static int run_one(struct call *call, const struct drill_options *options,
+                   int *ended_by)
+{
+    struct errmsg err = {""};
+    struct run *run = NULL;
+    fprintf(stderr, "seed %" PRIu64 "\n", options->seed);
+    if (drill_run(options, &run, ended_by, &err) != 0) {
+        fprintf(stderr, "netsplit drill: %s\n", err.text);
+        many_add_trouble(call->many, options->playbook->source.name, err.text);
+        return EXIT_ENVIRONMENT;
+    }
+    int status = *ended_by ? EXIT_ABORTED : report(run);
+    if (*ended_by)
+        fprintf(stderr,
+                "netsplit drill: ended by SIG%s; %s, what was recorded is in %s\n",
+                sigabbrev_np(*ended_by),
+                run->left ? "not everything is undone" : "everything is undone",
+                run->directory);
+    if (run->left) {
+        fprintf(stderr, "netsplit drill: NOT UNDONE: %s\n", run->left);
+        status = status == EXIT_DONE ? EXIT_ENVIRONMENT : status;
+    }
+    many_add(call->many, run);
+    run_destroy(run);
+    return status;
+}
+
+/* "playbooks/primary-cut-off.md" is primary-cut-off. */
+static int name_length(const char *path, const char **name)
+{
+    const char *slash = strrchr(path, '/');
+    *name = slash ? slash + 1 : path;
+    return (int)strcspn(*name, ".");
+}
+
+/* The directory of all the runs of a playbook: --out, with the playbook's name below it
+ * if there are several. NULL: the drill's own choice. */
+static char *choose_base(const struct call *call, const char *path)
+{
+    const struct arguments *args = call->args;
+    const char *name = NULL;
+    int length = name_length(path, &name);
+    char time[32];
+    if (args->out && call->n_playbooks > 1)
+        return xasprintf("%s/%.*s", args->out, length, name);
+    if (args->out)
+        return xstrdup(args->out);
+    if (args->repeat <= 1)
+        return NULL;
+    now_format_utc(now_wall_ns(), time, sizeof time);
+    return xasprintf("netsplit-runs/%.*s/%s-repeated", length, name, time);
+}
+
+static void tell_repeated(const struct call *call, size_t since, const char *base)
+{
+    char *path = xasprintf("%s/repeat.json", base);
+    struct errmsg err = {""};
+    many_print_distribution(call->many, since, stdout);
+    if (many_write(call->many, since, path, &err) == 0)
+        printf("runs    %s\n", path);
+    else
+        fprintf(stderr, "netsplit drill: %s\n", err.text);
+    free(path);
+}
+
+/* As often as it is to be repeated, each time with the next seed, so that the first
+ * seed repeats them all and each run's own repeats that one. */
+static int run_repeated(struct call *call, const struct playbook *playbook,
+                        const struct cluster *cluster, int *ended_by)
+{
+    const struct arguments *args = call->args;
+    struct drill_options options = {.playbook = playbook,
+                                    .cluster = cluster,
+                                    .cluster_word = args->cluster,
+                                    .modes = args->modes.items,
+                                    .n_modes = args->modes.n,
+                                    .unattended = args->unattended};
+    char *base = choose_base(call, playbook->source.name);
+    size_t since = many_count(call->many);
+    int status = EXIT_DONE;
+    for (uint64_t i = 0; i < args->repeat && *ended_by == 0; i++) {
+        char *out = args->repeat > 1 ? xasprintf("%s/%" PRIu64, base, i + 1) : NULL;
+        options.out = out ? out : base;
+        options.seed = args->seed + i;
+        int one = run_one(call, &options, ended_by);
+        free(out);
+        status = worse(status, one);
+        if (one == EXIT_ENVIRONMENT || (args->until && one == EXIT_FAILED))
+            break; /* again it would be the same, or it is what was looked for */
+    }
+    if (args->repeat > 1)
+        tell_repeated(call, since, base);
+    free(base);
+    return status;
+}
+
+/* Production is meant, and there is an end to it whatever happens: the duration is also
+ * the lease of its faults. */
+static bool check_production(const struct arguments *args,
+                             const struct playbook *playbook,
+                             const struct cluster *cluster)
+{
+    if (cluster->environment != CLUSTER_PRODUCTION)
+        return true;
+    if (!args->confirm || strcmp(args->confirm, cluster->name) != 0)
+        fprintf(stderr,
+                "netsplit drill: %s says that \"%s\" is production; if that is meant: "
+                "--confirm %s\n",
+                cluster->source.name, cluster->name, cluster->name);
+    else if (!playbook->duration_ns)
+        fprintf(stderr,
+                "netsplit drill: %s has no stop condition abort: { duration: ... }, "
+                "which is also the lease of its faults; without one nothing is drilled "
+                "in production\n",
+                playbook->source.name);
+    else
+        return true;
+    return false;
+}
+
+/* Whether there is somebody to ask, if somebody must be asked. */
+static bool check_person(const struct arguments *args, const struct playbook *playbook)
+{
+    for (size_t i = 0; i < playbook->n_steps; i++) {
+        const struct step *step = &playbook->steps[i];
+        if (step->verb->kind != STEP_MANUAL || args->unattended ||
+            isatty(STDIN_FILENO) == 1)
+            continue;
+        fprintf(stderr,
+                "netsplit drill: %s:%" PRIu32 ": this step asks a person, and the "
+                "standard input is no terminal; --unattended skips such steps\n",
+                playbook->source.name, step->at.line);
+        return false;
+    }
+    return true;
+}
+
+static int plan(const struct arguments *args, const struct playbook *playbook,
+                const struct cluster *cluster)
+{
+    bool chosen = args->modes.n > 0;
+    plan_print(playbook, cluster, chosen ? args->modes.items : playbook->modes,
+               chosen ? args->modes.n : playbook->n_modes, stdout);
+    return EXIT_DONE;
+}
+
+/* What is right is run, or shown. */
+static int drill_right(struct call *call, const struct playbook *playbook,
+                       const struct cluster *cluster, int *ended_by)
+{
+    const struct arguments *args = call->args;
+    const char *lacks = cluster_lacks(cluster);
+    if (!check_modes(cluster, &args->modes))
+        return EXIT_USAGE;
+    if (args->dry_run)
+        return plan(args, playbook, cluster);
+    if (lacks) {
+        fprintf(stderr,
+                "netsplit drill: the cluster \"%s\" needs the program %s, which is not "
+                "on PATH\n",
+                cluster->name, lacks);
+        many_add_trouble(call->many, playbook->source.name, "a program is missing");
+        return EXIT_ENVIRONMENT;
+    }
+    if (!check_production(args, playbook, cluster)) {
+        many_add_trouble(call->many, playbook->source.name, "it is production");
+        return EXIT_USAGE;
+    }
+    if (!check_person(args, playbook)) {
+        many_add_trouble(call->many, playbook->source.name, "it asks a person");
+        return EXIT_ENVIRONMENT;
+    }
+    return run_repeated(call, playbook, cluster, ended_by);
+}
+
+static int drill_file(struct call *call, const char *path, int *ended_by)
+{
+    struct diag diag;
+    struct cluster *cluster = NULL;
+    diag_init(&diag, NULL);
+    struct playbook *playbook =
+        playbook_load(path, call->args->cluster, &call->sets, &cluster, &diag);
+    print_diag(&diag);
+    int status = diag_status(&diag) == -ENOTSUP ? EXIT_ENVIRONMENT : EXIT_USAGE;
+    diag_close(&diag);
+    if (playbook && cluster)
+        status = drill_right(call, playbook, cluster, ended_by);
+    else
+        many_add_trouble(call->many, path, "it is not right: see above");
+    playbook_destroy(playbook);
+    cluster_destroy(cluster);
+    return status;
+}
+
+/* "RATE=400/s": false if there is no name. */
+static bool read_sets(struct call *call)
+{
+    const struct option_texts *words = &call->args->sets;
+    struct cluster_variable *items = arena_alloc(&call->arena, words->n, sizeof *items);
+    call->sets = (struct cluster_variables){items, words->n};
+    for (size_t i = 0; i < words->n; i++) {
+        size_t length = strcspn(words->items[i], "=");
+        if (length == 0 || words->items[i][length] == '\0')
+            return false;
+        items[i].name = arena_copy(&call->arena, words->items[i], length);
+        items[i].value = words->items[i] + length + 1;
+    }
+    return true;
+}
+
+static int drill_all(const struct arguments *args, char **paths, size_t n)
+{
+    struct call call = {.args = args, .n_playbooks = n, .many = many_create()};
+    int status = EXIT_DONE, ended_by = 0;
+    arena_init(&call.arena, &xallocator);
+    if (!read_sets(&call)) {
+        fprintf(stderr, "netsplit drill: --set takes NAME=VALUE\n");
+        status = EXIT_USAGE;
+        n = 0;
+    }
+    for (size_t i = 0; i < n && ended_by == 0; i++)
+        status = worse(status, drill_file(&call, paths[i], &ended_by));
+    if (n > 1 && !args->dry_run)
+        many_print_summary(call.many, stdout);
+    many_destroy(call.many);
+    arena_close(&call.arena);
+    (void)fflush(stdout); /* what a signal ends is not flushed */
+    if (ended_by)
+        die_of(ended_by);
+    return status;
+}
+
 int cmd_drill(int argc, char **argv)
 {
-    struct arguments args = {.seed = UINT64_MAX};
+    struct arguments args = {.seed = UINT64_MAX, .repeat = 1};
     const struct option_row rows[] = {
         {"cluster", 'c', OPTION_TEXT, &args.cluster, "FILE",
          "the cluster to run on, a name or a path; the playbook's own unless given", 0,
@@ -193,11 +352,27 @@ int cmd_drill(int argc, char **argv)
         {"mode", 'm', OPTION_TEXTS, &args.modes, "MODE",
          "run this mode only; may be repeated", 0, 0},
         {"out", 'o', OPTION_TEXT, &args.out, "DIR",
-         "where the results go; netsplit-runs/PLAYBOOK/TIME unless given", 0, 0},
+         "where the results go, by playbook and run if there are several; "
+         "netsplit-runs/PLAYBOOK/TIME unless given",
+         0, 0},
         {"seed", 's', OPTION_NUMBER, &args.seed, "N",
          "of all random choices; drawn and printed unless given", 0, INT64_MAX},
+        {"set", 0, OPTION_TEXTS, &args.sets, "NAME=VALUE",
+         "the value of a variable of the playbook; may be repeated", 0, 0},
+        {"repeat", 'r', OPTION_NUMBER, &args.repeat, "N",
+         "runs it N times, with one seed after the other, and says how the measures "
+         "are distributed",
+         1, 100000},
+        {"until", 0, OPTION_TEXT, &args.until, "fail",
+         "ends the repetition with the first run that fails", 0, 0},
+        {"confirm", 0, OPTION_TEXT, &args.confirm, "NAME",
+         "that a cluster of environment production is meant: its name", 0, 0},
+        {"unattended", 'u', OPTION_FLAG, &args.unattended, NULL,
+         "nobody is there: manual steps are skipped, and say so", 0, 0},
         {"dry-run", 'n', OPTION_FLAG, &args.dry_run, NULL,
-         "check everything, print the plan, run nothing", 0, 0},
+         "check everything, print every command, link, lease and stop condition, touch "
+         "nothing",
+         0, 0},
         {0},
     };
     const struct option_command command = {
@@ -212,20 +387,22 @@ int cmd_drill(int argc, char **argv)
             "is lacking, 4 inconclusive, 5 a stop condition ended it.",
         .rows = rows,
     };
-    int rest = 0, status = EXIT_DONE;
+    int rest = 0;
     enum option_result parsed = option_parse(&command, argc, argv, false, &rest);
     if (parsed != OPTION_OK)
         return parsed == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
     if (rest == argc)
         return option_complain(&command, "which playbook?");
-    if (args.out && argc - rest > 1)
-        return option_complain(&command, "--out takes one playbook");
+    if (args.until && strcmp(args.until, "fail") != 0)
+        return option_complain(&command, "--until takes \"fail\"");
+    if (args.until && args.repeat == 1)
+        return option_complain(&command, "--until goes with --repeat N");
     if (args.seed == UINT64_MAX &&
         getrandom(&args.seed, sizeof args.seed, 0) == (ssize_t)sizeof args.seed)
         args.seed %= 1000000000; /* short enough to be read out */
-    for (; rest < argc; rest++)
-        status = worse(status, drill_file(&args, argv[rest]));
+    int status = drill_all(&args, argv + rest, (size_t)(argc - rest));
     free(args.modes.items);
+    free(args.sets.items);
     return status;
 }
 

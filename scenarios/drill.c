@@ -155,7 +155,10 @@ static const char *summarise(struct drill *drill, const struct step *step)
         return drill_print(drill, "%s", step->node);
     case STEP_CLIENTS:
         return drill_print(drill, "to %s", step->node);
+    case STEP_PROBE:
+        return step->name ? drill_keep(drill, step->name) : "";
     case STEP_WAIT:
+    case STEP_MANUAL:
     case STEP_SHELL: {
         const char *from = step->text + strspn(step->text, " \t\n");
         return drill_print(drill, "%.*s", (int)strcspn(from, "\n"), from);
@@ -238,7 +241,17 @@ static const char *repeat_command(struct drill *drill)
     for (size_t i = 0; i < options->n_modes; i++)
         text =
             drill_print(drill, "%s --mode %s", text, quote(drill, options->modes[i]));
-    return drill_print(drill, "%s --seed %" PRIu64, text, options->seed);
+    const struct cluster_variables *variables = &drill->playbook->variables;
+    for (size_t i = 0; i < variables->n; i++)
+        text = drill_print(
+            drill, "%s --set %s", text,
+            quote(drill, drill_print(drill, "%s=%s", variables->items[i].name,
+                                     variables->items[i].value)));
+    if (drill->cluster->environment == CLUSTER_PRODUCTION)
+        text = drill_print(drill, "%s --confirm %s", text,
+                           quote(drill, drill->cluster->name));
+    return drill_print(drill, "%s%s --seed %" PRIu64, text,
+                       options->unattended ? " --unattended" : "", options->seed);
 }
 
 static void fill_run(struct drill *drill)
@@ -263,6 +276,11 @@ static void fill_run(struct drill *drill)
             run->workload =
                 drill_print(drill, "%.*s", (int)strcspn(playbook->steps[i].text, "\n"),
                             playbook->steps[i].text);
+    run->variables = "";
+    for (size_t i = 0; i < playbook->variables.n; i++)
+        run->variables = drill_print(drill, "%s%s%s=%s", run->variables, i ? " " : "",
+                                     playbook->variables.items[i].name,
+                                     playbook->variables.items[i].value);
     run->version = netsplit_version;
     run->seed = drill->options->seed;
     run->command = repeat_command(drill);
@@ -280,6 +298,8 @@ void drill_show(struct drill *drill)
     static const char *const words[] = {"starting", "", "final reads", "cleaning up"};
     const struct drill_mode *mode = &drill->mode;
     char head[128], detail[200], place[64] = "";
+    if (mode->asking)
+        return; /* somebody is typing */
     const struct step *step = mode->step < drill->playbook->n_steps
                                   ? &drill->playbook->steps[mode->step]
                                   : NULL;
@@ -342,6 +362,8 @@ static void on_tick(uv_timer_t *timer)
     if (++mode->ticks % 5 == 0 && mode->state == MODE_STEPS && fault_in_force(mode))
         proxy_ask(mode, NULL); /* what waits now is seen only now */
     nodes_end_late_stops(mode, now);
+    probes_tick(mode, now);
+    manual_tick(mode, now);
     check_stop_conditions(drill, now);
 }
 

@@ -16,6 +16,7 @@ struct drill_options {
     const char *const *modes; /* to run; none = the playbook's */
     size_t n_modes;
     uint64_t seed;
+    bool unattended; /* nobody is asked: manual steps are skipped */
     const char *out; /* directory for its files; NULL = netsplit-runs/PLAYBOOK/TIME */
 };
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Faults in force. A fault step's rules are written out as an overlay, with primary,
  * standbys and clients replaced by the nodes that they are at this moment, and given to
- * the proxy; when it answers, they are committed, and the answer says when. Healing
- * removes all overlays, the operator's own (netsplit ctl in a step) included; then an
- * old primary rejoins, if the cluster has a command for that. */
+ * the proxy; when it answers, they are committed, and the answer says when. Faults by
+ * command are drill_act.c's. Healing removes all overlays, the operator's own (netsplit
+ * ctl in a step) included, then undoes the faults by command; then an old primary
+ * rejoins, if the cluster has a command for that. */
 #include "scenarios/drill_inside.h"
 
 #include "rules/buffer.h"
@@ -127,6 +128,30 @@ static const char *why_refused(const json_t *body, const struct errmsg *err)
     return text ? text : err->text;
 }
 
+struct drill_fault *fault_add(struct drill_mode *mode)
+{
+    mode->faults =
+        xreallocarray(mode->faults, mode->n_faults + 1, sizeof *mode->faults);
+    struct drill_fault *fault = &mode->faults[mode->n_faults++];
+    *fault = (struct drill_fault){.step = mode->step};
+    return fault;
+}
+
+void fault_begin(struct drill_mode *mode, struct drill_fault *fault, uint64_t at_ns)
+{
+    fault->in_force = true;
+    mode->period = RUN_DURING;
+    if (mode->out->fault_ns == 0)
+        mode->out->fault_ns = at_ns;
+    for (size_t i = 0; i < fault->n_windows; i++) {
+        struct run_window *window = &mode->out->windows[fault->first_window + i];
+        char event[64];
+        window->from_ns = at_ns;
+        (void)snprintf(event, sizeof event, HISTORY_EVENT_FAULT "%s", window->kind);
+        step_record(mode, at_ns, event, window->summary);
+    }
+}
+
 static void on_applied(void *arg, int status, json_t *body, const struct errmsg *err)
 {
     struct drill_mode *mode = arg;
@@ -139,21 +164,22 @@ static void on_applied(void *arg, int status, json_t *body, const struct errmsg 
         return;
     }
     struct drill_fault *fault = &mode->faults[mode->n_faults - 1];
-    uint64_t at = committed_ns(body);
     add_windows(mode, &mode->drill->playbook->steps[fault->step]);
-    fault->in_force = true;
-    mode->period = RUN_DURING;
-    if (mode->out->fault_ns == 0)
-        mode->out->fault_ns = at;
-    for (size_t i = 0; i < fault->n_windows; i++) {
-        struct run_window *window = &mode->out->windows[fault->first_window + i];
-        char event[64];
-        window->from_ns = at;
-        (void)snprintf(event, sizeof event, HISTORY_EVENT_FAULT "%s", window->kind);
-        step_record(mode, at, event, window->summary);
-    }
+    fault_begin(mode, fault, committed_ns(body));
     if (mode->state == MODE_STEPS)
         step_end(mode, NULL);
+}
+
+/* How long the proxy keeps a fault of which nobody is heard any more: where it could
+ * outlive the drill's attention on a system that matters, as long as the drill may last.
+ */
+static void write_lease(const struct drill_mode *mode, char *text, size_t text_bytes)
+{
+    uint64_t most_ns = mode->drill->playbook->duration_ns;
+    if (mode->drill->cluster->places && most_ns)
+        (void)snprintf(text, text_bytes, "%" PRIu64 "ms", most_ns / NS_PER_MS);
+    else
+        (void)snprintf(text, text_bytes, "ever");
 }
 
 static void apply(struct drill_mode *mode)
@@ -161,14 +187,12 @@ static void apply(struct drill_mode *mode)
     const struct step *step = &mode->drill->playbook->steps[mode->step];
     struct renaming names = {.mode = mode};
     struct buffer text = {0};
-    char target[128];
-    mode->faults =
-        xreallocarray(mode->faults, mode->n_faults + 1, sizeof *mode->faults);
-    struct drill_fault *fault = &mode->faults[mode->n_faults++];
-    *fault = (struct drill_fault){.step = mode->step};
+    char target[128], lease[32];
+    write_lease(mode, lease, sizeof lease);
+    struct drill_fault *fault = fault_add(mode);
     (void)snprintf(fault->overlay, sizeof fault->overlay, "drill-%u", step->at.line);
-    (void)snprintf(target, sizeof target, "/v1/overlays/%s?for=ever&file=playbook.yaml",
-                   fault->overlay);
+    (void)snprintf(target, sizeof target, "/v1/overlays/%s?for=%s&file=playbook.yaml",
+                   fault->overlay, lease);
     rules_write(step->rules, rename_word, &names, &text);
     if (!control_request(mode->control, "PUT", target, buffer_text(&text),
                          DRILL_CONTROL_NS, on_applied, mode))
@@ -176,14 +200,26 @@ static void apply(struct drill_mode *mode)
     buffer_close(&text);
 }
 
+/* Whether what it says depends on who the primary is. Rules may, in many places. */
+static bool needs_roles(const struct step *step)
+{
+    bool needs = step->by == STEP_BY_RULES;
+    for (size_t i = 0; i < step->n_targets; i++)
+        needs |= strcmp(step->targets[i], "primary") == 0 ||
+                 strcmp(step->targets[i], "standbys") == 0;
+    return needs;
+}
+
 static void on_resolved(struct drill_mode *mode)
 {
-    if (mode->resolved < 0) {
+    const struct step *step = &mode->drill->playbook->steps[mode->step];
+    if (mode->resolved < 0 && needs_roles(step)) {
         step_end(mode, mode->error);
         return;
     }
     step_record(mode, now_ns(), "resolved", mode->drill->cluster->nodes[mode->primary]);
-    proxy_ask(mode, apply); /* the period before it ends here */
+    /* The period before it ends here. */
+    proxy_ask(mode, step->by == STEP_BY_RULES ? apply : act_start);
 }
 
 void fault_start(struct drill_mode *mode)
@@ -201,26 +237,41 @@ bool fault_in_force(const struct drill_mode *mode)
 
 /* --- Healing --- */
 
-static void end_windows(struct drill_mode *mode, uint64_t at)
+void fault_end(struct drill_mode *mode, struct drill_fault *fault, uint64_t at_ns)
 {
-    for (size_t i = 0; i < mode->n_faults; i++) {
-        struct drill_fault *fault = &mode->faults[i];
-        for (size_t k = 0; fault->in_force && k < fault->n_windows; k++) {
-            struct run_window *window = &mode->out->windows[fault->first_window + k];
-            char event[64];
-            window->to_ns = at;
-            (void)snprintf(event, sizeof event, HISTORY_EVENT_UNDO "%s", window->kind);
-            step_record(mode, at, event, window->name);
-        }
-        fault->in_force = false;
+    for (size_t k = 0; fault->in_force && k < fault->n_windows; k++) {
+        struct run_window *window = &mode->out->windows[fault->first_window + k];
+        char event[64];
+        window->to_ns = at_ns;
+        (void)snprintf(event, sizeof event, HISTORY_EVENT_UNDO "%s", window->kind);
+        step_record(mode, at_ns, event, window->name);
     }
-    mode->period = RUN_AFTER;
-    mode->out->heal_ns = at;
-    step_record(mode, at, HISTORY_EVENT_HEAL, NULL);
+    fault->in_force = false;
+    mode->healed_ns = at_ns;
 }
 
-static void healed(struct drill_mode *mode)
+static void end_rules(struct drill_mode *mode, uint64_t at)
 {
+    for (size_t i = 0; i < mode->n_faults; i++)
+        if (mode->drill->playbook->steps[mode->faults[i].step].by == STEP_BY_RULES)
+            fault_end(mode, &mode->faults[i], at);
+    mode->healed_ns = at;
+}
+
+/* All is as it was before. */
+static void on_undone(struct drill_mode *mode)
+{
+    if (mode->state == MODE_DOWN || !mode->chain_then)
+        return;
+    if (mode->healed_ns) {
+        mode->period = RUN_AFTER;
+        mode->out->heal_ns = mode->healed_ns;
+        step_record(mode, mode->healed_ns, HISTORY_EVENT_HEAL, NULL);
+    }
+    if (mode->processes && !mode->probing && mode->state == MODE_STEPS) {
+        processes_probe_start(mode->processes); /* convergence is measured from here */
+        mode->probing = true;
+    }
     drill_then_fn then = mode->chain_then;
     mode->chain_then = NULL;
     then(mode);
@@ -233,13 +284,10 @@ static void on_cleared(void *arg, int status, json_t *body, const struct errmsg 
         return;
     (void)snprintf(mode->error, sizeof mode->error, "%s",
                    status == 200 ? "" : err->text);
+    mode->healed_ns = 0;
     if (status == 200)
-        end_windows(mode, committed_ns(body));
-    if (mode->processes && !mode->probing && mode->state == MODE_STEPS) {
-        processes_probe_start(mode->processes); /* convergence is measured from here */
-        mode->probing = true;
-    }
-    healed(mode);
+        end_rules(mode, committed_ns(body));
+    act_undo_all(mode, on_undone);
 }
 
 static void clear(struct drill_mode *mode)

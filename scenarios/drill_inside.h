@@ -72,6 +72,8 @@ struct drill_node {
     char dir[PATH_MAX];
     struct drill_mode *mode;
     bool expected_end;     /* we asked for it */
+    bool killed;           /* by a fault; it may be ending still */
+    bool paused;           /* by a fault */
     struct child *stopper; /* owned; the stop command, while it runs */
     uint64_t stop_since_ns;
 };
@@ -79,9 +81,27 @@ struct drill_node {
 /* A fault step that is, or was, in force. */
 struct drill_fault {
     size_t step;
-    char overlay[32]; /* its name at the proxy */
+    char overlay[32]; /* by rules: its name at the proxy */
     size_t first_window, n_windows;
     bool in_force;
+    bool owed;                     /* by command: begun, and not undone yet */
+    bool nodes[CLUSTER_NODES_MAX]; /* kill, pause: whom it is about */
+};
+
+/* The fault by command that is being made or undone. */
+struct drill_act {
+    size_t fault;       /* index; undoing: one more than it, and 0 at the end */
+    size_t node;        /* that it is at */
+    uint64_t since_ns;  /* when it began */
+    drill_then_fn then; /* undoing: what comes after the last; NULL = not undoing */
+};
+
+/* A script that is sampled; its figures are in the run_probe of the same index. */
+struct drill_probe {
+    struct drill_mode *mode;
+    size_t step;
+    struct child *child; /* owned; NULL between samples */
+    uint64_t next_ns, until_ns;
 };
 
 struct drill_mode {
@@ -117,9 +137,13 @@ struct drill_mode {
     bool probing;
     struct drill_fault *faults; /* owned */
     size_t n_faults;
+    struct drill_act act;
+    uint64_t healed_ns; /* what was undone last, while healing; 0 = nothing */
 
     size_t chain;             /* the node that a chain over all nodes is at */
     drill_then_fn chain_then; /* after its last */
+    drill_then_fn begun_then; /* when a node that we did not start is ready */
+    bool has_schema;          /* it was made; where nodes stay, it is to go */
     int resolved;             /* the primary of a role chain; -1 none, -2 several */
     size_t step;              /* index of the step under way */
     uv_timer_t step_timer;
@@ -127,6 +151,9 @@ struct drill_mode {
     uint64_t acked_before;
     size_t history_before; /* records when the wait began */
     unsigned ticks;
+    struct drill_probe *probes; /* of the run's arena; NULL = none */
+    size_t n_probes;
+    bool asking; /* a manual step waits for its answer */
     bool control_closing, closing;
     unsigned open_timers; /* while closing */
 };
@@ -161,6 +188,17 @@ void *drill_take(struct drill *drill, size_t n, size_t bytes);
 /* drill_env.c: the environment of a command on a node; drill_env_free() it. */
 char **drill_env(const struct drill_mode *mode, size_t node);
 void drill_env_free(char **env);
+/* How a script runs on a node: here with that environment, or, where the cluster says
+ * how, through a shell there, which is told the environment and reads the script from
+ * its standard input. drill_command_free() it. */
+struct drill_command {
+    const char *argv[5];
+    char **env; /* owned */
+    char *text; /* owned */
+};
+void drill_command(const struct drill_mode *mode, size_t node, const char *script,
+                   struct drill_command *out);
+void drill_command_free(struct drill_command *command);
 
 /* drill_lab.c: where everything is. */
 /* Moves this process into a user namespace, if the cluster's lab needs one. 0, or a
@@ -193,6 +231,8 @@ void job_init(struct drill_mode *mode);
 void job_start(struct drill_mode *mode, const struct job_options *options);
 /* Kills what runs; `then` is not called. */
 void job_cancel(struct drill_mode *mode);
+/* It has this much time from now on, if it had more. */
+void job_hurry(struct drill_mode *mode, uint64_t within_ns);
 /* The first word of its output, and all of it on one line without its end. */
 void job_first_word(const struct job *job, char *text, size_t text_bytes);
 void job_first_line(const struct job *job, char *text, size_t text_bytes);
@@ -206,6 +246,12 @@ void nodes_start_one(struct drill_mode *mode, size_t node, drill_then_fn then);
  * KILL. Returns whether it still runs: then mode_down() is called when it has ended
  * (DOWN), or mode->chain_then (STEPS). May be repeated. */
 bool nodes_stop_one(struct drill_mode *mode, size_t node, bool hurry);
+/* Kills a node with all that belongs to it. Returns whether it still runs: then
+ * mode->chain_then is called when it has ended. */
+bool nodes_kill_one(struct drill_mode *mode, size_t node);
+/* Stops it where it stands, or lets it run on. */
+void nodes_pause_one(struct drill_mode *mode, size_t node);
+void nodes_resume_one(struct drill_mode *mode, size_t node);
 /* Ends stop commands that take too long. */
 void nodes_end_late_stops(struct drill_mode *mode, uint64_t now);
 /* Waits for all to be ready; mode->job says how it went. */
@@ -225,8 +271,34 @@ void fault_start(struct drill_mode *mode);
 void fault_heal(struct drill_mode *mode, drill_then_fn then);
 bool fault_in_force(const struct drill_mode *mode);
 
+/* A new one of the step under way. */
+struct drill_fault *fault_add(struct drill_mode *mode);
+/* It came into force, with its windows, or went out of it. */
+void fault_begin(struct drill_mode *mode, struct drill_fault *fault, uint64_t at_ns);
+void fault_end(struct drill_mode *mode, struct drill_fault *fault, uint64_t at_ns);
+
+/* drill_act.c: faults by command. The first makes the one of the step under way, whose
+ * roles are resolved, and ends in step_end(). The second undoes all that are owed, also
+ * those begun only, the last first; mode->error names the first that was not. `then`
+ * may be called before it returns. */
+void act_start(struct drill_mode *mode);
+void act_undo_all(struct drill_mode *mode, drill_then_fn then);
+bool act_is_owed(const struct drill_mode *mode);
+
+/* drill_probe.c: probe_add() begins one of the step under way; tick samples what is
+ * due; stop kills what runs. */
+void probe_add(struct drill_mode *mode, const struct step *step);
+void probes_tick(struct drill_mode *mode, uint64_t now);
+void probes_stop(struct drill_mode *mode);
+
+/* drill_manual.c: asks, and looks for the answer; ends in step_end(). */
+void manual_start(struct drill_mode *mode, const struct step *step);
+void manual_tick(struct drill_mode *mode, uint64_t now);
+
 /* drill_step.c */
 void steps_begin(struct drill_mode *mode);
+/* Passes over the step under way, which is no failure. */
+void step_skip(struct drill_mode *mode, const char *why);
 /* Ends the step under way; error NULL = well. */
 void step_end(struct drill_mode *mode, const char *error);
 /* Records an event of now. */

@@ -82,17 +82,17 @@ static void on_attempt_end(void *data, const struct child_end *end)
 static void start_attempt(struct drill_mode *mode)
 {
     struct job *job = &mode->job;
-    const char *const argv[] = {"sh", "-eu", "-c", job->script, NULL};
-    char **env = drill_env(mode, job->node);
-    struct child_options options = {.argv = argv,
-                                    .env = (const char *const *)env,
+    struct drill_command command;
+    drill_command(mode, job->node, job->script, &command);
+    struct child_options options = {.argv = command.argv,
+                                    .env = (const char *const *)command.env,
                                     .netns_fd = lab_netns(mode, job->node),
                                     .output_limit = DRILL_OUTPUT_BYTES,
                                     .on_end = on_attempt_end,
                                     .data = mode};
     struct errmsg err = {""};
     job->child = child_start(&mode->drill->loop, &options, &err);
-    drill_env_free(env);
+    drill_command_free(&command);
     if (!job->child) {
         job->status = 127;
         free(job->output);
@@ -131,6 +131,16 @@ void job_cancel(struct drill_mode *mode)
     rundir_drop_child(mode->drill->record, child_pid(job->child));
     child_close(job->child);
     job->child = NULL;
+}
+
+void job_hurry(struct drill_mode *mode, uint64_t within_ns)
+{
+    struct job *job = &mode->job;
+    uint64_t until = now_ns() + within_ns;
+    if (!job->child || job->late || until >= job->until_ns)
+        return;
+    job->until_ns = until;
+    (void)uv_timer_start(&job->timer, on_late, now_ns_to_ms_up(within_ns), 0);
 }
 
 void job_first_word(const struct job *job, char *text, size_t text_bytes)

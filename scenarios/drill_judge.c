@@ -142,7 +142,8 @@ static const struct run_window *find_unfelt(const struct run_mode *out)
 {
     for (size_t i = 0; i < out->n_windows; i++)
         if (out->windows[i].bytes + out->windows[i].connections +
-                out->windows[i].attempts + out->windows[i].packets ==
+                out->windows[i].attempts + out->windows[i].packets +
+                out->windows[i].acts ==
             0)
             return &out->windows[i];
     return NULL;

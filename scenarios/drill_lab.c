@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the parts of a drill are in the network: all on 127.0.0.1, or, with `lab: true`,
- * each node and each home of clients in a network namespace of its own, the proxy in the
+/* Where the parts of a drill are in the network: nodes that run already where they are;
+ * else all on 127.0.0.1, or, with `lab: true`, each node and each home of clients in a network namespace of its own, the proxy in the
  * middle of them.
  *
  * The lab is made for one mode and held by the drill's own process, so that it needs no
@@ -70,8 +70,10 @@ int lab_middle_netns(const struct drill_mode *mode)
 
 const char *lab_address(const struct drill_mode *mode, size_t node, bool is_client)
 {
-    return mode->drill->cluster->has_lab ? place_of(mode, node, is_client)->address
-                                         : "127.0.0.1";
+    const struct cluster *cluster = mode->drill->cluster;
+    if (cluster->places && !is_client)
+        return cluster->places[node].address;
+    return cluster->has_lab ? place_of(mode, node, is_client)->address : "127.0.0.1";
 }
 
 const char *lab_listen_address(const struct drill_mode *mode, size_t from,

@@ -74,6 +74,11 @@ static void on_checked(struct drill_mode *mode)
 
 static void check_mode(struct drill_mode *mode)
 {
+    if (!mode->mode->check) {
+        mode->out->setting = "as it is";
+        nodes_resolve(mode, on_first_roles);
+        return;
+    }
     job_start(mode, &(struct job_options){.script = mode->mode->check,
                                           .node = mode->primary,
                                           .within_ns = DRILL_START_NS,
@@ -186,7 +191,7 @@ static void on_stopped(void *context)
     struct drill_mode *mode = context;
     if (mode->state != MODE_ENDING)
         return;
-    if (fault_in_force(mode))
+    if (fault_in_force(mode) || act_is_owed(mode))
         fault_heal(mode, read_all);
     else
         read_all(mode);
@@ -200,6 +205,8 @@ void mode_conclude(struct drill_mode *mode)
     drill_show(mode->drill);
     (void)uv_timer_stop(&mode->step_timer);
     job_cancel(mode);
+    probes_stop(mode);
+    mode->asking = false;
     mode->chain_then = NULL;
     mode->sample_then = NULL;
     mode->out->end_ns = now_ns();
@@ -288,12 +295,60 @@ static bool stop_children(struct drill_mode *mode)
     return running || mode->proxy;
 }
 
+/* Where the nodes stay, what the workload made goes. */
+static void on_torn_down(void *context, const struct driver_outcome *outcome)
+{
+    struct drill_mode *mode = context;
+    struct drill *drill = mode->drill;
+    if (outcome->type != HISTORY_OK) {
+        drill->run->left = drill_print(
+            drill, "%s%s%s: the schema %s is still there: %s",
+            drill->run->left ? drill->run->left : "", drill->run->left ? "; " : "",
+            mode->mode->name, drill->cluster->schema, outcome->text);
+        term_progress_say(&drill->progress, "%s", drill->run->left);
+    }
+    driver_close(mode->setup);
+    mode->setup = NULL;
+    mode_down(mode);
+}
+
+static const struct step *find_workload(const struct playbook *playbook)
+{
+    const struct step *step = playbook->steps;
+    while (step->verb->kind != STEP_WORKLOAD)
+        step++; /* there is one, or no schema had been made */
+    return step;
+}
+
+/* Whether it is being removed: then mode_down() is called again. */
+static bool tear_down(struct drill_mode *mode)
+{
+    const struct cluster *cluster = mode->drill->cluster;
+    const struct driver_endpoint primary = lab_direct(mode, mode->primary);
+    if (mode->setup)
+        return true;
+    if (!mode->has_schema || !cluster->places || cluster->keeps_data)
+        return false;
+    mode->has_schema = false;
+    struct driver_target target = {.endpoint = primary,
+                                   .direct = primary,
+                                   .setting = mode->mode->setting,
+                                   .schema = cluster->schema};
+    mode->setup = driver_open(cluster->driver, &mode->drill->loop, &target);
+    driver_teardown(
+        mode->setup, find_workload(mode->drill->playbook)->workload.settings.keys,
+        mode->drill->hurry ? DRILL_GRACE_NS : DRILL_READS_NS, on_torn_down, mode);
+    return true;
+}
+
 static void begin_down(struct drill_mode *mode)
 {
     mode->state = MODE_DOWN;
     drill_show(mode->drill);
     (void)uv_timer_stop(&mode->step_timer);
     job_cancel(mode);
+    probes_stop(mode);
+    mode->asking = false;
     driver_close(mode->setup);
     mode->setup = NULL;
     if (mode->processes)
@@ -304,10 +359,20 @@ void mode_down(struct drill_mode *mode)
 {
     if (mode->closing)
         return;
-    if (mode->state != MODE_DOWN)
+    if (mode->state != MODE_DOWN) {
         begin_down(mode);
+        act_undo_all(mode, mode_down);
+        return;
+    }
+    if (mode->act.then) { /* it calls again */
+        if (mode->drill->hurry)
+            job_hurry(mode, DRILL_GRACE_NS);
+        return;
+    }
     if (stop_children(mode) || mode->processes)
         return; /* each calls again when it has ended */
+    if (tear_down(mode))
+        return;
     if (mode->control) {
         if (!mode->control_closing) {
             mode->control_closing = true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The nodes of a cluster that the drill starts itself.
+/* The nodes of a cluster that the drill starts itself; of one that runs already, what
+ * stands for that.
  *
  * Each node's port is bound, with SO_REUSEADDR and never listening, before anything is
  * started, and held until the mode is over: nobody else can be given it, a node that is
@@ -9,6 +10,7 @@
  * A node that ends by itself is told on the progress line; what that means for the
  * clients, the history says. */
 #include "proxy/base/namespace.h"
+#include "proxy/base/process_tree.h"
 #include "scenarios/drill_inside.h"
 
 #include <arpa/inet.h>
@@ -44,6 +46,11 @@ static int bind_port(struct drill_node *node, const char *text)
 
 static int reserve_port(struct drill_mode *mode, size_t i)
 {
+    const struct cluster_place *places = mode->drill->cluster->places;
+    if (places) {
+        mode->nodes[i].port = places[i].port;
+        return 0;
+    }
     int home = namespace_visit(lab_netns(mode, i));
     if (home < 0)
         return home;
@@ -152,14 +159,41 @@ static bool start_stopper(struct drill_mode *mode, size_t i)
     return true;
 }
 
+bool nodes_kill_one(struct drill_mode *mode, size_t i)
+{
+    struct drill_node *node = &mode->nodes[i];
+    node->expected_end = node->killed = true;
+    if (node->child)
+        process_tree_kill(child_pid(node->child));
+    return node->child;
+}
+
+void nodes_pause_one(struct drill_mode *mode, size_t i)
+{
+    struct drill_node *node = &mode->nodes[i];
+    node->paused = true;
+    if (node->child)
+        process_tree_stop(child_pid(node->child));
+}
+
+void nodes_resume_one(struct drill_mode *mode, size_t i)
+{
+    struct drill_node *node = &mode->nodes[i];
+    node->paused = false;
+    if (node->child)
+        process_tree_continue(child_pid(node->child));
+}
+
 bool nodes_stop_one(struct drill_mode *mode, size_t i, bool hurry)
 {
     struct drill_node *node = &mode->nodes[i];
     bool first = !node->expected_end;
     node->expected_end = true;
+    if (node->paused)
+        nodes_resume_one(mode, i); /* who stands still hears no TERM */
     if (hurry && node->stopper)
         child_stop(node->stopper, 0);
-    if (hurry && node->child)
+    if ((hurry || node->killed) && node->child)
         child_stop(node->child, 0);
     else if (first && node->child &&
              !(mode->drill->cluster->commands.stop && start_stopper(mode, i)))
@@ -189,7 +223,7 @@ static bool run_node(struct drill_mode *mode, size_t i)
                                     .on_end = on_node_end,
                                     .data = node};
     struct errmsg err = {""};
-    node->expected_end = false;
+    node->expected_end = node->killed = node->paused = false;
     node->child = child_start(&mode->drill->loop, &options, &err);
     drill_env_free(env);
     if (!node->child) {
@@ -201,8 +235,38 @@ static bool run_node(struct drill_mode *mode, size_t i)
     return true;
 }
 
+/* The command that brings a node back has ended. */
+static void on_begun(struct drill_mode *mode)
+{
+    drill_then_fn then = mode->begun_then;
+    const char *ready = mode->drill->cluster->commands.ready;
+    if (!mode->job.ok || !ready)
+        then(mode);
+    else
+        job_start(mode, &(struct job_options){.script = ready,
+                                              .node = mode->job.node,
+                                              .within_ns = DRILL_START_NS,
+                                              .polls = true,
+                                              .then = then});
+}
+
+/* A rejoin command has done it all: there may be no command to start. */
+static void begin_foreign(struct drill_mode *mode, size_t node, drill_then_fn then)
+{
+    const char *start = mode->drill->cluster->commands.start;
+    mode->begun_then = then;
+    job_start(mode, &(struct job_options){.script = start ? start : ":",
+                                          .node = node,
+                                          .within_ns = DRILL_START_NS,
+                                          .then = on_begun});
+}
+
 void nodes_start_one(struct drill_mode *mode, size_t node, drill_then_fn then)
 {
+    if (mode->drill->cluster->places) {
+        begin_foreign(mode, node, then);
+        return;
+    }
     if (!run_node(mode, node)) {
         mode->job.ok = false;
         then(mode);
@@ -263,8 +327,34 @@ static void start_next(struct drill_mode *mode)
                                               .then = on_prepared});
 }
 
+static void on_found(struct drill_mode *mode)
+{
+    char line[200];
+    job_first_line(&mode->job, line, sizeof line);
+    if (mode->job.ok)
+        mode->begun_then(mode);
+    else
+        mode_fail(mode, "%s is not ready: status %d%s%s",
+                  node_name(mode, mode->job.node), mode->job.status,
+                  line[0] ? ": " : "", line);
+}
+
+/* They run already: only whether they do is asked. */
+static void find_all(struct drill_mode *mode, drill_then_fn then)
+{
+    mode->begun_then = then;
+    if (mode->drill->cluster->commands.ready)
+        nodes_wait_ready(mode, DRILL_START_NS, on_found);
+    else
+        then(mode);
+}
+
 void nodes_start(struct drill_mode *mode, drill_then_fn then)
 {
+    if (mode->drill->cluster->places) {
+        find_all(mode, then);
+        return;
+    }
     mode->chain = 0;
     mode->chain_then = then;
     start_next(mode);

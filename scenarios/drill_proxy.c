@@ -24,8 +24,10 @@ static void add_node(const struct drill_mode *mode, FILE *to, size_t i)
     unsigned port = mode->nodes[i].port;
     switch (cluster->intercept) {
     case INTERCEPT_LISTEN:
-        fprintf(to, "  %s: \"%s:%u\"\n  clients.%s:\n", cluster->nodes[i], address,
-                port, cluster->nodes[i]);
+        fprintf(to,
+                strchr(address, ':') ? "  %s: \"[%s]:%u\"\n  clients.%s:\n"
+                                     : "  %s: \"%s:%u\"\n  clients.%s:\n",
+                cluster->nodes[i], address, port, cluster->nodes[i]);
         return;
     case INTERCEPT_REDIRECT: /* the address is all that it needs, too */
     case INTERCEPT_TPROXY:

@@ -51,7 +51,7 @@ static void start_processes(struct drill_mode *mode)
     struct processes_config config = {.loop = &drill->loop,
                                       .history = mode->out->history,
                                       .driver = drill->cluster->driver,
-                                      .setting = drill->cluster->setting,
+                                      .setting = mode->mode->setting,
                                       .schema = drill->cluster->schema,
                                       .plan = current(mode)->workload,
                                       .seed = drill->run->seed,
@@ -84,8 +84,9 @@ static void start_workload(struct drill_mode *mode, const struct step *step)
     const struct driver_endpoint primary = lab_direct(mode, mode->primary);
     struct driver_target target = {.endpoint = primary,
                                    .direct = primary,
-                                   .setting = cluster->setting,
+                                   .setting = mode->mode->setting,
                                    .schema = cluster->schema};
+    mode->has_schema = true; /* or a part of it */
     mode->setup = driver_open(cluster->driver, &mode->drill->loop, &target);
     driver_setup(mode->setup, step->workload.settings.keys, DRILL_START_NS, on_setup,
                  mode);
@@ -360,6 +361,13 @@ static void start(struct drill_mode *mode, const struct step *step)
     case STEP_CLIENTS:
         start_clients(mode, step);
         break;
+    case STEP_PROBE:
+        probe_add(mode, step);
+        step_end(mode, NULL);
+        break;
+    case STEP_MANUAL:
+        manual_start(mode, step);
+        break;
     case STEP_EXPECT:
         mode_conclude(mode);
         break;
@@ -381,13 +389,30 @@ static void next_step(struct drill_mode *mode)
     start(mode, current(mode));
 }
 
+static void note_end(struct drill_mode *mode, struct run_step *out)
+{
+    (void)uv_timer_stop(&mode->step_timer);
+    out->end_ns = now_ns();
+    mode->out->phases[out->phase].end_ns = out->end_ns;
+}
+
+void step_skip(struct drill_mode *mode, const char *why)
+{
+    struct run_step *out = &mode->out->steps[mode->step];
+    note_end(mode, out);
+    out->status = RUN_STEP_SKIPPED;
+    out->why = why;
+    term_progress_say(&mode->drill->progress, "%s: line %" PRIu32 ": %s: %s",
+                      mode->mode->name, out->line, out->verb, why);
+    mode->step++;
+    next_step(mode);
+}
+
 void step_end(struct drill_mode *mode, const char *error)
 {
     const struct step *step = current(mode);
     struct run_step *out = &mode->out->steps[mode->step];
-    (void)uv_timer_stop(&mode->step_timer);
-    out->end_ns = now_ns();
-    mode->out->phases[out->phase].end_ns = out->end_ns;
+    note_end(mode, out);
     if (!error) {
         out->status = RUN_STEP_DONE;
         if (step->detects)

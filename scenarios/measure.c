@@ -247,3 +247,27 @@ json_t *measures_to_json(const struct measures *measures)
     }
     return object;
 }
+
+static struct measure_value value_from_json(enum measure measure, const json_t *json)
+{
+    double scale = rows[measure].unit == MEASURE_UNIT_DURATION    ? (double)NS_PER_MS
+                   : rows[measure].unit == MEASURE_UNIT_FREQUENCY ? PER_1000_S
+                                                                  : 1;
+    const char *word = json_string_value(json);
+    if (rows[measure].unit == MEASURE_UNIT_BOOLEAN)
+        return (struct measure_value){json_is_boolean(json), json_is_true(json)};
+    if (word && strcmp(word, "never") == 0)
+        return (struct measure_value){true, MEASURE_NEVER};
+    if (!json_is_number(json) || json_number_value(json) < 0)
+        return (struct measure_value){false, 0};
+    return (struct measure_value){true,
+                                  (uint64_t)(json_number_value(json) * scale + 0.5)};
+}
+
+void measures_from_json(const json_t *object, struct measures *out)
+{
+    *out = (struct measures){0};
+    for (int i = 0; i < MEASURE_COUNT; i++)
+        out->values[i] = value_from_json((enum measure)i,
+                                         json_object_get(object, rows[i].json_name));
+}

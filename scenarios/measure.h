@@ -133,5 +133,7 @@ int measure_before(enum measure measure, enum measure *out);
  * aborts when memory runs out. */
 json_t *measures_to_json(const struct measures *measures);
 json_t *measure_value_to_json(enum measure measure, struct measure_value value);
+/* Back from such an object; what is missing, null or of another type is not known. */
+void measures_from_json(const json_t *object, struct measures *out);
 
 #endif

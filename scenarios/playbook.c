@@ -11,6 +11,7 @@
 #include "scenarios/playbook_lint.h"
 #include "scenarios/shipped.h"
 #include "scenarios/step_read.h"
+#include "scenarios/variables.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -55,6 +56,10 @@ static const struct field front_fields[] = {
      .kind = FIELD_MAP,
      .members = abort_fields,
      .help = "stop conditions"},
+    {.name = "vars",
+     .kind = FIELD_TREE,
+     .offset = FRONT(vars),
+     .help = "{ NAME: VALUE }: $NAME stands for it in blocks; --set gives another"},
     {.name = "assumptions",
      .kind = FIELD_LIST,
      .offset = FRONT(assumptions),
@@ -73,8 +78,8 @@ static const struct field front_fields[] = {
 static const struct field_stranger front_strangers[] = {
     {"title", "playbook", NULL, false}, {"name", "playbook", NULL, false},
     {"mode", "modes", NULL, false},     {"stop", "abort", NULL, false},
-    {"owners", "owner", NULL, false},   {"risks", "risk", NULL, false},
-    {NULL, NULL, NULL, false},
+    {"variables", "vars", NULL, false}, {"owners", "owner", NULL, false},
+    {"risks", "risk", NULL, false},     {NULL, NULL, NULL, false},
 };
 
 static const struct yaml_table front_table = {
@@ -90,7 +95,22 @@ static char *keep(struct playbook *playbook, const char *text, size_t length)
     return arena_copy(&playbook->arena, text, length);
 }
 
+/* The variables first: the rest may be made of them. */
+static void read_root(struct playbook *playbook, const struct yaml_node *root,
+                      const struct cluster_variables *sets,
+                      struct playbook_front *front, struct diag *diag)
+{
+    struct mark top = {&playbook->source, 1, 1, 1, 4};
+    const struct yaml_node *vars = yaml_find(root, "vars");
+    playbook->variables =
+        variables_read(&playbook->arena, vars && vars->kind == YAML_MAP ? vars : NULL,
+                       sets, &top, diag);
+    root = variables_expand_tree(&playbook->variables, &playbook->arena, root, diag);
+    (void)yaml_read_map(root, &front_table, front, diag); /* all is told */
+}
+
 static void read_front(struct playbook *playbook, const struct playbook_blocks *blocks,
+                       const struct cluster_variables *sets,
                        struct playbook_front *front, struct diag *diag)
 {
     if (!blocks->front && strncmp(playbook->source.text, "---", 3) == 0)
@@ -105,7 +125,7 @@ static void read_front(struct playbook *playbook, const struct playbook_blocks *
                                0};
     const struct yaml_node *root = yaml_read(&playbook->arena, &input, diag);
     if (root)
-        (void)yaml_read_map(root, &front_table, front, diag); /* all is told */
+        read_root(playbook, root, sets, front, diag);
     playbook->title = front->title ? front->title : blocks->title;
     playbook->owner = front->owner;
     playbook->cluster_word = front->cluster;
@@ -131,7 +151,7 @@ static const char *read_mode(const struct yaml_node *item,
         diag_error(diag, &item->at, "a mode is a name");
         return "";
     }
-    if (cluster && !cluster_find_mode(cluster, item->text)) {
+    if (cluster && !cluster->places && !cluster_find_mode(cluster, item->text)) {
         diag_error(diag, &item->at, "the cluster \"%s\" has no mode \"%s\"",
                    cluster->name, item->text);
         suggest_mode(cluster, item->text, diag);
@@ -139,15 +159,20 @@ static const char *read_mode(const struct yaml_node *item,
     return item->text;
 }
 
-/* The modes that the front matter names; all of the cluster's if it names none. */
+/* The modes that the front matter names; all of the cluster's if it names none, or if
+ * it is taken as it is: what is expected of other modes is not looked at then. */
 static void read_modes(struct playbook *playbook, const struct yaml_node *list,
                        const struct cluster *cluster, struct diag *diag)
 {
-    size_t n = list ? list->n : cluster ? cluster->n_modes : 0;
+    bool as_is = cluster && cluster->places;
+    size_t n = list && !as_is ? list->n : cluster ? cluster->n_modes : 0;
     const char **modes = take(playbook, n, sizeof *modes);
-    for (size_t i = 0; list && i < n; i++)
-        modes[i] = read_mode(list->items[i], cluster, diag);
-    for (size_t i = 0; !list && cluster && i < n; i++)
+    for (size_t i = 0; list && i < list->n; i++) {
+        const char *mode = read_mode(list->items[i], cluster, diag);
+        if (!as_is)
+            modes[i] = mode;
+    }
+    for (size_t i = 0; (!list || as_is) && cluster && i < n; i++)
         modes[i] = cluster->modes[i].name;
     playbook->modes = modes;
     playbook->n_modes = n;
@@ -172,29 +197,41 @@ static const char *const *list_names(struct playbook *playbook,
     return names;
 }
 
+/* Text with a second word is somebody else's, unless it asks a person. */
+static bool is_ours(const struct playbook_block *block)
+{
+    if (!block->header)
+        return false;
+    if (strcmp(block->language, "text") == 0)
+        return strncmp(block->header, "manual", 6) == 0 &&
+               strchr(" \t", block->header[6]); /* NUL is found, too */
+    return strcmp(block->language, "yaml") == 0 || strcmp(block->language, "sh") == 0;
+}
+
 static void read_steps(struct playbook *playbook, const struct playbook_blocks *blocks,
                        const struct cluster *cluster, struct diag *diag)
 {
-    struct step_context context = {.source = &playbook->source,
-                                   .arena = &playbook->arena,
-                                   .cluster = cluster,
-                                   .modes = playbook->modes,
-                                   .n_modes = playbook->n_modes,
-                                   .diag = diag};
+    struct step_context context = {
+        .source = &playbook->source,
+        .arena = &playbook->arena,
+        .cluster = cluster,
+        .modes = playbook->modes,
+        .n_modes = cluster && cluster->places ? 0 : playbook->n_modes,
+        .variables = &playbook->variables,
+        .diag = diag};
     context.names = list_names(playbook, cluster, &context.n_names);
     playbook->steps = take(playbook, blocks->n, sizeof *playbook->steps);
     for (size_t i = 0; i < blocks->n; i++) {
         const struct playbook_block *block = &blocks->items[i];
-        bool is_ours =
-            strcmp(block->language, "yaml") == 0 || strcmp(block->language, "sh") == 0;
-        if (is_ours && block->header &&
+        if (is_ours(block) &&
             step_read(&context, block, &playbook->steps[playbook->n_steps]))
             playbook->n_steps++;
     }
 }
 
 struct playbook *playbook_parse(const char *name, const char *text, size_t length,
-                                const struct cluster *cluster, struct diag *diag)
+                                const struct cluster *cluster,
+                                const struct cluster_variables *sets, struct diag *diag)
 {
     struct playbook *playbook = xcalloc(1, sizeof *playbook);
     arena_init(&playbook->arena, &xallocator);
@@ -205,7 +242,7 @@ struct playbook *playbook_parse(const char *name, const char *text, size_t lengt
     playbook->source = (struct source){own_name, own_text, length};
     size_t wrong = diag->n_errors + diag->n_lacking;
     playbook_read_blocks(&playbook->arena, &playbook->source, &blocks, diag);
-    read_front(playbook, &blocks, &front, diag);
+    read_front(playbook, &blocks, sets, &front, diag);
     read_modes(playbook, front.modes, cluster, diag);
     read_steps(playbook, &blocks, cluster, diag);
     bool whole = diag->n_errors + diag->n_lacking == wrong;
@@ -253,6 +290,7 @@ struct cluster *playbook_load_cluster(const char *name, const char *text, size_t
 }
 
 struct playbook *playbook_load(const char *word, const char *cluster_word,
+                               const struct cluster_variables *sets,
                                struct cluster **used, struct diag *diag)
 {
     size_t length = 0;
@@ -264,7 +302,7 @@ struct playbook *playbook_load(const char *word, const char *cluster_word,
     if (!text)
         return NULL;
     *used = playbook_load_cluster(path, text, length, cluster_word, diag);
-    struct playbook *playbook = playbook_parse(path, text, length, *used, diag);
+    struct playbook *playbook = playbook_parse(path, text, length, *used, sets, diag);
     free(text);
     if (playbook && *used)
         return playbook;

@@ -18,18 +18,21 @@ struct playbook {
     const char *cluster_word; /* front matter's `cluster`: a name or path; or NULL */
     const char *const *modes; /* front matter's; none = all of the cluster's */
     size_t n_modes;
-    uint64_t no_ok_write_ns; /* stop conditions; 0 = none */
-    uint64_t duration_ns;    /* of one mode */
-    const char *no_control;  /* `control: none because ...`: the reason; or NULL */
-    struct step *steps;      /* in document order */
+    uint64_t no_ok_write_ns;            /* stop conditions; 0 = none */
+    uint64_t duration_ns;               /* of one mode */
+    struct cluster_variables variables; /* with what was set */
+    const char *no_control; /* `control: none because ...`: the reason; or NULL */
+    struct step *steps;     /* in document order */
     size_t n_steps;
 };
 
 /* Reads and checks the playbook, a path or the name of one that comes with netsplit
  * (shipped.h), on its cluster, which is *used (see playbook_load_cluster;
  * owned by the caller; NULL if it could not be loaded). NULL when one of the two is
- * wrong; diag says why, with the mistakes of both. */
+ * wrong; diag says why, with the mistakes of both. sets: values of variables that beat
+ * the playbook's own; borrowed while the playbook lives; NULL = none. */
 struct playbook *playbook_load(const char *word, const char *cluster_word,
+                               const struct cluster_variables *sets,
                                struct cluster **used, struct diag *diag);
 
 /* The cluster that the text is for: cluster_word, else what its front matter says, else
@@ -40,7 +43,9 @@ struct cluster *playbook_load_cluster(const char *name, const char *text, size_t
 /* The same of a text in memory, on a cluster (borrowed); without one (NULL) names of
  * nodes are not checked. */
 struct playbook *playbook_parse(const char *name, const char *text, size_t length,
-                                const struct cluster *cluster, struct diag *diag);
+                                const struct cluster *cluster,
+                                const struct cluster_variables *sets,
+                                struct diag *diag);
 void playbook_destroy(struct playbook *playbook);
 
 #endif

@@ -66,6 +66,10 @@ static void check_faults(const struct playbook *playbook, struct diag *diag)
                          "there is no run before the first fault, so "
                          "nothing to compare with");
         has_baseline = true;
+        if (step->by == STEP_BY_RUN && !step->felt) {
+            diag_warning(diag, &step->at, "nothing shows that this fault is felt");
+            diag_hint(diag, "add felt: COMMAND, whose status 0 shows it");
+        }
     }
 }
 
@@ -110,6 +114,30 @@ static void check_promotes(const struct playbook *playbook,
     if (step && cluster && !cluster->commands.promote)
         diag_error(diag, &step->at, "the cluster \"%s\" has no promote command",
                    cluster->name);
+}
+
+/* A drill does nothing to a node that it did not start and that has no command. */
+static void check_commands(const struct playbook *playbook,
+                           const struct cluster *cluster, struct diag *diag)
+{
+    for (size_t i = 0; cluster && cluster->places && i < playbook->n_steps; i++) {
+        const struct step *step = &playbook->steps[i];
+        const struct cluster_commands *commands = &cluster->commands;
+        if (step->by == STEP_BY_KILL && (!commands->kill || !commands->start))
+            diag_error(diag, &step->at,
+                       "the cluster \"%s\" has no commands kill and start, without "
+                       "which nothing is killed there",
+                       cluster->name);
+        if (step->by == STEP_BY_PAUSE && !commands->pause)
+            diag_error(diag, &step->at,
+                       "the cluster \"%s\" has no commands pause and resume, without "
+                       "which nothing is paused there",
+                       cluster->name);
+        if (step->verb->kind == STEP_WAIT && step->until == STEP_UNTIL_READY &&
+            !commands->ready)
+            diag_error(diag, &step->at, "the cluster \"%s\" has no command ready",
+                       cluster->name);
+    }
 }
 
 static bool has_control(const struct playbook *playbook)
@@ -171,6 +199,7 @@ void playbook_lint(const struct playbook *playbook, const struct playbook_front 
         check_expectations(playbook, workload->workload.workload, diag);
     }
     check_promotes(playbook, cluster, diag);
+    check_commands(playbook, cluster, diag);
     if (!whole)
         return;
     check_order(playbook, diag);

@@ -10,7 +10,7 @@ struct yaml_node;
 /* The front matter as it was written; NULL and 0 where it was not. */
 struct playbook_front {
     const char *title, *owner, *cluster, *control;
-    const struct yaml_node *modes, *assumptions, *risk;
+    const struct yaml_node *modes, *assumptions, *risk, *vars;
     uint64_t no_ok_write_ns, duration_ns;
 };
 

@@ -142,6 +142,40 @@ json_t *report_windows(const struct run_mode *mode)
         report_put(one, "connections", report_number(window->connections));
         report_put(one, "attempts", report_number(window->attempts));
         report_put(one, "packets", report_number(window->packets));
+        report_put(one, "acts", report_number(window->acts));
+        report_push(all, one);
+    }
+    return all;
+}
+
+/* Samples are [ms, value] each; null for a gap. */
+static json_t *list_samples(const struct run_mode *mode, const struct run_probe *probe)
+{
+    json_t *all = made(json_array());
+    for (size_t i = 0; i < probe->n_samples; i++) {
+        const struct run_sample *sample = &probe->samples[i];
+        json_t *one = made(json_array());
+        report_push(one, report_real(report_ms(mode, sample->at_ns)));
+        report_push(one, sample->known ? report_real(sample->value) : json_null());
+        report_push(all, one);
+    }
+    return all;
+}
+
+static json_t *list_probes(const struct run_mode *mode)
+{
+    json_t *all = made(json_array());
+    for (size_t i = 0; i < mode->n_probes; i++) {
+        const struct run_probe *probe = &mode->probes[i];
+        json_t *one = made(json_object());
+        report_put(one, "name", report_text(probe->name));
+        report_put(one, "line", report_number(probe->line));
+        report_put(one, "alarm", report_text(probe->alarm));
+        report_put(one, "abort", report_text(probe->abort));
+        report_put(one, "alarm_ms",
+                   probe->alarm_ns ? report_real(report_ms(mode, probe->alarm_ns))
+                                   : json_null());
+        report_put(one, "samples", list_samples(mode, probe));
         report_push(all, one);
     }
     return all;
@@ -162,6 +196,7 @@ json_t *report_mode(const struct run_mode *mode)
     report_put(json, "phases", report_phases(mode));
     report_put(json, "windows", report_windows(mode));
     report_put(json, "steps", report_steps(mode));
+    report_put(json, "probes", list_probes(mode));
     return json;
 }
 
@@ -181,6 +216,7 @@ json_t *report_to_json(const struct run *run)
     report_put(json, "cluster", report_text(run->cluster_name));
     report_put(json, "started", report_text(started));
     report_put(json, "repeat", report_text(run->command));
+    report_put(json, "variables", report_text(run->variables));
     report_put(json, "version", report_text(run->version));
     for (size_t i = 0; i < run->n_modes; i++)
         report_put(modes, run->modes[i].name, report_mode(&run->modes[i]));

@@ -266,7 +266,7 @@ static char *tell_story(const struct run *run, const struct run_mode *mode,
         (double)(write->complete_ns - write->invoke_ns) / (double)NS_PER_MS);
     if (window) {
         char *with = xasprintf("%s, while `%s` (%s) was in force", story, window->name,
-                               window->how);
+                               *window->how ? window->how : window->kind);
         free(story);
         story = with;
     }
@@ -378,6 +378,8 @@ static json_t *describe_environment(const struct run *run)
     report_put(json, "cluster file", report_text(run->cluster_path));
     report_put(json, "driver", report_text(run->driver));
     report_put(json, "workload", report_text(run->workload));
+    if (run->variables && *run->variables)
+        report_put(json, "variables", report_text(run->variables));
     report_put(json, "kernel", report_text(kernel));
     report_put(json, "ended", report_text(ended));
     free(kernel);

@@ -44,6 +44,7 @@ const char *run_step_status_name(enum run_step_status status)
         [RUN_STEP_DONE] = "done",
         [RUN_STEP_FAILED] = "failed",
         [RUN_STEP_CONTINUED] = "failed, went on",
+        [RUN_STEP_SKIPPED] = "skipped",
     };
     return names[status];
 }
@@ -95,6 +96,8 @@ static void close_mode(struct run_mode *mode)
     free(mode->roles);
     free(mode->primaries);
     free(mode->links);
+    for (size_t i = 0; i < mode->n_probes; i++)
+        free(mode->probes[i].samples);
 }
 
 void run_destroy(struct run *run)

@@ -47,6 +47,7 @@ enum run_step_status {
     RUN_STEP_DONE,
     RUN_STEP_FAILED,    /* non-zero status, a deadline that passed, a refused fault */
     RUN_STEP_CONTINUED, /* failed, and on-fail=continue was written */
+    RUN_STEP_SKIPPED,   /* a manual one, with --unattended */
 };
 
 /* One heading of the playbook with the steps below it. */
@@ -83,6 +84,24 @@ struct run_window {
     uint64_t bytes, connections; /* that it touched */
     uint64_t attempts;           /* connection attempts that it held or refused */
     uint64_t packets;            /* that it dropped */
+    uint64_t acts;               /* nodes killed or paused; 1 for a command that was
+                                    felt, or that nobody asks */
+};
+
+/* What a probe said. A gap is a sample that is not known. */
+struct run_sample {
+    uint64_t at_ns;
+    bool known;
+    double value;
+};
+
+struct run_probe {
+    const char *name;
+    uint32_t line;              /* in the playbook */
+    const char *alarm, *abort;  /* limits as written: ">10"; NULL = none */
+    uint64_t alarm_ns;          /* first beyond the alarm under a fault; 0 = never */
+    struct run_sample *samples; /* owned */
+    size_t n_samples;
 };
 
 /* A node that acknowledged writes from..to, without a gap beyond 500 ms: read off the
@@ -165,6 +184,8 @@ struct run_mode {
     size_t n_primaries;
     struct run_link *links;
     size_t n_links;
+    struct run_probe *probes;
+    size_t n_probes;
 
     const char *history_path; /* relative to the run's directory: "async/history.edn" */
     const char *events_path;  /* "async/events.jsonl"; NULL if there was no proxy */
@@ -181,6 +202,7 @@ struct run {
     const char *cluster_text; /* the cluster file, whole, as run */
     const char *driver;       /* "resp" */
     const char *workload;     /* its first block, in one line */
+    const char *variables;    /* "RATE=400/s HOLD=5s"; "" without one */
     const char *version;      /* of netsplit; static */
     uint64_t seed;
     const char *command;      /* that repeats it, quoted for a shell, with its seed */
@@ -192,6 +214,7 @@ struct run {
     enum run_reason reason;
     const char *why; /* one sentence, beginning with the mode it is about; or NULL */
     const char *directory; /* where its files are */
+    const char *left;      /* what could not be undone; NULL = all is undone */
     struct run_mode *modes;
     size_t n_modes;
 };

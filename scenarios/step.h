@@ -10,6 +10,7 @@
 #include "rules/rule.h"
 #include "scenarios/cluster.h"
 #include "scenarios/expect.h"
+#include "scenarios/threshold.h"
 #include "scenarios/workload.h"
 
 #include <stdio.h>
@@ -23,10 +24,12 @@ enum step_kind {
     STEP_WAIT,
     STEP_PROMOTE,
     STEP_CLIENTS,
+    STEP_PROBE,
+    STEP_MANUAL,
     STEP_EXPECT,
 };
 
-enum step_language { STEP_YAML = 1, STEP_SH = 2 }; /* a set of them */
+enum step_language { STEP_YAML = 1, STEP_SH = 2, STEP_TEXT = 4 }; /* a set of them */
 
 struct step_verb {
     const char *name;
@@ -34,7 +37,6 @@ struct step_verb {
     unsigned languages;          /* of enum step_language */
     const struct field *options; /* of the info string, into struct step */
     const struct field *fields;  /* of a YAML block, into struct step; or NULL */
-    const char *lacking;         /* a verb that this version does not have: why */
     const char *help;            /* one sentence */
 };
 
@@ -48,6 +50,14 @@ enum step_until {
     STEP_UNTIL_WRITABLE, /* a write that was invoked after the step was acknowledged */
     STEP_UNTIL_ACKED,    /* `acked N`: that many more writes */
     STEP_UNTIL_ROLE,     /* `role NODE primary|standby` */
+};
+
+/* How a fault step breaks things. */
+enum step_by {
+    STEP_BY_RULES = 0, /* at the proxy */
+    STEP_BY_KILL,      /* a node ends at once */
+    STEP_BY_PAUSE,     /* a node stands still */
+    STEP_BY_RUN,       /* a command does it, and another one undoes it */
 };
 
 struct step_expectation {
@@ -65,13 +75,21 @@ struct step {
     const char *text; /* of the block, without the `# netsplit:` line */
 
     const char *on;     /* shell: the node; NULL = the first */
-    uint64_t within_ns; /* 30 s unless said; 0 for verbs that have none */
+    uint64_t within_ns; /* as the row says; 0 for verbs that have none */
     unsigned on_fail;   /* 0 stop, 1 continue */
     unsigned detects;   /* 1: its good end is the moment of detection */
+    const char *name;   /* probe: what charts call it; NULL = its heading */
+    uint64_t every_ns;  /* probe */
+    const char *alarm_text, *abort_text; /* probe: as written */
+    struct threshold alarm, abort_at;    /* read out of them */
 
     struct workload_plan workload; /* STEP_WORKLOAD */
     uint64_t for_ns;               /* STEP_RUN */
-    struct rules *rules;           /* STEP_FAULT; owned by the playbook */
+    enum step_by by;               /* STEP_FAULT */
+    struct rules *rules;           /* by rules; owned by the playbook */
+    const char *const *targets;    /* kill, pause: nodes, primary, standbys */
+    size_t n_targets;
+    const char *run, *undo, *felt; /* by a command; felt may be NULL */
     enum step_until until;         /* STEP_WAIT */
     uint64_t until_acked;
     const char *until_role; /* "primary" or "standby" */
@@ -79,8 +97,12 @@ struct step {
     const char *of;         /* clients: NULL = all, else "clients" or "clients.NODE" */
     struct step_expectation *expectations; /* STEP_EXPECT */
     size_t n_expectations;
-    const struct yaml_node *until_value, *move_value; /* used while reading only */
+    /* Used while reading only. */
+    const struct yaml_node *until_value, *move_value, *kill_value, *pause_value;
 };
+
+const char *step_name_languages(unsigned languages); /* "yaml, sh" */
+const char *step_by_name(enum step_by by);           /* "kill" */
 
 /* Prints the verbs with their languages, parameters and help: `netsplit steps`. */
 void step_print_verbs(FILE *to);

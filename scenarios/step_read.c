@@ -2,8 +2,9 @@
 /* Each verb's block by its own reader. All of them complain into the diag and go on, so
  * that a playbook with ten mistakes shows ten. */
 #include "scenarios/step_read.h"
+#include "scenarios/step_fault.h"
+#include "scenarios/variables.h"
 
-#include "rules/parse.h"
 #include "rules/unit.h"
 #include "rules/yaml.h"
 
@@ -58,6 +59,8 @@ static void read_option(const struct step_context *context,
     struct mark value_at =
         mark_word(context, block, at + key_length + 1, strlen(value));
     struct unit_error why = {.text = ""};
+    value = variables_expand(context->variables, context->arena, value, &value_at,
+                             context->diag);
     if (field_store(field, value, step, &why) != 0)
         diag_error(context->diag, &value_at, "%s", why.text);
     else if (strcmp(key, "on") == 0)
@@ -242,29 +245,6 @@ static void read_expect(const struct step_context *context,
     }
 }
 
-static void read_fault(const struct step_context *context, const struct yaml_node *root,
-                       struct step *step)
-{
-    char *name = arena_print(context->arena, "fault-%u", step->at.line);
-    struct parse_context names = {
-        .names = context->names,
-        .n_names = context->n_names,
-        .names_are_open = !context->cluster,
-        .shape_of = context->cluster ? context->cluster->nodes : NULL,
-        .n_shape_of = context->cluster ? context->cluster->n_nodes : 0,
-        .rule_name = name};
-    static const char *const later[] = {"kill", "pause", "run"};
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
-        const struct yaml_pair *pair = yaml_find_pair(root, later[i]);
-        if (pair) {
-            diag_lacking(context->diag, &pair->key->at,
-                         "the fault \"%s\" is not available in this version", later[i]);
-            return;
-        }
-    }
-    (void)parse_block(root, &names, context->diag, &step->rules); /* all is told */
-}
-
 static void read_by_table(const struct step_context *context,
                           const struct yaml_node *root, struct step *step)
 {
@@ -287,13 +267,15 @@ static void read_yaml(const struct step_context *context,
     const struct yaml_node *root = yaml_read(context->arena, &input, context->diag);
     if (!root)
         return;
+    root =
+        variables_expand_tree(context->variables, context->arena, root, context->diag);
     bool is_empty = root->kind == YAML_MAP ? root->n == 0 : yaml_is_empty(root);
     switch (step->verb->kind) {
     case STEP_WORKLOAD:
         (void)workload_read(root, &step->workload, context->diag); /* all is told */
         break;
     case STEP_FAULT:
-        read_fault(context, root, step);
+        step_read_fault(context, root, step);
         break;
     case STEP_EXPECT:
         read_expect(context, root, step);
@@ -311,7 +293,9 @@ static void read_yaml(const struct step_context *context,
         read_by_table(context, root, step);
         break;
     case STEP_SHELL:
-        break; /* it has no YAML */
+    case STEP_PROBE:
+    case STEP_MANUAL:
+        break; /* they have no YAML */
     }
 }
 
@@ -324,26 +308,39 @@ static const struct step_verb *read_verb(const struct step_context *context,
     (void)snprintf(word, sizeof word, "%.*s", (int)length, block->header);
     const struct step_verb *verb = step_find_verb(word);
     struct mark at = mark_word(context, block, 0, length);
-    if (verb && verb->lacking) {
-        diag_lacking(context->diag, &at, "\"%s\" is not available in this version",
-                     word);
-        diag_hint(context->diag, "%s", verb->lacking);
-        return NULL;
-    }
     if (verb)
         return verb;
     for (const struct step_verb *row = step_verbs; row->name && n < 16; row++)
-        if (!row->lacking)
-            names[n++] = row->name;
+        names[n++] = row->name;
     diag_error(context->diag, &at, "unknown step \"%s\"", word);
     diag_suggest(context->diag, word, names, n);
     return NULL;
 }
 
+static void read_threshold(const struct step_context *context,
+                           const struct playbook_block *block, const char *text,
+                           struct threshold *out)
+{
+    if (!text || threshold_parse(text, out) == 0)
+        return;
+    const char *found = strstr(block->header, text);
+    struct mark at = mark_word(
+        context, block, found ? (size_t)(found - block->header) : 0, strlen(text));
+    diag_error(context->diag, &at, "\"%s\" is no limit", text);
+    diag_hint(context->diag, "10 (or more), >10, <3, or <=3");
+}
+
+static unsigned language_of(const struct playbook_block *block)
+{
+    if (strcmp(block->language, "yaml") == 0)
+        return STEP_YAML;
+    return strcmp(block->language, "sh") == 0 ? STEP_SH : STEP_TEXT;
+}
+
 bool step_read(const struct step_context *context, const struct playbook_block *block,
                struct step *step)
 {
-    bool is_yaml = strcmp(block->language, "yaml") == 0;
+    unsigned language = language_of(block);
     const struct step_verb *verb = read_verb(context, block);
     if (!verb)
         return false;
@@ -354,16 +351,19 @@ bool step_read(const struct step_context *context, const struct playbook_block *
                           .heading_line = block->heading_line,
                           .text = block->text};
     struct mark at = mark_word(context, block, 0, strlen(verb->name));
-    if (!(verb->languages & (is_yaml ? STEP_YAML : STEP_SH))) {
+    if (!(verb->languages & language)) {
         diag_error(context->diag, &at, "\"%s\" is written in %s, not in %s", verb->name,
-                   verb->languages == STEP_YAML ? "yaml" : "sh", block->language);
+                   step_name_languages(verb->languages), block->language);
         return false;
     }
     field_store_standards(verb->options, step);
     read_options(context, block, step);
-    if (is_yaml)
+    read_threshold(context, block, step->alarm_text, &step->alarm);
+    read_threshold(context, block, step->abort_text, &step->abort_at);
+    if (language == STEP_YAML)
         read_yaml(context, block, step);
     else if (step->text[strspn(step->text, " \t\r\n")] == '\0')
-        diag_error(context->diag, &at, "there is nothing to run in this block");
+        diag_error(context->diag, &at, "there is nothing to %s in this block",
+                   language == STEP_SH ? "run" : "show");
     return true;
 }

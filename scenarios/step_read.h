@@ -16,6 +16,7 @@ struct step_context {
     size_t n_modes;
     const char *const *names; /* that faults may use: nodes, primary, clients.n1, ... */
     size_t n_names;
+    const struct cluster_variables *variables;
     struct diag *diag;
 };
 

@@ -8,6 +8,10 @@
  * Happy path: start() connects if there is no connection, queues the command, hiredis
  * sends it when the socket is writable, on_reply() reads the answer.
  *
+ * With ?wait=N in the setting a write is ok only when N replicas have acknowledged it:
+ * WAIT is asked on the same connection, after the write was answered; a write that too
+ * few have is not definite, for the primary has it.
+ *
  * Failures: hiredis calls every callback that waits with a NULL reply when its
  * connection ends, for whatever reason, and then frees itself; on_gone() is where that
  * is learned. A connection that ends while nothing is open is made anew by the next
@@ -248,6 +252,8 @@ static void answer_ok(struct resp_client *client, struct history_value value)
                                  });
 }
 
+static void on_reply(redisAsyncContext *context, void *data, void *privdata);
+
 static void answer_read(struct resp_client *client, const redisReply *reply)
 {
     struct history_value value = {.kind = HISTORY_NIL};
@@ -260,6 +266,49 @@ static void answer_read(struct resp_client *client, const redisReply *reply)
         answer_unclear(client, "the value read is neither an integer nor a list");
 }
 
+/* "redis://?wait=2" is 2; 0 = no WAIT; negative: it is no such setting. */
+static int read_wait(const char *setting)
+{
+    int replicas = 0;
+    char more = '\0';
+    if (strcmp(setting, "") == 0 || strcmp(setting, "redis://") == 0)
+        return 0;
+    bool ok = sscanf(setting, "redis://?wait=%1d%c", &replicas, &more) == 1;
+    return ok && replicas > 0 ? replicas : -EINVAL;
+}
+
+static void on_waited(redisAsyncContext *context, void *data, void *privdata)
+{
+    const redisReply *reply = data;
+    struct resp_link *link = context->ev.data;
+    struct resp_client *client = link->client;
+    if (!reply || context->c.reader->pos < context->c.reader->len) {
+        on_reply(context, data, privdata); /* as if the write had been answered so */
+        return;
+    }
+    if (!client)
+        return; /* it was abandoned */
+    int wanted = read_wait(client->base.target.setting);
+    if (reply->type == REDIS_REPLY_INTEGER && reply->integer >= wanted)
+        answer_ok(client, (struct history_value){.kind = HISTORY_NIL});
+    else
+        answer_unclear(client, reply->type == REDIS_REPLY_ERROR
+                                   ? reply->str
+                                   : "too few replicas acknowledged it");
+}
+
+/* Done at the primary: and elsewhere? Without an end of its own: the operation has a
+ * deadline. */
+static void done(struct resp_client *client)
+{
+    int replicas = read_wait(client->base.target.setting);
+    if (replicas > 0)
+        (void)redisAsyncCommand(client->link->context, on_waited, NULL, "WAIT %d 0",
+                                replicas);
+    else
+        answer_ok(client, (struct history_value){.kind = HISTORY_NIL});
+}
+
 /* Whether the reply is the one that the operation has when it was done. */
 static void answer_write(struct resp_client *client, const redisReply *reply)
 {
@@ -270,7 +319,7 @@ static void answer_write(struct resp_client *client, const redisReply *reply)
     else if (f == HISTORY_CAS && reply->integer == 0)
         driver_refused(&client->base, DRIVER_CONFLICT, "another value is there");
     else
-        answer_ok(client, (struct history_value){.kind = HISTORY_NIL});
+        done(client);
 }
 
 static void on_reply(redisAsyncContext *context, void *data, void *privdata)
@@ -378,11 +427,12 @@ static void resp_start(struct driver_client *base)
 
 static int resp_check(const char *setting, struct errmsg *err)
 {
-    if (!strcmp(setting, "") || !strcmp(setting, "redis://"))
+    if (read_wait(setting) >= 0)
         return 0;
     errmsg_set(err,
                "\"%s\": the nodes say where the servers are, so the setting of resp is "
-               "\"redis://\"; a password goes into $REDISCLI_AUTH",
+               "\"redis://\", or \"redis://?wait=1\" for writes that are waited for "
+               "(WAIT); a password goes into $REDISCLI_AUTH",
                setting);
     return -EINVAL;
 }
@@ -390,7 +440,8 @@ static int resp_check(const char *setting, struct errmsg *err)
 const struct driver driver_resp = {
     .name = "resp",
     .help = "the reference store and Redis: APPEND, SET, GET and CAS over RESP",
-    .setting = "\"redis://\" (a password comes from $REDISCLI_AUTH)",
+    .setting = "\"redis://\", or \"redis://?wait=N\": N replicas have a write before "
+               "it is ok (a password comes from $REDISCLI_AUTH)",
     .operations = 1u << HISTORY_READ | 1u << HISTORY_APPEND | 1u << HISTORY_WRITE |
                   1u << HISTORY_CAS | 1u << HISTORY_ADD,
     .client_bytes = sizeof(struct resp_client),

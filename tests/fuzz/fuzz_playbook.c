@@ -35,7 +35,7 @@ static void read_playbook(const uint8_t *data, size_t length,
     struct diag diag;
     diag_init(&diag, NULL);
     struct playbook *playbook =
-        playbook_parse("fuzz.md", (const char *)data, length, cluster, &diag);
+        playbook_parse("fuzz.md", (const char *)data, length, cluster, NULL, &diag);
     if (!playbook == (diag.n_errors + diag.n_lacking == 0))
         abort(); /* neither an answer nor a complaint, or both */
     for (size_t i = 0; playbook && i < playbook->n_steps; i++)

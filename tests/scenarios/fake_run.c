@@ -54,7 +54,7 @@ static struct run_step steps[] = {
 
 static struct run_window windows[] = {{"partition-1", "partition", "stall",
                                        "partition n1 / n2, n3", 1005 * NS_PER_S,
-                                       1012 * NS_PER_S, 1900000, 14, 3, 0}};
+                                       1012 * NS_PER_S, 1900000, 14, 3, 0, 0}};
 static struct run_role roles[] = {
     {0, 1000 * NS_PER_S, 1011 * NS_PER_S},
     {1, 1010 * NS_PER_S + 800 * NS_PER_MS, 1015 * NS_PER_S}};
@@ -142,7 +142,7 @@ static void fill_mode(struct run_mode *mode, const char *name, bool async)
     mode->name = name;
     mode->setting = async ? "async · acknowledge at once" : "sync · FIRST 1 (*)";
     mode->how = "stall";
-    mode->felt = (struct run_felt){1900000, 14, 2, 0};
+    mode->felt = (struct run_felt){1900000, 14, 2, 0, 0};
     mode->base_ns = base_ns;
     mode->base_wall_ns = UINT64_C(1795228267) * NS_PER_S;
     mode->fault_ns = base_ns + FAULT_S * NS_PER_S;

@@ -77,6 +77,50 @@ Test(driver_resp, judges_each_error_by_how_it_begins)
     end();
 }
 
+Test(driver_resp, a_write_is_ok_when_so_many_replicas_have_it_and_else_in_doubt)
+{
+    static const struct answer answers[] = {
+        {":2\r\n", HISTORY_OK, DRIVER_NO_ERROR},
+        {":3\r\n", HISTORY_OK, DRIVER_NO_ERROR},
+        {":1\r\n", HISTORY_INFO, DRIVER_UNCLEAR},
+        {"-ERR unknown command 'WAIT'\r\n", HISTORY_INFO, DRIVER_UNCLEAR},
+        {"-NOREPLICAS whatever\r\n", HISTORY_INFO, DRIVER_UNCLEAR},
+    };
+    enum { N = sizeof answers / sizeof *answers };
+    struct fake_step steps[2 * N + 1];
+    for (size_t i = 0; i < N; i++) {
+        steps[2 * i] = says(":4\r\n");
+        steps[2 * i + 1] = says(answers[i].text);
+    }
+    steps[2 * N] = says("-NOREPLICAS Not enough good replicas to write.\r\n");
+    client_fixture_init(&fixture, "resp");
+    fake_server_init(&server, &fixture.loop, steps, 2 * N + 1);
+    client_fixture_open(&fixture, server.port, HISTORY_APPEND, 0, "redis://?wait=2");
+    for (size_t i = 0; i < N; i++) {
+        client_fixture_write(&fixture, HISTORY_APPEND, 3, 17);
+        expect(answers[i].write, answers[i].error);
+    }
+    cr_expect_str_eq(server.requests[1], "*3\r\n$4\r\nWAIT\r\n$1\r\n2\r\n$1\r\n0\r\n");
+    client_fixture_write(&fixture, HISTORY_APPEND, 3, 17);
+    expect(HISTORY_FAIL, DRIVER_REFUSED); /* what was not done is not waited for */
+    end();
+}
+
+Test(driver_resp, a_setting_is_a_wait_of_one_to_nine_or_none)
+{
+    static const char *const good[] = {"", "redis://", "redis://?wait=1",
+                                       "redis://?wait=9"};
+    static const char *const bad[] = {
+        "redis://?wait=0",  "redis://?wait=", "wait=1",           "redis://?wait=12",
+        "redis://?wait=-1", "redis://host",   "redis://?wait=1&x"};
+    const struct driver *driver = driver_find("resp", NULL);
+    struct errmsg err = {""};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        cr_expect_eq(driver_check(driver, good[i], &err), 0, "%s", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        cr_expect_neq(driver_check(driver, bad[i], &err), 0, "%s", bad[i]);
+}
+
 Test(driver_resp, reads_lists_integers_and_nothing)
 {
     struct fake_step steps[] = {

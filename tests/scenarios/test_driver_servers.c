@@ -111,6 +111,22 @@ Test(driver_servers, drive_redis)
     server_process_close(&server);
 }
 
+Test(driver_servers, never_call_a_write_that_waits_for_a_replica_ok_or_fail)
+{
+    struct history_value value = {.kind = HISTORY_INTEGER, .integer = 11};
+    if (!server_process_redis(&server))
+        cr_skip_test("redis-server is not installed");
+    client_fixture_init(&fixture, "resp");
+    reopen(HISTORY_APPEND, "redis://?wait=1");
+    client_fixture_ask(&fixture, HISTORY_APPEND, 0, value, 200 * NS_PER_MS);
+    expect(HISTORY_INFO, DRIVER_TIMEOUT);
+    cr_expect_not(fixture.outcome.reusable);
+    reopen(HISTORY_APPEND, "");
+    expect_list(0, (const int64_t[]){11}, 1); /* and there it is */
+    cr_assert_eq(client_fixture_close(&fixture), 0);
+    server_process_close(&server);
+}
+
 static const char conninfo[] = "user=drill dbname=postgres";
 
 /* One statement as the superuser; its first value, or "". */

@@ -49,7 +49,7 @@ static struct playbook *parse_playbook(const char *text, const struct cluster *c
     struct buffer told = {NULL};
     diag_init(&diag, NULL);
     struct playbook *playbook =
-        playbook_parse("test.md", text, strlen(text), cluster, &diag);
+        playbook_parse("test.md", text, strlen(text), cluster, NULL, &diag);
     diag_render(&diag, false, &told);
     cr_assert_not_null(playbook, "%s", buffer_text(&told));
     buffer_close(&told);
@@ -66,7 +66,7 @@ static void tell(const char *path, struct buffer *out)
     diag_init(&diag, NULL);
     if (strstr(name, ".md")) {
         struct cluster *cluster = paper_cluster();
-        playbook_destroy(playbook_parse(name, text, length, cluster, &diag));
+        playbook_destroy(playbook_parse(name, text, length, cluster, NULL, &diag));
         cluster_destroy(cluster);
     } else {
         cluster_destroy(cluster_parse(name, text, length, &diag));
@@ -200,7 +200,7 @@ Test(playbook, the_shipped_ones_are_right_without_a_warning)
         struct cluster *cluster = NULL;
         diag_init(&diag, NULL);
         struct playbook *playbook =
-            playbook_load(found.gl_pathv[i], NULL, &cluster, &diag);
+            playbook_load(found.gl_pathv[i], NULL, NULL, &cluster, &diag);
         diag_render(&diag, false, &told);
         cr_expect(playbook && diag.n == 0, "%s", buffer_text(&told));
         playbook_destroy(playbook);

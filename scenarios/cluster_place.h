@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a node is that netsplit did not start: { address, ports, exec }. */
+#ifndef NETSPLIT_SCENARIOS_CLUSTER_PLACE_H
+#define NETSPLIT_SCENARIOS_CLUSTER_PLACE_H
+
+#include "scenarios/cluster.h"
+
+struct yaml_node;
+
+/* Texts are borrowed from the tree; what is wrong is told in diag. */
+void cluster_read_place(const struct yaml_node *value, struct cluster_place *out,
+                        struct diag *diag);
+
+#endif
