@@ -60,7 +60,8 @@ static void write_group(struct packet_writer *writer, const struct packet_group 
         .refused = verdict->refuses,
         .n_links = verdict->counts ? writer->rule->n_links : 0,
     };
-    int number = packet_sets_write(writer->sets, group, &wanted, table, writer->out);
+    int number = packet_sets_add(writer->sets, &writer->site->packet_sets, group,
+                                 &wanted, table);
     if (number < 0)
         writer->out->out_of_memory = true;
     else

@@ -8,6 +8,9 @@
  * Only whole addresses are elements. Networks are conditions: sets of intervals refuse
  * those that overlap, and a network here may have holes (packet_match.c).
  *
+ * A set that stays as it is stays where it is, with what it has counted: a change of the
+ * plan makes what is new and deletes what is gone. Numbers are never used again.
+ *
  * Nothing here is of the kernel: it is all text. */
 #include "proxy/kernel/packet_sets.h"
 
@@ -111,22 +114,32 @@ void packet_groups_close(struct packet_groups *groups)
     *groups = (struct packet_groups){0};
 }
 
-/* Would it count the same packets for the same? */
-static bool is_same(const struct packet_set *set, const struct packet_group *group,
-                    const struct packet_set *wanted, const struct buffer *out)
+/* The one that counts the same packets for the same rule; NULL: none does. */
+static const struct packet_set *find_same(const struct packet_sets *sets,
+                                          const struct packet_group *group,
+                                          const struct packet_set *wanted)
 {
-    return set->slot == wanted->slot && set->refused == wanted->refused &&
-           set->n_links == wanted->n_links &&
-           strcmp(set->key, buffer_text(&group->key)) == 0 &&
-           set->elements_length == group->elements.length &&
-           memcmp(out->text + set->elements_at, buffer_text(&group->elements),
-                  group->elements.length) == 0;
+    for (size_t i = 0; i < sets->n; i++) {
+        const struct packet_set *each = &sets->items[i];
+        if (each->slot == wanted->slot && each->refused == wanted->refused &&
+            each->n_links == wanted->n_links &&
+            strcmp(each->key, buffer_text(&group->key)) == 0 &&
+            strcmp(each->elements, buffer_text(&group->elements)) == 0)
+            return each;
+    }
+    return NULL;
 }
 
-/* One more, as wanted, with its links. NULL: no memory. */
-static struct packet_set *add_set(struct packet_sets *sets,
-                                  const struct packet_group *group,
-                                  const struct packet_set *wanted)
+static void free_set(struct packet_set *set)
+{
+    free(set->links);
+    free(set->elements);
+}
+
+/* One more, as wanted. counts: it has links of its own. NULL: no memory. */
+static struct packet_set *append(struct packet_sets *sets,
+                                 const struct packet_group *group,
+                                 const struct packet_set *wanted, bool counts)
 {
     struct packet_set *items =
         grow(sets->items, sets->n, &sets->capacity, sizeof *items);
@@ -135,68 +148,78 @@ static struct packet_set *add_set(struct packet_sets *sets,
     sets->items = items;
     struct packet_set *set = &items[sets->n];
     *set = *wanted;
-    set->links = NULL;
-    if (wanted->n_links > 0) {
-        set->links = calloc(wanted->n_links, sizeof *set->links);
-        if (!set->links)
-            return NULL;
+    set->links = counts ? calloc(set->n_links, sizeof *set->links) : NULL;
+    set->elements = strdup(buffer_text(&group->elements));
+    if ((counts && !set->links) || !set->elements) {
+        free_set(set);
+        return NULL;
     }
     (void)snprintf(set->key, sizeof set->key, "%s", buffer_text(&group->key));
     sets->n++;
     return set;
 }
 
-int packet_sets_write(struct packet_sets *sets, const struct packet_group *group,
-                      const struct packet_set *wanted, const char *table,
-                      struct buffer *out)
+int packet_sets_add(struct packet_sets *sets, const struct packet_sets *old,
+                    const struct packet_group *group, const struct packet_set *wanted,
+                    const char *table)
 {
-    for (size_t i = 0; i < sets->n; i++)
-        if (is_same(&sets->items[i], group, wanted, out))
-            return (int)(sets->first + i);
-    size_t number = sets->first + sets->n;
-    struct packet_set *set = add_set(sets, group, wanted);
+    const struct packet_set *same = find_same(sets, group, wanted);
+    if (same)
+        return (int)same->number;
+    same = find_same(old, group, wanted);
+    struct packet_set *set = append(sets, group, wanted, !same && wanted->n_links > 0);
     if (!set)
         return -ENOMEM;
-    buffer_print(out,
-                 "add set inet %s " SET "%zu { typeof %s; counter; }\n"
-                 "add element inet %s " SET "%zu { ",
-                 table, number, set->key, table, number);
-    set->elements_at = out->length;
-    set->elements_length = group->elements.length;
-    buffer_add(out, buffer_text(&group->elements), group->elements.length);
-    buffer_print(out, " }\n");
-    return out->out_of_memory ? -ENOMEM : (int)number;
+    set->number = same ? same->number : sets->next++;
+    if (!same)
+        buffer_print(&sets->made,
+                     "add set inet %s " SET "%zu { typeof %s; counter; }\n"
+                     "add element inet %s " SET "%zu { %s }\n",
+                     table, set->number, set->key, table, set->number, set->elements);
+    return sets->made.out_of_memory ? -ENOMEM : (int)set->number;
 }
 
-struct packet_set *packet_sets_find(const struct packet_sets *sets, const char *name)
+struct packet_set *packet_sets_find(const struct packet_sets *sets, size_t number)
+{
+    for (size_t i = 0; i < sets->n; i++)
+        if (sets->items[i].number == number)
+            return &sets->items[i];
+    return NULL;
+}
+
+struct packet_set *packet_sets_find_name(const struct packet_sets *sets,
+                                         const char *name)
 {
     size_t number;
-    if (sscanf(name, SET "%zu", &number) != 1 || number < sets->first ||
-        number - sets->first >= sets->n)
-        return NULL;
-    return &sets->items[number - sets->first];
+    return sscanf(name, SET "%zu", &number) == 1 ? packet_sets_find(sets, number)
+                                                 : NULL;
 }
 
-void packet_sets_continue(struct packet_sets *sets, const struct packet_sets *old)
+void packet_sets_take(struct packet_sets *sets, struct packet_sets *old)
 {
-    for (size_t i = 0; i < sets->n && i < old->n; i++) {
-        const struct packet_set *from = &old->items[i];
-        for (size_t k = 0; k < sets->items[i].n_links && k < from->n_links; k++)
-            sets->items[i].links[k] = from->links[k];
+    for (size_t i = 0; i < old->n; i++) {
+        struct packet_set *set = packet_sets_find(sets, old->items[i].number);
+        if (!set)
+            continue;
+        set->links = old->items[i].links;
+        old->items[i].links = NULL;
     }
 }
 
-void packet_sets_delete(const struct packet_sets *sets, const char *table,
-                        struct buffer *out)
+void packet_sets_delete(const struct packet_sets *sets, const struct packet_sets *old,
+                        const char *table, struct buffer *out)
 {
-    for (size_t i = 0; i < sets->n; i++)
-        buffer_print(out, "delete set inet %s " SET "%zu\n", table, sets->first + i);
+    for (size_t i = 0; i < old->n; i++)
+        if (!packet_sets_find(sets, old->items[i].number))
+            buffer_print(out, "delete set inet %s " SET "%zu\n", table,
+                         old->items[i].number);
 }
 
 void packet_sets_close(struct packet_sets *sets)
 {
     for (size_t i = 0; i < sets->n; i++)
-        free(sets->items[i].links);
+        free_set(&sets->items[i]);
     free(sets->items);
+    buffer_close(&sets->made);
     *sets = (struct packet_sets){0};
 }

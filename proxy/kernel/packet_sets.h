@@ -39,23 +39,24 @@ struct packet_counted {
     uint64_t seen;    /* what of that was taken */
 };
 
-/* A set that rules use. */
+/* A set that rules use: "packetN". */
 struct packet_set {
+    size_t number; /* N */
     uint32_t slot; /* of the rule of the plan */
     bool refused;  /* its packets were answered by a reset; else they vanished */
-    struct packet_counted
-        *links; /* owned: one for each of the rule's; NULL: whatever its
-                                   packets count is not wanted */
-    size_t n_links;
+    struct packet_counted *links; /* owned: one for each of the rule's; NULL while it is
+                                     another's, which is to be replaced */
+    size_t n_links;               /* 0: whatever its packets count is not wanted */
     char key[PACKET_KEY_BYTES];
-    size_t elements_at, elements_length; /* where they are in the text */
+    char *elements; /* owned: as text */
 };
 
-/* All that a text makes: items[I] is "packetN", N being first + I. Zeroes: none. */
+/* All that the chains of one text use. Zeroes: none. */
 struct packet_sets {
     struct packet_set *items; /* owned, with what is in them */
     size_t n, capacity;
-    size_t first;
+    size_t next;        /* the number of the next one that is made */
+    struct buffer made; /* owned: the text that makes those that were not there */
 };
 
 /* One more part of the key, and of the value. */
@@ -69,21 +70,23 @@ void packet_groups_add(struct packet_groups *groups, const struct packet_told *t
                        size_t link);
 void packet_groups_close(struct packet_groups *groups);
 
-/* Writes the set of the group, unless the text has the same one already, and returns its
- * number N; or -ENOMEM. wanted: whose it is; its links are made if it has n_links. */
-int packet_sets_write(struct packet_sets *sets, const struct packet_group *group,
-                      const struct packet_set *wanted, const char *table,
-                      struct buffer *out);
+/* The group's set: one that there is already, of this text or of the one that it is to
+ * replace (old), or a new one. Returns its number or -ENOMEM. wanted: whose it is. */
+int packet_sets_add(struct packet_sets *sets, const struct packet_sets *old,
+                    const struct packet_group *group, const struct packet_set *wanted,
+                    const char *table);
 
-/* The set of that name; NULL: it is none of these. */
-struct packet_set *packet_sets_find(const struct packet_sets *sets, const char *name);
+/* The set of that number, or name; NULL: it is none of these. */
+struct packet_set *packet_sets_find(const struct packet_sets *sets, size_t number);
+struct packet_set *packet_sets_find_name(const struct packet_sets *sets,
+                                         const char *name);
 
-/* What the same text has had taken of it already. */
-void packet_sets_continue(struct packet_sets *sets, const struct packet_sets *old);
+/* They have replaced the old ones: what those that stay have counted is theirs now. */
+void packet_sets_take(struct packet_sets *sets, struct packet_sets *old);
 
-/* Writes what deletes them, once no rule uses them. */
-void packet_sets_delete(const struct packet_sets *sets, const char *table,
-                        struct buffer *out);
+/* Writes what deletes the old ones that do not stay, once no rule uses them. */
+void packet_sets_delete(const struct packet_sets *sets, const struct packet_sets *old,
+                        const char *table, struct buffer *out);
 
 void packet_sets_close(struct packet_sets *sets);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Each link of a rule has counters in the kernel, on the elements of a set. A new text
- * has new sets, so that what one rule caught is never another's; those of the text before
- * go with it. (They are not set back by reading: `reset` leaks memory of libnftables
+/* Each link of a rule has counters in the kernel, on the elements of a set. Another rule,
+ * or other links, have another set, so that what one caught is never another's; the one
+ * before goes. (They are not set back by reading: `reset` leaks memory of libnftables
  * 1.0.6.)
  *
  * Reading costs the loop a millisecond for few links and 30 for 2,000, and so is done
@@ -105,7 +105,7 @@ static void read_counters(struct proxy *proxy, struct intercept_site *site)
         const json_t *row = json_object_get(json_array_get(rows, i), "set");
         const char *name = json_string_value(json_object_get(row, "name"));
         struct packet_set *set =
-            name ? packet_sets_find(&site->packet_sets, name) : NULL;
+            name ? packet_sets_find_name(&site->packet_sets, name) : NULL;
         if (!set)
             continue;
         read_set(set, json_object_get(row, "elem"));
@@ -161,9 +161,9 @@ struct wanted {
 };
 
 static int write_wanted(const struct proxy *proxy, const struct intercept_site *site,
-                        uint64_t now_ns, size_t first, struct wanted *out)
+                        uint64_t now_ns, struct wanted *out)
 {
-    *out = (struct wanted){.sets = {.first = first}};
+    *out = (struct wanted){.sets = {.next = site->packet_sets.next}};
     int status = packet_rules_write(site, proxy->plan, &proxy->interceptor->endpoints,
                                     now_ns, &out->text, &out->sets);
     out->any = status > 0;
@@ -176,7 +176,7 @@ static void close_wanted(struct wanted *wanted)
     packet_sets_close(&wanted->sets);
 }
 
-/* Is it there already, but for whose packets are counted? */
+/* Is it there already? The same rules of the same sets do the same. */
 static bool is_there(const struct intercept_site *site, const struct wanted *wanted)
 {
     if (!wanted->any || !site->packet_text)
@@ -184,13 +184,27 @@ static bool is_there(const struct intercept_site *site, const struct wanted *wan
     return strcmp(site->packet_text, buffer_text(&wanted->text)) == 0;
 }
 
-/* Is any of the sets one of a rule that is there? Others were read before theirs went. */
-static bool counts_for(const struct packet_sets *sets, const struct plan *plan)
+/* Does a set go whose rule is there? Others were read before theirs went. */
+static bool is_to_be_read(const struct proxy *proxy, const struct packet_sets *old,
+                          const struct packet_sets *sets)
 {
-    for (size_t i = 0; i < sets->n; i++)
-        if (find_rule(plan, sets->items[i].slot))
+    for (size_t i = 0; i < old->n; i++)
+        if (find_rule(proxy->plan, old->items[i].slot) &&
+            !packet_sets_find(sets, old->items[i].number))
             return true;
     return false;
+}
+
+/* One transaction: the new sets, the chains, and then the old sets are in no use. */
+static int exchange(const struct intercept_site *site, struct wanted *wanted,
+                    struct errmsg *err)
+{
+    struct buffer *commands = &wanted->sets.made;
+    buffer_add(commands, buffer_text(&wanted->text), wanted->text.length);
+    packet_sets_delete(&wanted->sets, &site->packet_sets, nft_table(site->nft),
+                       commands);
+    return commands->out_of_memory ? -ENOMEM
+                                   : nft_run(site->nft, buffer_text(commands), err);
 }
 
 /* 0 or a negative errno, and then what was there stays. */
@@ -200,46 +214,30 @@ static int install(struct proxy *proxy, struct intercept_site *site,
     char *kept = wanted->any ? strdup(buffer_text(&wanted->text)) : NULL;
     if (wanted->any && !kept)
         return -ENOMEM;
-    packet_sets_delete(&site->packet_sets, nft_table(site->nft), &wanted->text);
-    if (counts_for(&site->packet_sets, proxy->plan))
+    if (is_to_be_read(proxy, &site->packet_sets, &wanted->sets))
         read_counters(proxy, site); /* for the last time */
-    int status = wanted->text.out_of_memory
-                     ? -ENOMEM
-                     : nft_run(site->nft, buffer_text(&wanted->text), err);
+    int status = exchange(site, wanted, err);
     if (status != 0) {
         free(kept);
         return status;
     }
     free(site->packet_text);
     site->packet_text = kept;
-    return 0;
-}
-
-/* Takes over whose packets are counted, and leaves what was. */
-static void exchange_sets(struct intercept_site *site, struct wanted *wanted)
-{
-    struct packet_sets old = site->packet_sets;
+    packet_sets_take(&wanted->sets, &site->packet_sets);
+    packet_sets_close(&site->packet_sets);
+    buffer_close(&wanted->sets.made);
     site->packet_sets = wanted->sets;
-    wanted->sets = old;
+    wanted->sets = (struct packet_sets){0};
+    return 0;
 }
 
 static int follow(struct proxy *proxy, struct intercept_site *site, uint64_t now_ns,
                   struct errmsg *err)
 {
-    const struct packet_sets *old = &site->packet_sets;
     struct wanted wanted;
-    int status = write_wanted(proxy, site, now_ns, old->first, &wanted);
-    bool there = status == 0 && is_there(site, &wanted);
-    if (status == 0 && !there) {
-        close_wanted(&wanted);
-        status = write_wanted(proxy, site, now_ns, old->first + old->n, &wanted);
-        if (status == 0)
-            status = install(proxy, site, &wanted, err);
-    }
-    if (there) /* the same sets, perhaps for other rules */
-        packet_sets_continue(&wanted.sets, old);
-    if (status == 0)
-        exchange_sets(site, &wanted);
+    int status = write_wanted(proxy, site, now_ns, &wanted);
+    if (status == 0 && !is_there(site, &wanted))
+        status = install(proxy, site, &wanted, err);
     close_wanted(&wanted);
     return status;
 }

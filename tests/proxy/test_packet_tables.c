@@ -433,6 +433,30 @@ Test(packet_tables, what_is_caught_counts_for_the_rule_that_is_there)
     net_close(&net);
 }
 
+/* What another overlay brings is made beside it, and goes again. */
+Test(packet_tables, sets_that_stay_are_left_alone_and_count_on)
+{
+    static const char sets[] = "nft list sets table inet netsplit_0 | grep -q";
+    start("tproxy");
+    net_apply(&net, "gone", "  - { name: gone, partition: [[n1], [n2]], how: drop }");
+    netlab_run(&lab, 0, "%s packet0", sets);
+    cr_expect_eq(outcome(1, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);
+    net_apply(&net, "more", "  - { name: more, partition: [[n1], [n3]], how: drop }");
+    netlab_run(&lab, 0, "%s packet0", sets);
+    netlab_run(&lab, 0, "%s packet2", sets);
+    cr_expect_eq(outcome(1, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);
+    cr_expect_eq(outcome(1, "10.77.3.2", 20 * NS_PER_MS), EAGAIN);
+    net_remove(&net, "gone");
+    netlab_run(&lab, 0, "! %s packet0", sets);
+    netlab_run(&lab, 0, "%s packet2", sets);
+    cr_expect_eq(outcome(1, "10.77.3.2", 20 * NS_PER_MS), EAGAIN);
+    net_remove(&net, "more");
+    netlab_run(&lab, 0, "! %s packet", sets);
+    cr_expect_eq(counts()->packets_dropped, 2);
+    cr_expect_eq(counters_rule(&net.counters, "more", "more")->packets_dropped, 2);
+    net_close(&net);
+}
+
 Test(packet_tables, ipv6_is_refused_dropped_and_cut_as_well)
 {
     int listener = netlab_listen(&lab, 2, AF_INET6, PORT);
