@@ -7,7 +7,7 @@
 
 #include "proxy/kernel/endpoints.h"
 #include "proxy/kernel/intercept.h"
-#include "proxy/kernel/packet_rules.h"
+#include "proxy/kernel/packet_sets.h"
 #include "proxy/sockaddress.h"
 #include "proxy/timers.h"
 
@@ -79,7 +79,7 @@ struct intercept_site {
     bool begun;                  /* the mode's begin has succeeded */
     char *text;                  /* owned: the transaction that holds; NULL: none yet */
     char *packet_text; /* owned: what packet_tables.c put there; NULL: nothing */
-    struct packet_counters packet_counters; /* of it */
+    struct packet_sets packet_sets; /* of it */
     char *undo; /* owned, scratch: the one before, of a change under way */
     struct intercept_door *doors; /* owned */
     struct endpoints own;         /* where its node is, as the namespace says */

@@ -282,7 +282,7 @@ static void destroy(struct intercept_site *site)
     free(site->text);
     free(site->undo);
     free(site->packet_text);
-    packet_counters_close(&site->packet_counters);
+    packet_sets_close(&site->packet_sets);
     free(site);
 }
 

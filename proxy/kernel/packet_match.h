@@ -4,14 +4,11 @@
 #ifndef NETSPLIT_KERNEL_PACKET_MATCH_H
 #define NETSPLIT_KERNEL_PACKET_MATCH_H
 
+#include "proxy/kernel/packet_sets.h"
 #include "rules/plan.h"
 
-struct buffer;
 struct endpoints;
 struct intercept_site;
-struct packet_counters;
-
-enum { PACKET_VERDICT_BYTES = 128 };
 
 /* What is being written: rules of one chain, about one link of a rule of the plan. */
 struct packet_writer {
@@ -21,20 +18,20 @@ struct packet_writer {
     const struct plan_rule *rule;
     size_t link; /* its place among the rule's */
     const char *chain;
-    bool leaves; /* of packets that leave: who sends them is known */
-    char verdict[PACKET_VERDICT_BYTES]; /* "counter drop" */
-    struct packet_counters *counters;
+    bool leaves;                 /* of packets that leave: who sends them is known */
+    struct packet_told told;     /* scratch, owned */
+    struct packet_groups groups; /* owned: what was matched and is not written yet */
+    struct packet_sets *sets;    /* borrowed */
     struct buffer *out;
-    bool any; /* something was written */
 };
 
-/* The verdict for packets between all that the opener may be and all servers that the
+/* Gathers packets between all that the opener may be and all servers that the
  * other node may be, those that the link's port allows: towards the servers, or from
  * them. Nodes that are told by who connects are known only as openers of what leaves. */
 void packet_match_pair(struct packet_writer *writer, plan_node_id opener,
                        plan_node_id server, bool to_server);
 
-/* The verdict for every packet from the one node to the other, neither of them any. */
+/* Gathers every packet from the one node to the other, neither of them any. */
 void packet_match_nodes(struct packet_writer *writer, plan_node_id from,
                         plan_node_id to);
 

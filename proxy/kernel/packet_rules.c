@@ -11,6 +11,9 @@
  * What is drawn for each connection, or depends on its age, is not done here: the proxy
  * answers those.
  *
+ * Whatever a rule of the plan does is a rule of nftables in a chain and a set of its
+ * packets, so that the number of links makes sets longer and nothing else.
+ *
  * Where: with tproxy as packets come in, with netns as they leave a node, with redirect
  * both. Nodes that are told by who connects are known by that as openers only. */
 #include "proxy/kernel/packet_rules.h"
@@ -30,8 +33,6 @@
  * that intercepts (-150, -100). */
 #define PRIORITY "-180"
 
-#define COUNTER "packet"
-
 static bool has_link(const struct plan_rule *rule, plan_node_id from, plan_node_id to)
 {
     for (size_t i = 0; i < rule->n_links; i++)
@@ -40,70 +41,74 @@ static bool has_link(const struct plan_rule *rule, plan_node_id from, plan_node_
     return false;
 }
 
-/* The number of the counter of the link; it is made if there is none. -ENOMEM. */
-static int find_counter(struct packet_writer *writer, bool refused)
-{
-    struct packet_counters *counters = writer->counters;
-    const struct packet_counted wanted = {writer->rule->slot, writer->link, refused, 0};
-    for (size_t i = 0; i < counters->n; i++)
-        if (counters->items[i].slot == wanted.slot &&
-            counters->items[i].link == wanted.link &&
-            counters->items[i].refused == wanted.refused)
-            return (int)(counters->first + i);
-    if (counters->n == counters->capacity) {
-        size_t capacity = counters->capacity ? 2 * counters->capacity : 16;
-        struct packet_counted *items =
-            reallocarray(counters->items, capacity, sizeof *items);
-        if (!items)
-            return -ENOMEM;
-        counters->items = items;
-        counters->capacity = capacity;
-    }
-    counters->items[counters->n] = wanted;
-    buffer_print(writer->out, "add counter inet %s " COUNTER "%zu\n",
-                 nft_table(writer->site->nft), counters->first + counters->n);
-    return (int)(counters->first + counters->n++);
-}
+/* What becomes of packets. */
+struct verdict {
+    const char *chance; /* "" or a condition that is drawn for each packet */
+    const char *words;
+    bool refuses;
+    bool counts;
+};
 
-/* "counter name packet3 drop". before: what else must be. */
-static void set_verdict(struct packet_writer *writer, bool refuses, const char *before)
+/* One rule of nftables. A set counts when a packet is found in it: so the chance, which
+ * not all have, comes before. */
+static void write_group(struct packet_writer *writer, const struct packet_group *group,
+                        const struct verdict *verdict)
 {
-    int number = find_counter(writer, refuses);
+    const char *table = nft_table(writer->site->nft);
+    const struct packet_set wanted = {
+        .slot = writer->rule->slot,
+        .refused = verdict->refuses,
+        .n_links = verdict->counts ? writer->rule->n_links : 0,
+    };
+    int number = packet_sets_add(writer->sets, &writer->site->packet_sets, group,
+                                 &wanted, table);
     if (number < 0)
         writer->out->out_of_memory = true;
-    (void)snprintf(writer->verdict, sizeof writer->verdict,
-                   "%scounter name " COUNTER "%d %s", before, number,
-                   refuses ? "reject with tcp reset" : "drop");
+    else
+        buffer_print(writer->out, "add rule inet %s %s %s%s%s @packet%d %s\n", table,
+                     writer->chain, buffer_text(&group->conditions), verdict->chance,
+                     buffer_text(&group->key), number, verdict->words);
+}
+
+/* All that was gathered, of the links of one rule. */
+static void write_groups(struct packet_writer *writer, const struct verdict *verdict)
+{
+    writer->out->out_of_memory |= writer->groups.out_of_memory;
+    for (size_t i = 0; i < writer->groups.n; i++)
+        write_group(writer, &writer->groups.items[i], verdict);
+    packet_groups_close(&writer->groups);
 }
 
 /* First packets of one rule, whose answer it is. */
-static void write_attempts(struct packet_writer *writer, enum admit_verb verb,
-                           const char *before)
+static void write_attempts(struct packet_writer *writer, const struct verdict *verdict)
 {
     const struct plan_rule *rule = writer->rule;
     for (writer->link = 0; writer->link < rule->n_links; writer->link++) {
         const struct plan_link *link = &rule->links[writer->link];
-        if (verb == ADMIT_RESET) /* the proxy does that */
-            (void)snprintf(writer->verdict, sizeof writer->verdict, "return");
-        else
-            set_verdict(writer, verb == ADMIT_REFUSE, before);
         packet_match_pair(writer, link->from, link->to, true);
         if (rule->kind != RULE_INJECT && !has_link(rule, link->to, link->from))
             packet_match_pair(writer, link->to, link->from, true);
     }
+    write_groups(writer, verdict);
 }
 
 static void write_answers(struct packet_writer *writer, uint64_t now_ns)
 {
-    static const enum admit_verb strongest_first[] = {ADMIT_REFUSE, ADMIT_RESET,
-                                                      ADMIT_IGNORE};
+    static const struct {
+        enum admit_verb verb;
+        struct verdict verdict;
+    } strongest_first[] = {
+        {ADMIT_REFUSE, {"", "reject with tcp reset", true, true}},
+        {ADMIT_RESET, {"", "return", false, false}}, /* the proxy does that */
+        {ADMIT_IGNORE, {"", "drop", false, true}},
+    };
     const struct plan *plan = writer->plan;
     for (size_t k = 0; k < sizeof strongest_first / sizeof *strongest_first; k++)
         for (size_t i = 0; i < plan->n_rules; i++) {
             writer->rule = &plan->rules[i];
             if (match_rule_admits_all(writer->rule, TO_SERVER, now_ns) ==
-                strongest_first[k])
-                write_attempts(writer, strongest_first[k], "");
+                strongest_first[k].verb)
+                write_attempts(writer, &strongest_first[k].verdict);
         }
 }
 
@@ -118,8 +123,9 @@ static void write_losses(struct packet_writer *writer, uint64_t now_ns)
         char chance[64];
         (void)snprintf(chance, sizeof chance, "numgen random mod 1000000 <= %u ",
                        loss_ppm - 1);
+        const struct verdict verdict = {chance, "drop", false, true};
         writer->rule = rule;
-        write_attempts(writer, ADMIT_IGNORE, chance);
+        write_attempts(writer, &verdict);
     }
 }
 
@@ -129,6 +135,8 @@ static bool drops(const struct plan_rule *rule, uint64_t now_ns)
            plan_rule_is_active(rule, now_ns);
 }
 
+static const struct verdict dropped = {"", "drop", false, true};
+
 /* Of connections that pass by, either end may be the server. */
 static void write_rest(struct packet_writer *writer, uint64_t now_ns)
 {
@@ -137,10 +145,10 @@ static void write_rest(struct packet_writer *writer, uint64_t now_ns)
         for (writer->link = 0; drops(rule, now_ns) && writer->link < rule->n_links;
              writer->link++) {
             const struct plan_link *link = &rule->links[writer->link];
-            set_verdict(writer, false, "");
             packet_match_pair(writer, link->from, link->to, true);
             packet_match_pair(writer, link->to, link->from, false);
         }
+        write_groups(writer, &dropped);
     }
 }
 
@@ -159,11 +167,10 @@ static void write_all_ports(struct packet_writer *writer, uint64_t now_ns)
         bool cuts = rule->ports_all && drops(rule, now_ns);
         for (writer->link = 0; cuts && writer->link < rule->n_links; writer->link++) {
             const struct plan_link *link = &rule->links[writer->link];
-            if (link->from == PLAN_ANY || link->to == PLAN_ANY)
-                continue;
-            set_verdict(writer, false, "");
-            packet_match_nodes(writer, link->from, link->to);
+            if (link->from != PLAN_ANY && link->to != PLAN_ANY)
+                packet_match_nodes(writer, link->from, link->to);
         }
+        write_groups(writer, &dropped);
     }
 }
 
@@ -225,13 +232,10 @@ static void remove_chains(const struct packet_writer *writer, bool enters, bool 
 
 int packet_rules_write(const struct intercept_site *site, const struct plan *plan,
                        const struct endpoints *endpoints, uint64_t now_ns,
-                       struct buffer *out, struct packet_counters *counters)
+                       struct buffer *out, struct packet_sets *sets)
 {
-    struct packet_writer writer = {.site = site,
-                                   .plan = plan,
-                                   .endpoints = endpoints,
-                                   .counters = counters,
-                                   .out = out};
+    struct packet_writer writer = {
+        .site = site, .plan = plan, .endpoints = endpoints, .sets = sets, .out = out};
     bool enters = site->mode != &intercept_netns;
     bool leaves = site->mode != &intercept_tproxy;
     const char *table = nft_table(site->nft);
@@ -249,34 +253,10 @@ int packet_rules_write(const struct intercept_site *site, const struct plan *pla
     write_rest(&writer, now_ns);
     writer.chain = "packet-all";
     write_all_ports(&writer, now_ns);
-    if (!writer.any) {
+    packet_told_close(&writer.told);
+    if (sets->n == 0) {
         buffer_cut(out, 0);
-        counters->n = 0;
         remove_chains(&writer, enters, leaves);
     }
-    return out->out_of_memory ? -ENOMEM : writer.any;
-}
-
-struct packet_counted *packet_counters_find(struct packet_counters *counters,
-                                            const char *name)
-{
-    size_t number;
-    if (sscanf(name, COUNTER "%zu", &number) != 1 || number < counters->first ||
-        number - counters->first >= counters->n)
-        return NULL;
-    return &counters->items[number - counters->first];
-}
-
-void packet_counters_delete(const struct packet_counters *counters, const char *table,
-                            struct buffer *out)
-{
-    for (size_t i = 0; i < counters->n; i++)
-        buffer_print(out, "delete counter inet %s " COUNTER "%zu\n", table,
-                     counters->first + i);
-}
-
-void packet_counters_close(struct packet_counters *counters)
-{
-    free(counters->items);
-    *counters = (struct packet_counters){0};
+    return out->out_of_memory ? -ENOMEM : sets->n > 0;
 }

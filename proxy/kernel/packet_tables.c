@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Each link of a rule has a counter in the kernel. A new text has new ones, so that what
- * one rule caught is never another's; those of the text before go with it. (They are
- * not set back by reading: `reset counters` leaks memory of libnftables 1.0.6.)
+/* Each link of a rule has counters in the kernel, on the elements of a set. Another rule,
+ * or other links, have another set, so that what one caught is never another's; the one
+ * before goes. (They are not set back by reading: `reset` leaks memory of libnftables
+ * 1.0.6.)
  *
- * Reading costs the loop a millisecond for few links and 0.2 s for 2,000, and so is done
+ * Reading costs the loop a millisecond for few links and 30 for 2,000, and so is done
  * each second or more rarely, and before each change; the sampling of sockets, which
  * costs little, is done oftener.
  *
@@ -17,6 +18,7 @@
 #include "proxy/kernel/intercept_internal.h"
 #include "proxy/kernel/nft.h"
 #include "proxy/kernel/packet_rules.h"
+#include "proxy/kernel/packet_sets.h"
 #include "proxy/touch.h"
 #include "rules/buffer.h"
 
@@ -41,16 +43,10 @@ static const struct plan_rule *find_rule(const struct plan *plan, uint32_t slot)
     return NULL;
 }
 
-/* total: what the counter says. */
-static void count(struct proxy *proxy, struct packet_counted *counted, uint64_t total)
+static void count(struct proxy *proxy, const struct packet_set *set,
+                  const struct plan_rule *rule, size_t place, uint64_t packets)
 {
-    uint64_t packets = total - counted->seen;
-    const struct plan_rule *rule =
-        packets > 0 ? find_rule(proxy->plan, counted->slot) : NULL;
-    counted->seen = total;
-    if (!rule || counted->link >= rule->n_links)
-        return;
-    const struct plan_link *link = &rule->links[counted->link];
+    const struct plan_link *link = &rule->links[place];
     struct counters *counters = proxy->config.counters;
     struct counters_rule *counts = touch_rule(proxy, rule);
     struct counters_link *on = counters_link(
@@ -59,31 +55,61 @@ static void count(struct proxy *proxy, struct packet_counted *counted, uint64_t 
         counts && on ? counters_touch(counters, counts, on) : NULL;
     if (!touch)
         return; /* no memory: it is not counted */
-    if (counted->refused)
+    if (set->refused)
         touch_refused(proxy, touch, packets);
     else
         touch_unanswered(proxy, touch, packets);
 }
 
-/* Counts what one namespace's counters say. */
+/* Counts what a set's links have had since the last time. */
+static void count_set(struct proxy *proxy, struct packet_set *set)
+{
+    const struct plan_rule *rule = find_rule(proxy->plan, set->slot);
+    for (size_t i = 0; i < set->n_links; i++) {
+        struct packet_counted *link = &set->links[i];
+        uint64_t packets = link->packets - link->seen;
+        link->seen = link->packets;
+        if (packets > 0 && rule && i < rule->n_links)
+            count(proxy, set, rule, i, packets);
+    }
+}
+
+/* What the kernel says of a set: each element, whose comment is the place of its link. */
+static void read_set(struct packet_set *set, const json_t *elements)
+{
+    for (size_t i = 0; i < set->n_links; i++)
+        set->links[i].packets = 0;
+    for (size_t i = 0; i < json_array_size(elements); i++) {
+        const json_t *element = json_object_get(json_array_get(elements, i), "elem");
+        const char *place = json_string_value(json_object_get(element, "comment"));
+        const json_t *counter = json_object_get(element, "counter");
+        size_t link = place ? strtoul(place, NULL, 10) : SIZE_MAX;
+        if (link < set->n_links)
+            set->links[link].packets +=
+                (uint64_t)json_integer_value(json_object_get(counter, "packets"));
+    }
+}
+
+/* Counts what one namespace's sets say. */
 static void read_counters(struct proxy *proxy, struct intercept_site *site)
 {
-    char command[64], *text;
     struct errmsg err = {0};
-    (void)snprintf(command, sizeof command, "list counters table inet %s",
+    char command[64], *text;
+    (void)snprintf(command, sizeof command, "list sets table inet %s",
                    nft_table(site->nft));
     if (nft_list(site->nft, command, &text, &err) != 0)
         return; /* the next time, then */
     json_t *answer = json_loads(text, 0, NULL);
     const json_t *rows = json_object_get(answer, "nftables");
     for (size_t i = 0; i < json_array_size(rows); i++) {
-        const json_t *counter = json_object_get(json_array_get(rows, i), "counter");
-        const char *name = json_string_value(json_object_get(counter, "name"));
-        struct packet_counted *counted =
-            name ? packet_counters_find(&site->packet_counters, name) : NULL;
-        if (counted)
-            count(proxy, counted,
-                  (uint64_t)json_integer_value(json_object_get(counter, "packets")));
+        const json_t *row = json_object_get(json_array_get(rows, i), "set");
+        const char *name = json_string_value(json_object_get(row, "name"));
+        struct packet_set *set =
+            name ? packet_sets_find_name(&site->packet_sets, name) : NULL;
+        if (!set)
+            continue;
+        read_set(set, json_object_get(row, "elem"));
+        count_set(proxy, set);
     }
     json_decref(answer);
     free(text);
@@ -130,16 +156,16 @@ void packet_tables_look(struct proxy *proxy, uint64_t now_ns)
 /* What is to take the place of what a site has. */
 struct wanted {
     struct buffer text;
-    struct packet_counters counters;
+    struct packet_sets sets;
     bool any; /* there is something to do; else what there was goes */
 };
 
 static int write_wanted(const struct proxy *proxy, const struct intercept_site *site,
-                        uint64_t now_ns, size_t first, struct wanted *out)
+                        uint64_t now_ns, struct wanted *out)
 {
-    *out = (struct wanted){.counters = {.first = first}};
+    *out = (struct wanted){.sets = {.next = site->packet_sets.next}};
     int status = packet_rules_write(site, proxy->plan, &proxy->interceptor->endpoints,
-                                    now_ns, &out->text, &out->counters);
+                                    now_ns, &out->text, &out->sets);
     out->any = status > 0;
     return status < 0 ? status : 0;
 }
@@ -147,15 +173,38 @@ static int write_wanted(const struct proxy *proxy, const struct intercept_site *
 static void close_wanted(struct wanted *wanted)
 {
     buffer_close(&wanted->text);
-    packet_counters_close(&wanted->counters);
+    packet_sets_close(&wanted->sets);
 }
 
-/* Is it there already, but for whose packets are counted? */
+/* Is it there already? The same rules of the same sets do the same. */
 static bool is_there(const struct intercept_site *site, const struct wanted *wanted)
 {
     if (!wanted->any || !site->packet_text)
         return !wanted->any && !site->packet_text;
     return strcmp(site->packet_text, buffer_text(&wanted->text)) == 0;
+}
+
+/* Does a set go whose rule is there? Others were read before theirs went. */
+static bool is_to_be_read(const struct proxy *proxy, const struct packet_sets *old,
+                          const struct packet_sets *sets)
+{
+    for (size_t i = 0; i < old->n; i++)
+        if (find_rule(proxy->plan, old->items[i].slot) &&
+            !packet_sets_find(sets, old->items[i].number))
+            return true;
+    return false;
+}
+
+/* One transaction: the new sets, the chains, and then the old sets are in no use. */
+static int exchange(const struct intercept_site *site, struct wanted *wanted,
+                    struct errmsg *err)
+{
+    struct buffer *commands = &wanted->sets.made;
+    buffer_add(commands, buffer_text(&wanted->text), wanted->text.length);
+    packet_sets_delete(&wanted->sets, &site->packet_sets, nft_table(site->nft),
+                       commands);
+    return commands->out_of_memory ? -ENOMEM
+                                   : nft_run(site->nft, buffer_text(commands), err);
 }
 
 /* 0 or a negative errno, and then what was there stays. */
@@ -165,47 +214,30 @@ static int install(struct proxy *proxy, struct intercept_site *site,
     char *kept = wanted->any ? strdup(buffer_text(&wanted->text)) : NULL;
     if (wanted->any && !kept)
         return -ENOMEM;
-    packet_counters_delete(&site->packet_counters, nft_table(site->nft), &wanted->text);
-    if (site->packet_text)
+    if (is_to_be_read(proxy, &site->packet_sets, &wanted->sets))
         read_counters(proxy, site); /* for the last time */
-    int status = wanted->text.out_of_memory
-                     ? -ENOMEM
-                     : nft_run(site->nft, buffer_text(&wanted->text), err);
+    int status = exchange(site, wanted, err);
     if (status != 0) {
         free(kept);
         return status;
     }
     free(site->packet_text);
     site->packet_text = kept;
+    packet_sets_take(&wanted->sets, &site->packet_sets);
+    packet_sets_close(&site->packet_sets);
+    buffer_close(&wanted->sets.made);
+    site->packet_sets = wanted->sets;
+    wanted->sets = (struct packet_sets){0};
     return 0;
-}
-
-/* Takes over whose packets are counted, and leaves what was. */
-static void exchange_counters(struct intercept_site *site, struct wanted *wanted)
-{
-    struct packet_counters old = site->packet_counters;
-    site->packet_counters = wanted->counters;
-    wanted->counters = old;
 }
 
 static int follow(struct proxy *proxy, struct intercept_site *site, uint64_t now_ns,
                   struct errmsg *err)
 {
-    const struct packet_counters *old = &site->packet_counters;
     struct wanted wanted;
-    int status = write_wanted(proxy, site, now_ns, old->first, &wanted);
-    bool there = status == 0 && is_there(site, &wanted);
-    if (status == 0 && !there) {
-        close_wanted(&wanted);
-        status = write_wanted(proxy, site, now_ns, old->first + old->n, &wanted);
-        if (status == 0)
-            status = install(proxy, site, &wanted, err);
-    }
-    if (there) /* the same counters, perhaps for other rules */
-        for (size_t i = 0; i < old->n; i++)
-            wanted.counters.items[i].seen = old->items[i].seen;
-    if (status == 0)
-        exchange_counters(site, &wanted);
+    int status = write_wanted(proxy, site, now_ns, &wanted);
+    if (status == 0 && !is_there(site, &wanted))
+        status = install(proxy, site, &wanted, err);
     close_wanted(&wanted);
     return status;
 }

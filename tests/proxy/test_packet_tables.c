@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/socket.h>
@@ -94,6 +95,8 @@ static const struct {
     {"match: { from: n1, to: n2, port: 5433 }, inject: { refuse: true }", 0},
     {"match: { from: n2, to: n1 }, inject: { refuse: true }", 0},
     {"match: { from: n1, to: any }, inject: { unanswered: true }", EAGAIN},
+    {"match: { port: 5432 }, inject: { unanswered: true }", EAGAIN},
+    {"inject: { unanswered: true }", EAGAIN},
     {"match: { from: n1, to: n2 }, inject: { packet_loss: 100% }", EAGAIN},
     {"partition: [[n1], [n3]], how: drop", 0},
     {"partition: [[n1], [n2]], how: drop, when: { after: 1h }", 0},
@@ -298,6 +301,96 @@ Test(packet_tables, a_node_inside_the_network_of_another_is_not_that_one)
     net_close(&net);
 }
 
+Test(packet_tables, networks_are_cut_from_each_other)
+{
+    int two = netlab_listen(&lab, 2, AF_INET, PORT);
+    int three = netlab_listen(&lab, 3, AF_INET, PORT);
+    net_start(&net, "netsplit: 1\nintercept: tproxy\nports: [5432]\nnodes:\n"
+                    "  apps: 10.77.1.0/24\n  stores: 10.77.2.0/24\n"
+                    "  others: 10.77.3.0/24\n");
+    static const char *const rules[] = {
+        "partition: [[apps], [stores]], how: drop",
+        "partition: [[apps], [stores]], how: drop, ports: all",
+        "match: { from: apps }, inject: { unanswered: true }",
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        net_apply(&net, "gone", "  - { name: gone, %s }", rules[i]);
+        cr_expect_eq(outcome(1, "10.77.2.2", 150 * NS_PER_MS), EAGAIN, "%s", rules[i]);
+        cr_expect_eq(outcome(2, "10.77.3.2", NET_PATIENCE_NS), 0, "%s", rules[i]);
+        net_remove(&net, "gone");
+        cr_expect_eq(counts()->packets_dropped, i + 1, "%s", rules[i]);
+    }
+    close(two);
+    close(three);
+    net_close(&net);
+}
+
+/* n1 to nN, beside n1 to n3 whose places the netlab has. */
+static void start_many(const char *mode, int n)
+{
+    char nodes[4096];
+    size_t length = 0;
+    for (int i = 1; i <= n; i++)
+        length += (size_t)snprintf(nodes + length, sizeof nodes - length,
+                                   "  n%d: 10.77.%d.2\n", i, i);
+    net_start(&net, "netsplit: 1\nintercept: %s\nports: [5432, 5433]\nnodes:\n%s", mode,
+              nodes);
+}
+
+/* The odd ones from the even ones. */
+static void cut_many(const char *keys, int n)
+{
+    char parts[2][1024];
+    size_t lengths[2] = {0};
+    for (int i = 1; i <= n; i++) {
+        size_t *length = &lengths[i % 2];
+        *length += (size_t)snprintf(parts[i % 2] + *length, sizeof *parts - *length,
+                                    "%sn%d", *length ? ", " : "", i);
+    }
+    net_apply(&net, "gone", "  - { name: gone, partition: [[%s], [%s]], %s }", parts[0],
+              parts[1], keys);
+}
+
+Test(packet_tables, rules_do_not_grow_with_the_links)
+{
+    enum { FEW = 3, MANY = 60 };
+    static const struct {
+        const char *mode, *keys;
+        int rules; /* first packets, those to servers, those from them, all ports */
+    } rows[] = {
+        {"tproxy", "how: drop", 3},
+        {"tproxy", "how: refuse", 1},
+        {"tproxy", "how: drop, ports: all", 4},
+        {"redirect", "how: drop", 4},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (int n = FEW; n <= MANY; n += MANY - FEW) {
+            if (i > 0 || n > FEW)
+                net_init(&net);
+            start_many(rows[i].mode, n);
+            cut_many(rows[i].keys, n);
+            netlab_run(&lab, 0,
+                       "test $(nft list table inet netsplit_0 | grep -c @packet) = %d",
+                       rows[i].rules);
+            net_close(&net);
+        }
+}
+
+Test(packet_tables, each_link_counts_what_is_its_own)
+{
+    start_many("tproxy", 60);
+    cut_many("how: drop", 60);
+    cr_expect_eq(outcome(1, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);
+    cr_expect_eq(outcome(3, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);
+    cr_expect_eq(outcome(3, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);
+    net_remove(&net, "gone");
+    cr_expect_eq(counts_on("n1", "n2")->packets_dropped, 1);
+    cr_expect_eq(counts_on("n3", "n2")->packets_dropped, 2);
+    cr_expect_null(counts_on("n2", "n3"));
+    cr_expect_eq(counts()->packets_dropped, 3);
+    net_close(&net);
+}
+
 Test(packet_tables, who_is_told_by_user_is_refused_by_user)
 {
     int listener = netlab_listen(&lab, 0, AF_INET, 5433);
@@ -337,6 +430,30 @@ Test(packet_tables, what_is_caught_counts_for_the_rule_that_is_there)
               "  - { name: other, partition: [[n1], [n2, n3]], how: drop }");
     cr_expect_eq(counts()->packets_dropped, 1);
     cr_expect_eq(other->packets_dropped, 1);
+    net_close(&net);
+}
+
+/* What another overlay brings is made beside it, and goes again. */
+Test(packet_tables, sets_that_stay_are_left_alone_and_count_on)
+{
+    static const char sets[] = "nft list sets table inet netsplit_0 | grep -q";
+    start("tproxy");
+    net_apply(&net, "gone", "  - { name: gone, partition: [[n1], [n2]], how: drop }");
+    netlab_run(&lab, 0, "%s packet0", sets);
+    cr_expect_eq(outcome(1, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);
+    net_apply(&net, "more", "  - { name: more, partition: [[n1], [n3]], how: drop }");
+    netlab_run(&lab, 0, "%s packet0", sets);
+    netlab_run(&lab, 0, "%s packet2", sets);
+    cr_expect_eq(outcome(1, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);
+    cr_expect_eq(outcome(1, "10.77.3.2", 20 * NS_PER_MS), EAGAIN);
+    net_remove(&net, "gone");
+    netlab_run(&lab, 0, "! %s packet0", sets);
+    netlab_run(&lab, 0, "%s packet2", sets);
+    cr_expect_eq(outcome(1, "10.77.3.2", 20 * NS_PER_MS), EAGAIN);
+    net_remove(&net, "more");
+    netlab_run(&lab, 0, "! %s packet", sets);
+    cr_expect_eq(counts()->packets_dropped, 2);
+    cr_expect_eq(counters_rule(&net.counters, "more", "more")->packets_dropped, 2);
     net_close(&net);
 }
 
