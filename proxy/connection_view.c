@@ -4,7 +4,7 @@
 #include "proxy/connection.h"
 #include "proxy/proxy.h"
 #include "proxy/sockaddress.h"
-#include "proxy/tcp_socket.h"
+#include "proxy/kernel/tcp_socket.h"
 #include "proxy/watch.h"
 
 #include <stddef.h>
