@@ -59,6 +59,24 @@ static bool has_bypassing(const struct run_mode *mode)
     return mode->felt.bypassing > 0;
 }
 
+static uint64_t count_acts(const struct run_mode *mode)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < mode->n_windows; i++)
+        n += mode->windows[i].acts;
+    return n;
+}
+
+static void tell_acts(const struct run_mode *mode, char *cell, size_t cell_bytes)
+{
+    (void)snprintf(cell, cell_bytes, "%" PRIu64, count_acts(mode));
+}
+
+static bool has_acts(const struct run_mode *mode)
+{
+    return count_acts(mode) > 0;
+}
+
 static void tell_how(const struct run_mode *mode, char *cell, size_t cell_bytes)
 {
     (void)snprintf(cell, cell_bytes, "%s", mode->how && *mode->how ? mode->how : "-");
@@ -91,6 +109,7 @@ static const struct line lines[] = {
     {.label = "felt by the fault, bytes", .tell = tell_bytes},
     {.label = "... and connections", .tell = tell_connections},
     {.label = "... and packets dropped", .tell = tell_packets, .has = has_packets},
+    {.label = "done by command", .tell = tell_acts, .has = has_acts},
     {.label = "connections past the proxy",
      .tell = tell_bypassing,
      .has = has_bypassing},

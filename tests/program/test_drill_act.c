@@ -75,6 +75,7 @@ Test(drill_act, a_killed_primary_takes_no_writes_and_is_back_after_the_heal,
     const json_t *measures = json_object_get(mode, "measures");
     cr_expect_str_eq(text_of(window_of(mode), "kind"), "kill");
     cr_expect_str_eq(text_of(window_of(mode), "summary"), "kill n1");
+    cr_expect(strstr(drill.told, "done by command            1"), "%s", drill.told);
     cr_expect_eq(json_integer_value(json_object_get(window_of(mode), "acts")), 1);
     cr_expect_gt(json_real_value(json_object_get(measures, "unavailable_ms")), 600);
     json_decref(mode);
