@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
-#include "proxy/base/tempdir.h"
 #include "proxy/felt.h"
 #include "proxy/listener_env.h"
 #include "rules/plan.h"
@@ -11,41 +10,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char dir[TEMPDIR_PATH_MAX];
 static struct plan *plan;
 static struct felt felt;
-
-static void setup(void)
-{
-    cr_assert_eq(tempdir_make("felt-test", dir, NULL), 0);
-}
 
 static void teardown(void)
 {
     felt_close(&felt);
     plan_put(plan);
-    cr_assert_eq(tempdir_remove(dir), 0);
 }
 
-TestSuite(felt, .init = setup, .fini = teardown);
+TestSuite(felt, .fini = teardown);
 
 /* Judges one rule, of which the text is given from its `match` on, by its row of the
  * status and the number of connections from a to b. Returns its sentence. */
 static const char *judge(const char *rule, const char *row, unsigned attempts)
 {
-    char path[TEMPDIR_PATH_MAX + 16], text[1024];
-    (void)snprintf(path, sizeof path, "%s/r.yaml", dir);
-    FILE *to = fopen(path, "w");
-    cr_assert_not_null(to);
-    fprintf(to,
-            "netsplit: 1\n"
-            "nodes: { a: , b: { address: 127.0.0.1, ports: [1] }, c: }\n"
-            "listen: [ { address: 127.0.0.1:0, from: a, to: b } ]\n"
-            "rules:\n"
-            "  - name: r\n"
-            "    %s\n",
-            rule);
-    cr_assert_eq(fclose(to), 0);
+    char text[1024], rules[1024];
+    (void)snprintf(rules, sizeof rules,
+                   "netsplit: 1\n"
+                   "nodes: { a: , b: { address: 127.0.0.1, ports: [1] }, c: }\n"
+                   "listen: [ { address: 127.0.0.1:0, from: a, to: b } ]\n"
+                   "rules:\n"
+                   "  - name: r\n"
+                   "    %s\n",
+                   rule);
     (void)snprintf(text, sizeof text,
                    "{ \"rules\": [ { \"name\": \"r\", \"origin\": \"other\", "
                    "\"touched_bytes\": 9 } %s ], \"links\": [ "
@@ -57,7 +45,7 @@ static const char *judge(const char *rule, const char *row, unsigned attempts)
     cr_assert_not_null(status, "%s", text);
     felt_close(&felt);
     plan_put(plan);
-    plan = felt_plan(path, 1);
+    plan = felt_plan("r.yaml", rules, 1);
     cr_assert_not_null(plan, "%s", rule);
     felt_judge(plan, status, 1500 * NS_PER_MS + 7, &felt);
     json_decref(status);
