@@ -423,13 +423,15 @@ int cmd_proxy(int argc, char **argv)
     };
     const struct option_command command = {
         .name = "proxy",
-        .usage = "-f RULES | LISTEN:UPSTREAM...",
-        .help = "Sits on TCP paths and injects the faults that rules say. Prints one\n"
-                "line, `ready NAME=ADDR:PORT ... control=PATH seed=N`, when every\n"
-                "listener is open; with `intercept:` in the rules also intercept=MODE\n"
-                "bypassing=N, the connections that were there before. LISTEN is PORT "
-                "or ADDR:PORT, UPSTREAM is HOST:PORT;\n"
-                "port 0 is the kernel's choice. SIGHUP reads the rules again.",
+        .usage = "-f RULES | [NAME=]LISTEN:UPSTREAM...",
+        .help =
+            "Sits on TCP paths and injects the faults that rules say. Prints one\n"
+            "line, `ready NAME=ADDR:PORT ... control=PATH seed=N`, when every\n"
+            "listener is open; with `intercept:` in the rules also intercept=MODE\n"
+            "bypassing=N, the connections that were there before. LISTEN is PORT "
+            "or ADDR:PORT, UPSTREAM is HOST:PORT;\n"
+            "port 0 is the kernel's choice; NAME is what the path and its server are\n"
+            "called. SIGHUP reads the rules again.",
         .rows = rows,
     };
     int rest;
@@ -442,7 +444,8 @@ int cmd_proxy(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (!run.rules_path == (rest == argc))
-        return option_complain(&command, "give either -f RULES or LISTEN:UPSTREAM");
+        return option_complain(&command,
+                               "give either -f RULES or [NAME=]LISTEN:UPSTREAM");
     if (run.wants_watch && !run.rules_path)
         return option_complain(&command, "--watch needs a file: -f RULES");
     return run_proxy(&run, argv + rest, (size_t)(argc - rest));

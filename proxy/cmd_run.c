@@ -121,15 +121,15 @@ static void stop_proxy(struct running *run)
 }
 
 /* Asks the proxy; NULL after saying why there is no answer. */
-static json_t *ask_status(struct running *run)
+static json_t *ask(struct running *run, const char *target)
 {
     struct errmsg err = {0};
-    json_t *status = NULL;
-    int code = control_call(run->control_path, "GET", "/v1/status", NULL,
-                            answer_within_ns, &status, &err);
-    if (code == 200 && status)
-        return status;
-    json_decref(status);
+    json_t *body = NULL;
+    int code = control_call(run->control_path, "GET", target, NULL, answer_within_ns,
+                            &body, &err);
+    if (code == 200 && body)
+        return body;
+    json_decref(body);
     set_trouble(run, EXIT_ENVIRONMENT, "asking the proxy: %s", err.text);
     say("%s", run->trouble);
     return NULL;
@@ -137,7 +137,7 @@ static json_t *ask_status(struct running *run)
 
 static void judge(struct running *run)
 {
-    json_t *status = run->proxy && run->plan ? ask_status(run) : NULL;
+    json_t *status = run->proxy && run->plan ? ask(run, "/v1/status") : NULL;
     if (status)
         felt_judge(run->plan, status, run->took_ns, &run->felt);
     json_decref(status);
@@ -179,24 +179,44 @@ static void start_command(struct running *run, char **env)
     stop_proxy(run);
 }
 
-static void on_ready(struct running *run)
+/* The rules as the proxy has read them: a file might be another one by now, and a pipe
+ * can be read only once. */
+static bool get_plan(struct running *run, uint64_t seed)
+{
+    json_t *rules = ask(run, "/v1/rules");
+    const char *text =
+        json_string_value(json_object_get(json_object_get(rules, "base"), "text"));
+    run->plan = text ? felt_plan(run->rules_path, text, seed) : NULL;
+    if (text && !run->plan) {
+        set_trouble(run, EXIT_ENVIRONMENT, "out of memory");
+        say("%s", run->trouble);
+    }
+    json_decref(rules);
+    return run->plan != NULL;
+}
+
+static char **make_env(struct running *run, const json_t *status)
 {
     struct errmsg err = {0};
-    json_t *status = ask_status(run);
-    char **env = status ? listener_env_make(status, run->control_path, &err) : NULL;
-    if (env) {
-        uint64_t seed = (uint64_t)json_integer_value(json_object_get(status, "seed"));
-        run->plan = felt_plan(run->rules_path, seed);
-        if (run->plan && run->plan->n_rules > 0)
-            say("seed %" PRIu64, seed);
-        start_command(run, env);
-    } else {
-        if (status) {
-            set_trouble(run, EXIT_USAGE, "%s", err.text);
-            say("%s: %s", run->rules_path, run->trouble);
-        }
-        stop_proxy(run);
+    char **env = listener_env_make(status, run->control_path, &err);
+    if (!env) {
+        set_trouble(run, EXIT_USAGE, "%s", err.text);
+        say("%s: %s", run->rules_path, run->trouble);
     }
+    return env;
+}
+
+static void on_ready(struct running *run)
+{
+    json_t *status = ask(run, "/v1/status");
+    uint64_t seed = (uint64_t)json_integer_value(json_object_get(status, "seed"));
+    char **env = status && get_plan(run, seed) ? make_env(run, status) : NULL;
+    if (env && run->plan->n_rules > 0)
+        say("seed %" PRIu64, seed);
+    if (env)
+        start_command(run, env);
+    else
+        stop_proxy(run);
     listener_env_free(env);
     json_decref(status);
 }

@@ -10,7 +10,6 @@
  * Not done here: faults that the command itself installs; it can ask for them. */
 #include "proxy/felt.h"
 #include "proxy/base/memory.h"
-#include "proxy/base/text_file.h"
 #include "rules/diag.h"
 #include "rules/parse.h"
 #include "rules/plan.h"
@@ -22,15 +21,13 @@
 
 enum { WORDS_BYTES = 32, ALL_PPM = 1000000 };
 
-struct plan *felt_plan(const char *path, uint64_t seed)
+struct plan *felt_plan(const char *name, const char *text, uint64_t seed)
 {
     struct plan *plan = NULL;
     struct rules *rules = NULL;
     struct diag diag;
-    size_t length = 0;
     diag_init(&diag, NULL);
-    char *text = text_file_read(path, &length, &diag);
-    if (text && parse_file(path, text, length, NULL, &diag, &rules) == 0) {
+    if (parse_file(name, text, strlen(text), NULL, &diag, &rules) == 0) {
         const struct plan_layer layer = {.name = "base", .rules = rules};
         const struct plan_input input = {.layers = &layer,
                                          .n_layers = 1,
@@ -44,7 +41,6 @@ struct plan *felt_plan(const char *path, uint64_t seed)
             plan = NULL;
     }
     rules_destroy(rules);
-    free(text);
     diag_close(&diag);
     return plan;
 }

@@ -25,9 +25,9 @@ struct felt {
     size_t n_silent; /* those that touched nothing */
 };
 
-/* Compiles the file for felt_judge: as the proxy with that seed does, for a kernel that
- * can do everything. NULL if it cannot be read, which the proxy will say. */
-struct plan *felt_plan(const char *path, uint64_t seed);
+/* Compiles the text of a rule file for felt_judge: as the proxy with that seed did, for
+ * a kernel that can do everything. NULL if it is none, or without memory. */
+struct plan *felt_plan(const char *name, const char *text, uint64_t seed);
 
 /* Judges the rules of the plan (which must outlive *out) by the answer to GET /v1/status
  * after so long. Aborts without memory. */

@@ -392,6 +392,26 @@ Test(run, junit_has_a_case_for_the_command_and_for_each_rule)
     free(path);
 }
 
+Test(run, rules_may_come_from_a_pipe)
+{
+    write_rules("");
+    char *command =
+        xasprintf("cd '%s' && \"$NETSPLIT\" run -f <(cat r.yaml; echo '%s') "
+                  "-- true >/dev/null 2>&1",
+                  dir, "rules: [ { name: r, inject: { delay: 1ms } } ]");
+    const char *const words[] = {"/bin/bash", "-c", command, NULL};
+    pid_t parent = getpid();
+    running = (struct running){.output = -1, .pid = fork()};
+    if (running.pid == 0) {
+        program_in_child(parent);
+        become(words);
+    }
+    int status;
+    cr_assert_eq(waitpid(running.pid, &status, 0), running.pid);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1, "its rule is judged");
+    free(command);
+}
+
 Test(run, bad_usage_says_what_is_missing)
 {
     char said[TEXT_BYTES];

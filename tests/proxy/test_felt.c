@@ -1,51 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-#include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
-#include "proxy/base/tempdir.h"
 #include "proxy/felt.h"
-#include "proxy/listener_env.h"
 #include "rules/plan.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static char dir[TEMPDIR_PATH_MAX];
 static struct plan *plan;
 static struct felt felt;
-
-static void setup(void)
-{
-    cr_assert_eq(tempdir_make("felt-test", dir, NULL), 0);
-}
 
 static void teardown(void)
 {
     felt_close(&felt);
     plan_put(plan);
-    cr_assert_eq(tempdir_remove(dir), 0);
 }
 
-TestSuite(felt, .init = setup, .fini = teardown);
+TestSuite(felt, .fini = teardown);
 
 /* Judges one rule, of which the text is given from its `match` on, by its row of the
  * status and the number of connections from a to b. Returns its sentence. */
 static const char *judge(const char *rule, const char *row, unsigned attempts)
 {
-    char path[TEMPDIR_PATH_MAX + 16], text[1024];
-    (void)snprintf(path, sizeof path, "%s/r.yaml", dir);
-    FILE *to = fopen(path, "w");
-    cr_assert_not_null(to);
-    fprintf(to,
-            "netsplit: 1\n"
-            "nodes: { a: , b: { address: 127.0.0.1, ports: [1] }, c: }\n"
-            "listen: [ { address: 127.0.0.1:0, from: a, to: b } ]\n"
-            "rules:\n"
-            "  - name: r\n"
-            "    %s\n",
-            rule);
-    cr_assert_eq(fclose(to), 0);
+    char text[1024], rules[1024];
+    (void)snprintf(rules, sizeof rules,
+                   "netsplit: 1\n"
+                   "nodes: { a: , b: { address: 127.0.0.1, ports: [1] }, c: }\n"
+                   "listen: [ { address: 127.0.0.1:0, from: a, to: b } ]\n"
+                   "rules:\n"
+                   "  - name: r\n"
+                   "    %s\n",
+                   rule);
     (void)snprintf(text, sizeof text,
                    "{ \"rules\": [ { \"name\": \"r\", \"origin\": \"other\", "
                    "\"touched_bytes\": 9 } %s ], \"links\": [ "
@@ -57,7 +42,7 @@ static const char *judge(const char *rule, const char *row, unsigned attempts)
     cr_assert_not_null(status, "%s", text);
     felt_close(&felt);
     plan_put(plan);
-    plan = felt_plan(path, 1);
+    plan = felt_plan("r.yaml", rules, 1);
     cr_assert_not_null(plan, "%s", rule);
     felt_judge(plan, status, 1500 * NS_PER_MS + 7, &felt);
     json_decref(status);
@@ -128,27 +113,4 @@ Test(felt, why_nothing_was_touched_is_said)
                   "where chance (corrupt) spared every byte");
     expect_silent(DELAY "\n    when: { for: 1s }", ROW("inactive", ""), 41,
                   "none of which it met while it was active");
-}
-
-Test(listener_env, ours_is_kept_and_theirs_comes_first)
-{
-    struct errmsg err = {0};
-    json_t *status = json_loads(
-        "{ \"listeners\": [ { \"name\": \"a>b-1\", \"address\": \"[::1]:7\" } ] }", 0,
-        NULL);
-    cr_assert_eq(setenv("NETSPLIT_A_B_1", "old", 1), 0);
-    cr_assert_eq(setenv("NETSPLIT_A_B_10", "other", 1), 0);
-    char **env = listener_env_make(status, "/run/c", &err);
-    cr_assert_not_null(env, "%s", err.text);
-    cr_expect_str_eq(env[0], "NETSPLIT_CONTROL=/run/c");
-    cr_expect_str_eq(env[1], "NETSPLIT_A_B_1=[::1]:7");
-    size_t old = 0, other = 0;
-    for (char **each = env; *each; each++) {
-        old += strcmp(*each, "NETSPLIT_A_B_1=old") == 0;
-        other += strcmp(*each, "NETSPLIT_A_B_10=other") == 0;
-    }
-    cr_expect_eq(old, 0);
-    cr_expect_eq(other, 1);
-    listener_env_free(env);
-    json_decref(status);
 }

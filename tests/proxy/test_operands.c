@@ -46,11 +46,26 @@ Test(operands, become_paths_from_the_client_to_a_server_each)
     rules_destroy(rules);
 }
 
+Test(operands, with_a_name_give_it_to_the_path_and_to_its_server)
+{
+    const char *const words[] = {"db=7101:db.internal:5432", "0:h:80"};
+    struct rules *rules = parse(words, 2);
+    cr_assert_eq(rules->n_listens, 2);
+    cr_assert_str_eq(rules->listens[0].name.text, "db");
+    cr_assert_str_eq(rules->listens[0].to.text, "db");
+    cr_assert_eq(rules->listens[0].port, 7101);
+    cr_assert_str_eq(rules_find_node(rules, "db")->address.text, "db.internal");
+    cr_assert_str_eq(rules->listens[1].name.text, "path2");
+    cr_assert_str_eq(rules->listens[1].to.text, "server2");
+    rules_destroy(rules);
+}
+
 Test(operands, that_are_none_are_named_with_an_example)
 {
-    static const char *const bad[] = {"",        "7101",     "7101:5432",   "a:b:c",
-                                      "1:h:",    ":h:1",     "1:h:2x",      "1:\"h:2",
-                                      "1:h\n:2", "1:[::1:2", "[::1]:1:::1", "1:h\\:2"};
+    static const char *const bad[] = {
+        "",        "7101",     "7101:5432",   "a:b:c",  "1:h:",
+        ":h:1",    "=1:h:2",   "db=7101",     "1:h:2x", "1:\"h:2",
+        "1:h\n:2", "1:[::1:2", "[::1]:1:::1", "1:h\\:2"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct buffer text = {0};
         struct errmsg err = {0};
