@@ -17,6 +17,7 @@
 #include "proxy/kernel/intercept_internal.h"
 #include "proxy/kernel/nft.h"
 #include "proxy/kernel/packet_rules.h"
+#include "proxy/kernel/qdisc.h"
 #include "proxy/touch.h"
 #include "rules/buffer.h"
 
@@ -28,37 +29,15 @@
 
 #define CHEAP_NS (10 * NS_PER_MS)
 
-static const char *node_name(const struct plan *plan, plan_node_id node)
-{
-    return node == PLAN_ANY ? "any" : plan->nodes[node - 1].name;
-}
-
-static const struct plan_rule *find_rule(const struct plan *plan, uint32_t slot)
-{
-    for (size_t i = 0; i < plan->n_rules; i++)
-        if (plan->rules[i].slot == slot)
-            return &plan->rules[i];
-    return NULL;
-}
-
 /* total: what the counter says. */
 static void count(struct proxy *proxy, struct packet_counted *counted, uint64_t total)
 {
     uint64_t packets = total - counted->seen;
-    const struct plan_rule *rule =
-        packets > 0 ? find_rule(proxy->plan, counted->slot) : NULL;
-    counted->seen = total;
-    if (!rule || counted->link >= rule->n_links)
-        return;
-    const struct plan_link *link = &rule->links[counted->link];
-    struct counters *counters = proxy->config.counters;
-    struct counters_rule *counts = touch_rule(proxy, rule);
-    struct counters_link *on = counters_link(
-        counters, node_name(proxy->plan, link->from), node_name(proxy->plan, link->to));
     struct counters_touch *touch =
-        counts && on ? counters_touch(counters, counts, on) : NULL;
+        packets > 0 ? touch_link(proxy, counted->slot, counted->link) : NULL;
+    counted->seen = total;
     if (!touch)
-        return; /* no memory: it is not counted */
+        return;
     if (counted->refused)
         touch_refused(proxy, touch, packets);
     else
@@ -97,9 +76,11 @@ static struct intercept_site *first_site(const struct proxy *proxy)
 void packet_tables_read(struct proxy *proxy)
 {
     uint64_t begin_ns = now_ns();
-    for (struct intercept_site *site = first_site(proxy); site; site = site->next)
+    for (struct intercept_site *site = first_site(proxy); site; site = site->next) {
         if (site->packet_text)
             read_counters(proxy, site);
+        qdisc_read(proxy, site);
+    }
     proxy->tables_read_ns = begin_ns;
     proxy->tables_cost_ns = now_ns() - begin_ns;
 }
@@ -114,7 +95,7 @@ bool packet_tables_sample(struct proxy *proxy, uint64_t now_ns)
 {
     bool any = false;
     for (const struct intercept_site *site = first_site(proxy); site; site = site->next)
-        any |= site->packet_text != NULL;
+        any |= site->packet_text || site->qdiscs.n > 0;
     if (any && now_ns - proxy->tables_read_ns >= NS_PER_S &&
         is_affordable(proxy, now_ns))
         packet_tables_read(proxy);
@@ -216,6 +197,9 @@ void packet_tables_follow(struct proxy *proxy, uint64_t now_ns)
         struct errmsg err = {.text = "out of memory"};
         if (follow(proxy, site, now_ns, &err) != 0)
             log_line(LOG_ERROR, "proxy cannot drop packets%s%s: %s",
+                     site->node ? " at " : "", site->node ? site->node : "", err.text);
+        if (qdisc_follow(proxy, site, now_ns, &err) != 0)
+            log_line(LOG_ERROR, "proxy cannot shape packets%s%s: %s",
                      site->node ? " at " : "", site->node ? site->node : "", err.text);
     }
 }
