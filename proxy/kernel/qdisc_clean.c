@@ -72,6 +72,7 @@ static void look_in(struct sweep *sweep, const char *path)
     sweep->where = path;
     if (!netns_is_same(netns, NULL))
         (void)netns_run(netns, look_here, sweep); /* it says what it removed */
+    sweep->where = NULL;
     netns_close(netns);
 }
 

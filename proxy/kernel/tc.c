@@ -17,6 +17,7 @@
 #include <netlink/errno.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <netlink/route/link.h>
 #include <netlink/route/qdisc.h>
 #include <netlink/route/qdisc/htb.h>
 #include <netlink/route/route.h>
@@ -28,6 +29,7 @@
 enum {
     DIRECT_PACKETS = 1000,   /* unclassified ones that wait for a device */
     QUANTUM_BYTES = 200000,  /* irrelevant for classes that never wait for their rate */
+    LINK_HEADER = 64,        /* of a packet, before what its device's MTU counts */
     CLASS_BUFFER = 1 << 20,  /* in ticks of 64 ns */
     DELAYED_PACKETS = 100000 /* that wait in one class */
 };
@@ -245,6 +247,18 @@ static uint32_t inner_handle(uint32_t minor, bool inside)
     return (major < TC_MAJOR ? major : major + 1) << 16;
 }
 
+/* What the largest packet of the device takes: a smaller bucket would pass none of that
+ * size, ever. */
+static uint32_t largest_packet(struct nl_sock *socket, int device)
+{
+    struct rtnl_link *link = NULL;
+    if (rtnl_link_get_kernel(socket, device, NULL, &link) != 0)
+        return 0;
+    uint32_t bytes = rtnl_link_get_mtu(link) + LINK_HEADER;
+    rtnl_link_put(link);
+    return bytes;
+}
+
 static int add_bucket(struct nl_sock *socket, int device, uint32_t minor,
                       uint32_t parent, const struct tc_shape *shape)
 {
@@ -252,6 +266,8 @@ static int add_bucket(struct nl_sock *socket, int device, uint32_t minor,
                                .tcm_handle = inner_handle(minor, true),
                                .tcm_parent = parent};
     uint64_t rate = shape->bytes_per_s;
+    uint32_t least = largest_packet(socket, device);
+    uint32_t burst = (uint32_t)shape->burst_bytes;
     struct tc_tbf_qopt options = {
         .rate = {.linklayer = TC_LINKLAYER_ETHERNET,
                  .rate = rate < RATE_ABOVE ? (uint32_t)rate : RATE_ABOVE},
@@ -264,7 +280,7 @@ static int add_bucket(struct nl_sock *socket, int device, uint32_t minor,
         return -ENOMEM;
     bool complete =
         nest && nla_put(message, TCA_TBF_PARMS, sizeof options, &options) == 0 &&
-        nla_put_u32(message, TCA_TBF_BURST, (uint32_t)shape->burst_bytes) == 0 &&
+        nla_put_u32(message, TCA_TBF_BURST, burst > least ? burst : least) == 0 &&
         (rate < RATE_ABOVE || nla_put_u64(message, TCA_TBF_RATE64, rate) == 0) &&
         nla_nest_end(message, nest) == 0;
     return finish(socket, message, complete);

@@ -52,7 +52,7 @@ int tc_remove_root(struct nl_sock *socket, int device, unsigned number);
 /* What a class does to its packets. */
 struct tc_shape {
     uint64_t bytes_per_s; /* 0: any rate */
-    uint64_t burst_bytes; /* with a rate: 1..UINT32_MAX */
+    uint64_t burst_bytes; /* with a rate: 1..UINT32_MAX; at least one packet passes */
     uint64_t queue_bytes; /* with a rate: what waits beyond it is dropped; likewise */
     uint64_t delay_ns;    /* 0 and no jitter: none */
     uint64_t jitter_ns;

@@ -164,6 +164,69 @@ Test(qdisc, what_a_server_answers_is_shaped_with_netns)
     check_answers("netns");
 }
 
+Test(qdisc, the_rate_holds_over_ipv6_and_for_whoever_connects)
+{
+    int listener = netlab_listen(&lab, 2, AF_INET6, PORT);
+    struct net_pair pair;
+    net_start(&net,
+              "netsplit: 1\nintercept: tproxy\nports: [%d]\nnodes:\n"
+              "  n1: \"fd77:1::2\"\n  n2: \"fd77:2::2\"\n",
+              PORT);
+    net_apply(
+        &net, "slow",
+        "  - { name: slow, match: { to: n2 }, inject: { packet_rate: 8Mbit/s } }");
+    pair.client = netlab_connect(&lab, &net, 1, AF_INET6, "fd77:2::2", PORT);
+    pair.server = net_accept(&net, listener);
+    check_one_way(pair, pair.client, pair.server, "IPv6");
+    close(listener);
+    net_close(&net);
+}
+
+Test(qdisc, to_anybody_every_device_is_shaped_but_the_loopback)
+{
+    start("tproxy");
+    net_apply(
+        &net, "slow",
+        "  - { name: slow, match: { from: n1 }, inject: { packet_rate: 8Mbit/s } }");
+    netlab_run(&lab, 0,
+               "tc qdisc show dev v1 | grep -q 'htb 4e53: root'; "
+               "tc qdisc show dev v2 | grep -q 'htb 4e53: root'; "
+               "tc qdisc show dev lo | grep -q 'noqueue 0: root'");
+    net_close(&net);
+}
+
+Test(qdisc, a_burst_below_one_packet_lets_packets_pass)
+{
+    int listener = netlab_listen(&lab, 2, AF_INET, PORT);
+    start("tproxy");
+    net_apply(&net, "slow",
+              "  - { name: slow, match: { from: n1, to: n2 }, inject: { packet_rate: "
+              "80Mbit/s, packet_burst: 10B } }");
+    struct net_pair pair = join(listener);
+    (void)carry(pair.client, pair.server);
+    cr_expect_geq(counted_bytes(), MEBIBYTE);
+    net_part(pair);
+    close(listener);
+    net_close(&net);
+}
+
+Test(qdisc, a_node_that_is_none_any_more_has_its_device_back)
+{
+    net_start(&net,
+              "netsplit: 1\nintercept: netns\nports: [%d]\nnodes:\n"
+              "  n1: { netns: /proc/self/fd/%d }\n  n2: { netns: /proc/self/fd/%d }\n"
+              "rules:\n" SLOW "\n",
+              PORT, lab.nodes[1], lab.nodes[2]);
+    netlab_run(&lab, 1, "tc qdisc show dev eth0 | grep -q 'htb 4e53: root'");
+    cr_expect_eq(net_apply_base(&net,
+                                "netsplit: 1\nintercept: netns\nports: [%d]\nnodes:\n"
+                                "  n2: { netns: /proc/self/fd/%d }\n",
+                                PORT, lab.nodes[2]),
+                 0);
+    netlab_run(&lab, 1, "tc qdisc show dev eth0 | grep -q 'noqueue 0: root'");
+    net_close(&net);
+}
+
 Test(qdisc, a_full_queue_drops_and_that_is_counted)
 {
     int listener = netlab_listen(&lab, 2, AF_INET, PORT);
