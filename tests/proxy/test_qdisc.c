@@ -391,6 +391,23 @@ Test(qdisc, what_a_killed_proxy_leaves_shapes_nothing)
     netlab_run(&lab, 0, "tc qdisc show dev v2 | grep -q 'noqueue 0: root'");
 }
 
+Test(qdisc, the_place_of_a_dead_instance_is_taken_and_that_of_a_living_one_is_not)
+{
+    struct errmsg err = {0};
+    struct nft *first, *second;
+    cr_assert_eq(nft_create(&first, "netsplit_0", &err), 0, "%s", err.text);
+    leave_behind(); /* of netsplit_1 */
+    nft_destroy(first);
+    start("tproxy"); /* is netsplit_0 */
+    cr_assert_eq(nft_create(&second, "netsplit_1", &err), 0, "%s", err.text);
+    cr_expect_eq(apply(SLOW, &err), -ENOTSUP);
+    cr_expect(strstr(err.text, "on v2, where another netsplit"), "%s", err.text);
+    nft_destroy(second);
+    net_apply(&net, "slow", SLOW);
+    netlab_run(&lab, 0, "tc qdisc show dev v2 | grep -q 'default 0xff00'");
+    net_close(&net);
+}
+
 static char said[256];
 
 static void note(void *arg, const char *line)
