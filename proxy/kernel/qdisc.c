@@ -88,7 +88,7 @@ static void judge(void *context, const struct tc_root *root)
     judgement->status = root->is_default ? 0
                         : root->is_ours && is_of_dead(judgement->work, root->number)
                             ? 1
-                            : -ENOTSUP;
+                            : -EBUSY;
 }
 
 static void say_foreign(const struct work *work, const struct tc_root *root)
@@ -116,7 +116,7 @@ static int judge_root(const struct work *work, int device, unsigned *number)
     int status = tc_each_root(work->socket, judge, &judgement);
     if (status == 0)
         status = judgement.status;
-    if (status == -ENOTSUP)
+    if (status == -EBUSY)
         say_foreign(work, &judgement.root);
     *number = judgement.root.number;
     return status;
@@ -138,6 +138,14 @@ static bool was_accepted(const struct work *work, uint32_t slot)
     return before && before->content == find_rule(work->plan, slot)->content;
 }
 
+/* Whose wish it was that is refused. */
+static void say_rule(const struct work *work, uint32_t slot)
+{
+    const struct errmsg why = work->err ? *work->err : (struct errmsg){0};
+    errmsg_set(work->err, "rule \"%s\": %s", find_rule(work->plan, slot)->name,
+               why.text);
+}
+
 static int check_devices(void *context)
 {
     struct work *work = context;
@@ -151,6 +159,8 @@ static int check_devices(void *context)
         if (!qdisc_classes_have(&work->site->qdiscs, each->device) &&
             !was_accepted(work, each->slot))
             status = judge_root(work, each->device, &number);
+        if (status == -EBUSY)
+            say_rule(work, each->slot);
     }
     tc_close(work->socket);
     return status < 0 ? status : 0;
@@ -169,7 +179,7 @@ int qdisc_check(const struct intercept_site *site, const struct plan *plan,
     if (!plan_shapes(plan))
         return 0;
     int status = netns_run(site->netns, check_devices, &work);
-    if (status != 0 && status != -ENOTSUP)
+    if (status != 0 && status != -EBUSY)
         errmsg_set(err, "looking for the devices to shape: %s", strerror(-status));
     end_work(&work);
     return status;

@@ -33,7 +33,7 @@ struct proxy;
 /* What this kernel has; loads modules, changes no device. */
 void qdisc_probe(bool *has_rate, bool *has_delay);
 
-/* May the site shape what the plan's rules ever want? 0; -ENOTSUP, and err names rule
+/* May the site shape what the plan's rules ever want? 0; -EBUSY, and err names rule
  * and device; or another negative errno and err. */
 int qdisc_check(const struct intercept_site *site, const struct plan *plan,
                 const struct endpoints *endpoints, struct errmsg *err);

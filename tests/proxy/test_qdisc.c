@@ -321,8 +321,9 @@ Test(qdisc, a_device_with_a_discipline_of_its_own_is_left_alone_and_named)
     struct errmsg err = {0};
     netlab_run(&lab, 0, "tc qdisc add dev v2 root handle 7: pfifo limit 50");
     start("tproxy");
-    cr_expect_eq(apply(SLOW, &err), -ENOTSUP);
-    cr_expect(strstr(err.text, "on v2"), "%s", err.text);
+    cr_expect_eq(apply(SLOW, &err), -EBUSY);
+    cr_expect(strstr(err.text, "rule \"slow\": packets cannot be shaped on v2"), "%s",
+              err.text);
     cr_expect(strstr(err.text, "(pfifo)"), "%s", err.text);
     netlab_run(&lab, 0, "tc qdisc show dev v2 | grep -q 'pfifo 7: root'");
     net_close(&net);
@@ -400,7 +401,7 @@ Test(qdisc, the_place_of_a_dead_instance_is_taken_and_that_of_a_living_one_is_no
     nft_destroy(first);
     start("tproxy"); /* is netsplit_0 */
     cr_assert_eq(nft_create(&second, "netsplit_1", &err), 0, "%s", err.text);
-    cr_expect_eq(apply(SLOW, &err), -ENOTSUP);
+    cr_expect_eq(apply(SLOW, &err), -EBUSY);
     cr_expect(strstr(err.text, "on v2, where another netsplit"), "%s", err.text);
     nft_destroy(second);
     net_apply(&net, "slow", SLOW);
