@@ -253,7 +253,7 @@ Test(qdisc, a_full_queue_drops_and_that_is_counted)
     net_close(&net);
 }
 
-Test(qdisc, other_rules_come_and_go_without_a_packet_lost)
+Test(qdisc, other_rules_come_and_go_and_leave_its_queue_alone)
 {
     int listener = netlab_listen(&lab, 2, AF_INET, PORT);
     start("tproxy");
