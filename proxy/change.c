@@ -361,7 +361,7 @@ static int change_intercept(struct proxy *proxy, const struct change *change,
                             const struct plan *plan, struct errmsg *err)
 {
     if (proxy->plan && change->next.items[0].rules == proxy->layers.items[0].rules)
-        return 0;
+        return intercept_check(proxy, plan, err);
     if (proxy->plan && proxy->plan->intercept != plan->intercept) {
         errmsg_set(err,
                    "intercept: %s cannot become %s while the proxy runs: end it "

@@ -5,6 +5,7 @@
 #include "proxy/base/option.h"
 #include "proxy/base/rundir.h"
 #include "proxy/kernel/intercept_clean.h"
+#include "proxy/kernel/qdisc_clean.h"
 
 #include <stdio.h>
 
@@ -23,10 +24,12 @@ int cmd_clean(int argc, char **argv)
         .name = "clean",
         .usage = "",
         .help =
-            "Ends processes and removes sockets, temporary directories, policy routes\n"
-            "and names of network namespaces that netsplit's own runs left because "
-            "they\n"
-            "were killed. Live runs are not touched. Running it again does no harm.",
+            "Ends processes and removes sockets, temporary directories, policy "
+            "routes,\n"
+            "queueing disciplines and names of network namespaces that netsplit's own\n"
+            "runs left because they were killed. Live runs are not touched. Running "
+            "it\n"
+            "again does no harm.",
         .rows = rows,
     };
     struct errmsg err = {0};
@@ -51,7 +54,12 @@ int cmd_clean(int argc, char **argv)
         fprintf(stderr, "netsplit clean: %s\n", err.text);
         return EXIT_ENVIRONMENT;
     }
-    if (n + of_kernel == 0)
+    int of_devices = qdisc_clean(print_line, NULL, &err);
+    if (of_devices < 0) {
+        fprintf(stderr, "netsplit clean: %s\n", err.text);
+        return EXIT_ENVIRONMENT;
+    }
+    if (n + of_kernel + of_devices == 0)
         puts("nothing to clean");
     return EXIT_DONE;
 }

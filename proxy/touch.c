@@ -20,6 +20,33 @@ struct counters_rule *touch_rule(struct proxy *proxy, const struct plan_rule *ru
     return note->counts;
 }
 
+static const struct plan_rule *find_rule(const struct plan *plan, uint32_t slot)
+{
+    for (size_t i = 0; i < plan->n_rules; i++)
+        if (plan->rules[i].slot == slot)
+            return &plan->rules[i];
+    return NULL;
+}
+
+static const char *node_name(const struct plan *plan, plan_node_id node)
+{
+    return node == PLAN_ANY ? "any" : plan->nodes[node - 1].name;
+}
+
+struct counters_touch *touch_link(struct proxy *proxy, uint32_t slot, size_t link)
+{
+    const struct plan *plan = proxy->plan;
+    const struct plan_rule *rule = find_rule(plan, slot);
+    if (!rule || link >= rule->n_links)
+        return NULL;
+    struct counters *counters = proxy->config.counters;
+    struct counters_rule *counts = touch_rule(proxy, rule);
+    struct counters_link *on =
+        counters_link(counters, node_name(plan, rule->links[link].from),
+                      node_name(plan, rule->links[link].to));
+    return counts && on ? counters_touch(counters, counts, on) : NULL;
+}
+
 /* The connection's counts of a rule, made at its first touch; NULL: no memory. */
 static struct connection_touch *find(struct connection *connection,
                                      struct counters_rule *counts)
@@ -126,6 +153,16 @@ void touch_refused(struct proxy *proxy, struct counters_touch *counts,
     bool first = false;
     for (uint64_t i = 0; i < attempts; i++)
         first |= counters_touch_attempt(counts, ATTEMPT_REFUSED, now_ns());
+    if (first)
+        journal_first(proxy, counts);
+}
+
+void touch_shaped(struct proxy *proxy, struct counters_touch *counts, uint64_t bytes,
+                  uint64_t packets)
+{
+    uint64_t now = now_ns();
+    bool first = counters_touch_bytes(counts, bytes, now);
+    first |= counters_touch_packets(counts, packets, now);
     if (first)
         journal_first(proxy, counts);
 }

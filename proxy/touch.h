@@ -20,6 +20,10 @@ struct connection_touch {
 /* The counts of a rule of the running plan; NULL when out of memory. */
 struct counters_rule *touch_rule(struct proxy *proxy, const struct plan_rule *rule);
 
+/* The counts of a rule of the running plan, by its slot, on one of its links, by its
+ * place; NULL when there is none (any more), or out of memory. */
+struct counters_touch *touch_link(struct proxy *proxy, uint32_t slot, size_t link);
+
 /* A rule did this to a stream of the connection (chain_hooks.on_touch). */
 void touch_stream(struct connection *connection, enum direction direction,
                   const struct plan_rule *rule, const struct chain_touch *touch);
@@ -35,6 +39,11 @@ void touch_unanswered(struct proxy *proxy, struct counters_touch *counts,
 /* So many attempts were refused by the kernel, for a rule on a link. */
 void touch_refused(struct proxy *proxy, struct counters_touch *counts,
                    uint64_t attempts);
+
+/* The kernel has let so many bytes pass at the pace of a rule, and dropped so many
+ * packets that were too many for it. */
+void touch_shaped(struct proxy *proxy, struct counters_touch *counts, uint64_t bytes,
+                  uint64_t packets);
 
 /* A rule answered the connection's attempt; for each attempt and answer once. */
 void touch_attempt(struct connection *connection, const struct plan_rule *rule,

@@ -22,7 +22,7 @@
 #include "proxy/kernel/netns.h"
 #include "proxy/kernel/nft.h"
 #include "proxy/kernel/packet_tables.h"
-#include "proxy/kernel/packet_tables.h"
+#include "proxy/kernel/qdisc.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -255,6 +255,17 @@ static void drop_sites(struct interceptor *interceptor, bool failed)
     }
 }
 
+static int check_shaping(const struct interceptor *interceptor, const struct plan *plan,
+                         const struct endpoints *endpoints, struct errmsg *err)
+{
+    int status = 0;
+    for (const struct intercept_site *each = interceptor->sites; each && status == 0;
+         each = each->next)
+        if (each->wanted)
+            status = qdisc_check(each, plan, endpoints, err);
+    return status;
+}
+
 static int prepare(struct interceptor *interceptor, const struct plan *plan,
                    struct endpoints *endpoints, struct errmsg *err)
 {
@@ -268,6 +279,8 @@ static int prepare(struct interceptor *interceptor, const struct plan *plan,
     }
     if (status == 0)
         status = find_endpoints(interceptor, plan, endpoints);
+    if (status == 0)
+        status = check_shaping(interceptor, plan, endpoints, err);
     return status == 0 ? install(interceptor, endpoints, err) : status;
 }
 
@@ -383,6 +396,14 @@ int intercept_check_permitted(const char *mode, struct errmsg *err)
         return 0;
     intercept_say_lacking(mode, err);
     return -EPERM;
+}
+
+int intercept_check(const struct proxy *proxy, const struct plan *plan,
+                    struct errmsg *err)
+{
+    const struct interceptor *interceptor = proxy->interceptor;
+    return interceptor ? check_shaping(interceptor, plan, &interceptor->endpoints, err)
+                       : 0;
 }
 
 int intercept_change(struct proxy *proxy, const struct plan *plan, struct errmsg *err)

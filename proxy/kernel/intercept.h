@@ -59,10 +59,16 @@ int intercept_check_permitted(const char *mode, struct errmsg *err);
 /* Brings everything in line with a plan that is about to run; makes the interceptor if
  * the plan wants one and there is none. All or nothing, each namespace in one
  * transaction: 0; or -EPERM (a capability is lacking, named), -EADDRINUSE (another
- * instance intercepts some of it, named), -EINVAL (what the plan asks for cannot be,
+ * instance intercepts some of it, named), -EBUSY (packets cannot be shaped, said), -EINVAL (what the plan asks for cannot be,
  * said), -ENOMEM, or what the kernel says, with a sentence in err. Accepts nothing new
  * before intercept_resume. */
 int intercept_change(struct proxy *proxy, const struct plan *plan, struct errmsg *err);
+
+/* The same for a plan with the nodes and ports of the one that runs, for which there is
+ * nothing to be done: may its rules be carried out here? 0; -EBUSY, or what the kernel
+ * says, with a sentence in err. */
+int intercept_check(const struct proxy *proxy, const struct plan *plan,
+                    struct errmsg *err);
 
 /* The functions below accept NULL for no interceptor. */
 

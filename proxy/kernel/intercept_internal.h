@@ -8,6 +8,7 @@
 #include "proxy/kernel/endpoints.h"
 #include "proxy/kernel/intercept.h"
 #include "proxy/kernel/packet_sets.h"
+#include "proxy/kernel/qdisc_classes.h"
 #include "proxy/sockaddress.h"
 #include "proxy/timers.h"
 
@@ -80,7 +81,9 @@ struct intercept_site {
     char *text;                  /* owned: the transaction that holds; NULL: none yet */
     char *packet_text; /* owned: what packet_tables.c put there; NULL: nothing */
     struct packet_sets packet_sets; /* of it */
-    char *undo; /* owned, scratch: the one before, of a change under way */
+    struct qdisc_classes qdiscs;    /* qdisc.c's, on its devices */
+    char *qdisc_text; /* owned: what gives them their packets; NULL: nothing */
+    char *undo;       /* owned, scratch: the one before, of a change under way */
     struct intercept_door *doors; /* owned */
     struct endpoints own;         /* where its node is, as the namespace says */
     uint32_t n_connections;       /* that name it */

@@ -15,6 +15,7 @@
 #include "proxy/kernel/netns.h"
 #include "proxy/kernel/netns_addresses.h"
 #include "proxy/kernel/nft.h"
+#include "proxy/kernel/qdisc.h"
 #include "rules/buffer.h"
 
 #include <errno.h>
@@ -276,6 +277,7 @@ static void destroy(struct intercept_site *site)
     close_doors(site);
     if (site->begun)
         site->mode->end(site);
+    qdisc_remove(site);
     nft_destroy(site->nft);
     netns_close(site->netns);
     endpoints_close(&site->own);

@@ -26,6 +26,8 @@
 #include "proxy/instance.h"
 #include "proxy/kernel/intercept.h"
 #include "proxy/kernel/nft.h"
+#include "proxy/kernel/qdisc.h"
+#include "rules/faults/rows.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -93,6 +95,15 @@ static bool rule_asks(const struct rule *rule)
     return false;
 }
 
+static bool rule_shapes(const struct rule *rule)
+{
+    for (size_t i = 0; i < rule->n_faults; i++)
+        if (rule->faults[i].fault == &fault_packet_rate ||
+            rule->faults[i].fault == &fault_packet_delay)
+            return true;
+    return false;
+}
+
 static bool layers_ask(const struct layers *layers)
 {
     if (layers->items[0].rules->intercept != INTERCEPT_LISTEN)
@@ -104,6 +115,32 @@ static bool layers_ask(const struct layers *layers)
                 return true;
     }
     return false;
+}
+
+static bool layers_shape(const struct layers *layers)
+{
+    for (size_t i = 0; i < layers->n; i++)
+        for (size_t k = 0; k < layers->items[i].rules->n_rules; k++)
+            if (rule_shapes(&layers->items[i].rules->rules[k]))
+                return true;
+    return false;
+}
+
+/* Behind NAT of redirect the addresses are those of this host. */
+static void probe_shaping(enum rule_intercept intercept, struct plan_kernel *kernel)
+{
+    if (intercept != INTERCEPT_TPROXY && intercept != INTERCEPT_NETNS) {
+        kernel->why = "needs intercept: tproxy or netns";
+        return;
+    }
+    qdisc_probe(&kernel->packet_rate, &kernel->packet_delay);
+    if (!kernel->packet_rate && !kernel->packet_delay)
+        kernel->why = "this kernel lacks htb, tbf or netem (modules sch_htb, sch_tbf, "
+                      "sch_netem)";
+    else if (!kernel->packet_rate)
+        kernel->why = "this kernel has no tbf (module sch_tbf)";
+    else if (!kernel->packet_delay)
+        kernel->why = "this kernel has no netem (module sch_netem)";
 }
 
 /* In the modes that intercept the privilege is needed anyway, and their tables are
@@ -121,7 +158,9 @@ void packet_probe(struct proxy *proxy, const struct layers *layers,
     kernel->why = status == -EPERM ? "needs CAP_NET_ADMIN"
                   : status != 0    ? "needs nf_tables in the kernel"
                   : listens        ? "needs intercept: tproxy, redirect or netns"
-                                   : "this version does not shape packets";
+                                   : NULL;
+    if (status == 0 && layers_shape(layers)) /* and says what is lacking */
+        probe_shaping(layers->items[0].rules->intercept, kernel);
 }
 
 static bool plan_drops(const struct plan *plan)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How packets of a link are told in nftables: by the addresses and ports of its nodes,
- * or by who sends them. For packet_rules.c. */
+ * or by who sends them. For packet_rules.c and qdisc_classes.c. */
 #ifndef NETSPLIT_KERNEL_PACKET_MATCH_H
 #define NETSPLIT_KERNEL_PACKET_MATCH_H
 

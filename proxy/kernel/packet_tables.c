@@ -19,6 +19,7 @@
 #include "proxy/kernel/nft.h"
 #include "proxy/kernel/packet_rules.h"
 #include "proxy/kernel/packet_sets.h"
+#include "proxy/kernel/qdisc.h"
 #include "proxy/touch.h"
 #include "rules/buffer.h"
 
@@ -30,47 +31,21 @@
 
 #define CHEAP_NS (10 * NS_PER_MS)
 
-static const char *node_name(const struct plan *plan, plan_node_id node)
-{
-    return node == PLAN_ANY ? "any" : plan->nodes[node - 1].name;
-}
-
-static const struct plan_rule *find_rule(const struct plan *plan, uint32_t slot)
-{
-    for (size_t i = 0; i < plan->n_rules; i++)
-        if (plan->rules[i].slot == slot)
-            return &plan->rules[i];
-    return NULL;
-}
-
-static void count(struct proxy *proxy, const struct packet_set *set,
-                  const struct plan_rule *rule, size_t place, uint64_t packets)
-{
-    const struct plan_link *link = &rule->links[place];
-    struct counters *counters = proxy->config.counters;
-    struct counters_rule *counts = touch_rule(proxy, rule);
-    struct counters_link *on = counters_link(
-        counters, node_name(proxy->plan, link->from), node_name(proxy->plan, link->to));
-    struct counters_touch *touch =
-        counts && on ? counters_touch(counters, counts, on) : NULL;
-    if (!touch)
-        return; /* no memory: it is not counted */
-    if (set->refused)
-        touch_refused(proxy, touch, packets);
-    else
-        touch_unanswered(proxy, touch, packets);
-}
-
 /* Counts what a set's links have had since the last time. */
 static void count_set(struct proxy *proxy, struct packet_set *set)
 {
-    const struct plan_rule *rule = find_rule(proxy->plan, set->slot);
     for (size_t i = 0; i < set->n_links; i++) {
         struct packet_counted *link = &set->links[i];
         uint64_t packets = link->packets - link->seen;
+        struct counters_touch *touch =
+            packets > 0 ? touch_link(proxy, set->slot, i) : NULL;
         link->seen = link->packets;
-        if (packets > 0 && rule && i < rule->n_links)
-            count(proxy, set, rule, i, packets);
+        if (!touch)
+            continue;
+        if (set->refused)
+            touch_refused(proxy, touch, packets);
+        else
+            touch_unanswered(proxy, touch, packets);
     }
 }
 
@@ -123,9 +98,11 @@ static struct intercept_site *first_site(const struct proxy *proxy)
 void packet_tables_read(struct proxy *proxy)
 {
     uint64_t begin_ns = now_ns();
-    for (struct intercept_site *site = first_site(proxy); site; site = site->next)
+    for (struct intercept_site *site = first_site(proxy); site; site = site->next) {
         if (site->packet_text)
             read_counters(proxy, site);
+        qdisc_read(proxy, site);
+    }
     proxy->tables_read_ns = begin_ns;
     proxy->tables_cost_ns = now_ns() - begin_ns;
 }
@@ -140,7 +117,7 @@ bool packet_tables_sample(struct proxy *proxy, uint64_t now_ns)
 {
     bool any = false;
     for (const struct intercept_site *site = first_site(proxy); site; site = site->next)
-        any |= site->packet_text != NULL;
+        any |= site->packet_text || site->qdiscs.n > 0;
     if (any && now_ns - proxy->tables_read_ns >= NS_PER_S &&
         is_affordable(proxy, now_ns))
         packet_tables_read(proxy);
@@ -184,12 +161,20 @@ static bool is_there(const struct intercept_site *site, const struct wanted *wan
     return strcmp(site->packet_text, buffer_text(&wanted->text)) == 0;
 }
 
+static bool has_rule(const struct plan *plan, uint32_t slot)
+{
+    for (size_t i = 0; i < plan->n_rules; i++)
+        if (plan->rules[i].slot == slot)
+            return true;
+    return false;
+}
+
 /* Does a set go whose rule is there? Others were read before theirs went. */
 static bool is_to_be_read(const struct proxy *proxy, const struct packet_sets *old,
                           const struct packet_sets *sets)
 {
     for (size_t i = 0; i < old->n; i++)
-        if (find_rule(proxy->plan, old->items[i].slot) &&
+        if (has_rule(proxy->plan, old->items[i].slot) &&
             !packet_sets_find(sets, old->items[i].number))
             return true;
     return false;
@@ -248,6 +233,9 @@ void packet_tables_follow(struct proxy *proxy, uint64_t now_ns)
         struct errmsg err = {.text = "out of memory"};
         if (follow(proxy, site, now_ns, &err) != 0)
             log_line(LOG_ERROR, "proxy cannot drop packets%s%s: %s",
+                     site->node ? " at " : "", site->node ? site->node : "", err.text);
+        if (qdisc_follow(proxy, site, now_ns, &err) != 0)
+            log_line(LOG_ERROR, "proxy cannot shape packets%s%s: %s",
                      site->node ? " at " : "", site->node ? site->node : "", err.text);
     }
 }
