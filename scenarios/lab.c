@@ -12,6 +12,7 @@
  * Not done here: names in /run/netns, processes, records (lab_home.c); a way out of the
  * lab, which has none. */
 #include "scenarios/lab.h"
+#include "proxy/base/netlink.h"
 #include "proxy/base/namespace.h"
 
 #include <arpa/inet.h>
@@ -41,30 +42,13 @@ struct place {
     bool has_ipv6;
 };
 
-static int errno_of(int code)
-{
-    switch (-code) {
-    case NLE_PERM:
-    case NLE_NOACCESS:
-        return -EPERM;
-    case NLE_EXIST:
-        return -EEXIST;
-    case NLE_NOMEM:
-        return -ENOMEM;
-    case NLE_OPNOTSUPP:
-        return -EOPNOTSUPP;
-    default:
-        return -EIO;
-    }
-}
-
 /* What libnl answered; a sentence where it was an error. */
 static int told(int code, const char *what, struct errmsg *err)
 {
     if (code >= 0)
         return 0;
     errmsg_set(err, "%s: %s", what, nl_geterror(code));
-    return errno_of(code);
+    return netlink_errno(code);
 }
 
 /* --- Links --- */
@@ -154,7 +138,7 @@ static int add_address(struct place *place, int index, const char *text, unsigne
     if (code >= 0)
         return 0;
     errmsg_set(err, "adding the address %s: %s", text, nl_geterror(code));
-    return errno_of(code);
+    return netlink_errno(code);
 }
 
 static int add_default_route(struct place *place, const char *gateway,
@@ -226,17 +210,16 @@ static bool kernel_has_ipv6(void)
 /* A socket in the place, and what can only be done from within. */
 static int furnish(struct place *place, bool forwards, struct errmsg *err)
 {
-    int home = namespace_visit(place->netns_fd), code = 0, status = 0;
+    int home = namespace_visit(place->netns_fd);
     if (home < 0)
         return home;
     place->has_ipv6 = kernel_has_ipv6();
-    place->socket = nl_socket_alloc();
-    code = place->socket ? nl_connect(place->socket, NETLINK_ROUTE) : -NLE_NOMEM;
-    if (code >= 0 && forwards)
+    int status = netlink_open(&place->socket);
+    if (status != 0)
+        errmsg_set(err, "opening a netlink socket: %s", strerror(-status));
+    else if (forwards)
         status = let_forward(place->has_ipv6, err);
     namespace_return(home);
-    if (code < 0)
-        status = told(code, "opening a netlink socket", err);
     return status;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* By libnl-route, in the namespace: one dump of the kernel's addresses. */
 #include "proxy/kernel/netns_addresses.h"
+#include "proxy/base/netlink.h"
 #include "proxy/kernel/endpoints.h"
 #include "proxy/kernel/netns.h"
 
@@ -34,12 +35,11 @@ static int dump_addresses(void *context)
 {
     const struct dump *dump = context;
     struct nl_cache *cache;
-    struct nl_sock *socket = nl_socket_alloc();
-    int status = socket ? 0 : -ENOMEM;
-    if (status == 0 && nl_connect(socket, NETLINK_ROUTE) != 0)
-        status = -ENOTCONN;
-    if (status == 0 && rtnl_addr_alloc_cache(socket, &cache) != 0)
-        status = -EIO;
+    struct nl_sock *socket;
+    int status = netlink_open(&socket);
+    if (status != 0)
+        return status;
+    status = netlink_errno(rtnl_addr_alloc_cache(socket, &cache));
     if (status == 0) {
         for (struct nl_object *each = nl_cache_get_first(cache); each && status == 0;
              each = nl_cache_get_next(each))

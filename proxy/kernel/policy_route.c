@@ -5,6 +5,7 @@
  * The rule is made first and removed last: who finds it finds all there is. */
 #include "proxy/kernel/policy_route.h"
 #include "proxy/base/errmsg.h"
+#include "proxy/base/netlink.h"
 
 #include <errno.h>
 #include <linux/fib_rules.h>
@@ -21,45 +22,6 @@
 
 /* Before the main table (32766), after the local one (0). */
 enum { PRIORITY = 0x4e53 };
-
-static int errno_of(int nl_error)
-{
-    static const struct {
-        int nl, error;
-    } rows[] = {
-        {NLE_EXIST, EEXIST},
-        {NLE_PERM, EPERM},
-        {NLE_NOACCESS, EPERM},
-        {NLE_NOMEM, ENOMEM},
-        {NLE_AF_NOSUPPORT, EAFNOSUPPORT},
-        {NLE_OPNOTSUPP, EAFNOSUPPORT},
-        {NLE_OBJ_NOTFOUND, ENOENT},
-        {NLE_NODEV, ENODEV},
-        {NLE_BUSY, EBUSY},
-        {NLE_AGAIN, EAGAIN},
-    };
-    int code = nl_error < 0 ? -nl_error : nl_error;
-    if (code == 0)
-        return 0;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].nl == code)
-            return -rows[i].error;
-    return -EINVAL;
-}
-
-static int open_socket(struct nl_sock **out)
-{
-    struct nl_sock *socket = nl_socket_alloc();
-    if (!socket)
-        return -ENOMEM;
-    int status = errno_of(nl_connect(socket, NETLINK_ROUTE));
-    if (status != 0) {
-        nl_socket_free(socket);
-        return status;
-    }
-    *out = socket;
-    return 0;
-}
 
 static struct rtnl_rule *make_rule(int family, uint32_t mark, uint32_t mask,
                                    uint32_t table)
@@ -85,7 +47,7 @@ static int change_rule(struct nl_sock *socket, int family, uint32_t mark, uint32
     int status = add ? rtnl_rule_add(socket, rule, NLM_F_CREATE | NLM_F_EXCL)
                      : rtnl_rule_delete(socket, rule, 0);
     rtnl_rule_put(rule);
-    return errno_of(status);
+    return netlink_errno(status);
 }
 
 /* local default dev lo. NULL: no memory, or the family is unknown. */
@@ -124,7 +86,7 @@ static int change_route(struct nl_sock *socket, int family, uint32_t table, bool
     int status = add ? rtnl_route_add(socket, route, NLM_F_CREATE | NLM_F_EXCL)
                      : rtnl_route_delete(socket, route, 0);
     rtnl_route_put(route);
-    return errno_of(status);
+    return netlink_errno(status);
 }
 
 static bool lo_is_down(struct nl_sock *socket)
@@ -152,7 +114,7 @@ int policy_route_add(int family, uint32_t mark, uint32_t mask, uint32_t table,
                      struct errmsg *err)
 {
     struct nl_sock *socket;
-    int status = open_socket(&socket);
+    int status = netlink_open(&socket);
     if (status == 0) {
         if (lo_is_down(socket))
             status = -ENETDOWN;
@@ -172,7 +134,7 @@ int policy_route_add(int family, uint32_t mark, uint32_t mask, uint32_t table,
 int policy_route_remove(int family, uint32_t mark, uint32_t mask, uint32_t table)
 {
     struct nl_sock *socket;
-    int status = open_socket(&socket);
+    int status = netlink_open(&socket);
     if (status != 0)
         return status;
     status = change_route(socket, family, table, false);
@@ -186,10 +148,10 @@ int policy_route_each(policy_route_fn visit, void *context)
 {
     struct nl_sock *socket;
     struct nl_cache *rules;
-    int status = open_socket(&socket);
+    int status = netlink_open(&socket);
     if (status != 0)
         return status;
-    status = errno_of(rtnl_rule_alloc_cache(socket, AF_UNSPEC, &rules));
+    status = netlink_errno(rtnl_rule_alloc_cache(socket, AF_UNSPEC, &rules));
     nl_socket_free(socket);
     if (status != 0)
         return status;

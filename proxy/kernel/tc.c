@@ -9,6 +9,7 @@
  *
  * libnl's error numbers are its own (NLE_*); they become errno here and go no further. */
 #include "proxy/kernel/tc.h"
+#include "proxy/base/netlink.h"
 #include "rules/rule.h"
 
 #include <errno.h>
@@ -40,36 +41,9 @@ enum {
 /* tc_ratespec's, where the 64-bit attribute has the rate. */
 #define RATE_ABOVE UINT32_MAX
 
-static int errno_of(int nl_error)
-{
-    static const struct {
-        int nl, error;
-    } rows[] = {
-        {NLE_EXIST, EEXIST}, {NLE_PERM, EPERM},        {NLE_NOACCESS, EPERM},
-        {NLE_NOMEM, ENOMEM}, {NLE_OPNOTSUPP, ENOTSUP}, {NLE_OBJ_NOTFOUND, ENOENT},
-        {NLE_NODEV, ENODEV}, {NLE_BUSY, EBUSY},        {NLE_AGAIN, EAGAIN},
-    };
-    int code = nl_error < 0 ? -nl_error : nl_error;
-    if (code == 0)
-        return 0;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].nl == code)
-            return -rows[i].error;
-    return -EINVAL;
-}
-
 int tc_open(struct nl_sock **out)
 {
-    struct nl_sock *socket = nl_socket_alloc();
-    if (!socket)
-        return -ENOMEM;
-    int status = errno_of(nl_connect(socket, NETLINK_ROUTE));
-    if (status != 0) {
-        nl_socket_free(socket);
-        return status;
-    }
-    *out = socket;
-    return 0;
+    return netlink_open(out);
 }
 
 void tc_close(struct nl_sock *socket)
@@ -100,7 +74,7 @@ static int finish(struct nl_sock *socket, struct nl_msg *message, bool complete)
         nlmsg_free(message);
         return -ENOMEM;
     }
-    return errno_of(nl_send_sync(socket, message)); /* frees it in any case */
+    return netlink_errno(nl_send_sync(socket, message)); /* frees it in any case */
 }
 
 int tc_knows(struct nl_sock *socket, const char *kind)
@@ -138,7 +112,7 @@ static void read_root(struct rtnl_qdisc *qdisc, const struct root_visit *visit)
 
 static int read_qdiscs(struct nl_sock *socket, struct nl_cache **out)
 {
-    return errno_of(rtnl_qdisc_alloc_cache(socket, out));
+    return netlink_errno(rtnl_qdisc_alloc_cache(socket, out));
 }
 
 int tc_each_root(struct nl_sock *socket, tc_root_fn visit, void *context)
@@ -163,7 +137,7 @@ int tc_find_device(struct nl_sock *socket, const struct address *address)
     struct rtnl_route *route = NULL;
     if (!to)
         return -ENOMEM;
-    int status = errno_of(rtnl_route_lookup(socket, to, &route));
+    int status = netlink_errno(rtnl_route_lookup(socket, to, &route));
     nl_addr_put(to);
     if (status != 0)
         return status == -ENOMEM ? status : 0;
