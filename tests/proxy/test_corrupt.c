@@ -92,3 +92,22 @@ Test(corrupt, a_live_connection_is_corrupted_from_the_change_on_and_no_longer)
                  "offsets count from the connection's start");
     net_part(pair);
 }
+
+Test(corrupt, bytes_that_passed_between_two_rules_count_too)
+{
+    net_start(&net, NET_ONE_PATH, server);
+    struct net_pair pair = net_join(&net, listener);
+    for (size_t i = 0; i < 3; i++) {
+        if (i != 1)
+            net_apply(&net, "bad",
+                      "  - { name: bad, inject: { corrupt: { per_byte: 0.1%% } } }");
+        net_send(&net, pair.client, sent + i * 100000, 100000);
+        net_receive(&net, pair.server, got + i * 100000, 100000);
+        if (i != 1)
+            net_remove(&net, "bad");
+    }
+    cr_assert_neq(memcmp(sent + 200000, got + 200000, 100000), 0);
+    cr_assert_gt(undo(JOURNAL_TO_SERVER), 100);
+    cr_assert_eq(memcmp(sent, got, BYTES), 0);
+    net_part(pair);
+}

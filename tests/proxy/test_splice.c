@@ -101,6 +101,30 @@ Test(splice, pipes_go_with_the_last_connection)
     net_until(&net, nothing_is_open, NULL);
 }
 
+static bool nothing_is_held(void *context)
+{
+    (void)context;
+    return counters_link(&net.counters, "c", "s")->held_bytes_now == 0;
+}
+
+/* What a connection leaves in a pipe must never come out of another one. */
+Test(splice, a_pipe_with_bytes_left_in_it_is_not_used_again)
+{
+    struct net_pair pair = start(), other = net_join(&net, listener);
+    net_apply(&net, "far",
+              "  - { name: far, match: { from: c, to: s }, "
+              "inject: { delay: 60s, hold: 64MiB } }");
+    size_t n = push(pair.client, 0, BULK / 4);
+    net_until(&net, is_held, &n);
+    cr_assert_gt(spliced("c", "s"), 0);
+    net_reset(pair.server);
+    net_until(&net, nothing_is_held, NULL);
+    close(pair.client);
+    net_remove(&net, "far");
+    transfer(other.client, other.server, BULK);
+    net_part(other);
+}
+
 Test(splice, small_messages_are_copied)
 {
     struct net_pair pair = start();
