@@ -262,3 +262,22 @@ size_t drill_count_left(const struct drill_fixture *fixture)
     return count_entries(fixture->dir, "tmp") +
            count_entries(fixture->dir, "run/netsplit");
 }
+
+void drill_finish(struct drill_fixture *fixture)
+{
+    cr_expect(drill_wait_unmarked(fixture), "processes are left");
+    cr_expect_eq(drill_count_left(fixture), 0, "directories or records are left");
+    drill_close(fixture);
+}
+
+json_t *drill_read_mode(const struct drill_fixture *fixture, const char *mode)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/out/report.json", fixture->dir);
+    json_t *report = json_load_file(path, 0, NULL);
+    cr_assert_not_null(report, "%s; it told:\n%s", path, fixture->told);
+    json_t *part = json_object_get(json_object_get(report, "modes"), mode);
+    json_incref(part);
+    json_decref(report);
+    return part;
+}

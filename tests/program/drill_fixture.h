@@ -5,6 +5,7 @@
 #ifndef NETSPLIT_TESTS_DRILL_FIXTURE_H
 #define NETSPLIT_TESTS_DRILL_FIXTURE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -23,6 +24,12 @@ struct drill_fixture {
  * playbook.md. steps follow the front matter, a workload and a short baseline. */
 void drill_open(struct drill_fixture *fixture, const char *front, const char *steps);
 void drill_close(struct drill_fixture *fixture);
+
+/* The same, when it has ended by itself: nothing may be left of it. */
+void drill_finish(struct drill_fixture *fixture);
+
+/* The mode's part of out/report.json; the caller lets go of it. */
+json_t *drill_read_mode(const struct drill_fixture *fixture, const char *mode);
 
 /* Replaces cluster.yaml by one whose `start` is the command. */
 void drill_set_start(struct drill_fixture *fixture, const char *command);

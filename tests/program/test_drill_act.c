@@ -18,25 +18,6 @@ static struct drill_fixture drill;
 #define RUN    "```yaml run\nfor: 700ms\n```\n"
 #define HEAL   "```yaml heal\n```\n"
 
-static void close_drill(void)
-{
-    cr_expect(drill_wait_unmarked(&drill), "processes are left");
-    cr_expect_eq(drill_count_left(&drill), 0, "directories or records are left");
-    drill_close(&drill);
-}
-
-static json_t *read_mode(void)
-{
-    char path[512];
-    (void)snprintf(path, sizeof path, "%s/out/report.json", drill.dir);
-    json_t *report = json_load_file(path, 0, NULL);
-    cr_assert_not_null(report, "%s; it told:\n%s", path, drill.told);
-    json_t *mode = json_object_get(json_object_get(report, "modes"), "async");
-    json_incref(mode);
-    json_decref(report);
-    return mode;
-}
-
 static const json_t *window_of(const json_t *mode)
 {
     return json_array_get(json_object_get(mode, "windows"), 0);
@@ -60,7 +41,7 @@ static json_t *run_whole(const char *steps, int want)
     drill_open(&drill, FRONT, steps);
     int status = drill_run_whole(&drill, NULL);
     cr_expect_eq(status, want, "status %d; it told:\n%s", status, drill.told);
-    return read_mode();
+    return drill_read_mode(&drill, "async");
 }
 
 Test(drill_act, a_killed_primary_takes_no_writes_and_is_back_after_the_heal,
@@ -79,7 +60,7 @@ Test(drill_act, a_killed_primary_takes_no_writes_and_is_back_after_the_heal,
     cr_expect_eq(json_integer_value(json_object_get(window_of(mode), "acts")), 1);
     cr_expect_gt(json_real_value(json_object_get(measures, "unavailable_ms")), 600);
     json_decref(mode);
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_act, a_killed_primary_that_was_replaced_comes_back_as_a_standby,
@@ -92,7 +73,7 @@ Test(drill_act, a_killed_primary_that_was_replaced_comes_back_as_a_standby,
                              "```yaml wait\nuntil: converged\n```\n" EXPECT,
                              0);
     json_decref(mode);
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_act, a_paused_node_stands_still_until_the_heal, .timeout = 120)
@@ -105,7 +86,7 @@ Test(drill_act, a_paused_node_stands_still_until_the_heal, .timeout = 120)
     cr_expect_str_eq(text_of(window_of(mode), "summary"), "pause n1, n3");
     cr_expect_eq(json_integer_value(json_object_get(window_of(mode), "acts")), 2);
     json_decref(mode);
-    close_drill();
+    drill_finish(&drill);
 }
 
 /* Commands run in the directory that the program was started in. */
@@ -121,7 +102,7 @@ Test(drill_act, a_script_is_undone_at_heal_and_asked_whether_it_was_felt,
     cr_expect_eq(json_integer_value(json_object_get(window_of(mode), "acts")), 1);
     cr_expect(!exists("broken"));
     json_decref(mode);
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_act, a_script_that_nobody_felt_says_nothing, .timeout = 120)
@@ -130,7 +111,7 @@ Test(drill_act, a_script_that_nobody_felt_says_nothing, .timeout = 120)
         HERE("run: \":\"\nundo: \":\"\nfelt: \"false\"\n") RUN HEAL EXPECT, 4);
     cr_expect_str_eq(text_of(mode, "reason"), "not-felt");
     json_decref(mode);
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_act, what_a_failed_script_began_is_undone_and_judged, .timeout = 120)
@@ -145,7 +126,7 @@ Test(drill_act, what_a_failed_script_began_is_undone_and_judged, .timeout = 120)
     cr_expect(json_object_get(json_object_get(mode, "measures"), "acked"));
     cr_expect(!exists("broken"));
     json_decref(mode);
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_act, what_cannot_be_undone_is_said_at_the_end, .timeout = 120)
@@ -157,7 +138,7 @@ Test(drill_act, what_cannot_be_undone_is_said_at_the_end, .timeout = 120)
               drill.told);
     cr_expect(strstr(drill.told, "undo: status 3: stuck"), "%s", drill.told);
     json_decref(mode);
-    close_drill();
+    drill_finish(&drill);
 }
 
 static void interrupt(const char *fault, bool twice)
@@ -176,7 +157,7 @@ static void interrupt(const char *fault, bool twice)
     cr_expect_eq(drill_wait(&drill), 128 + SIGINT, "it told:\n%s", drill.told);
     cr_expect(strstr(drill.told, "; everything is undone"), "%s", drill.told);
     cr_expect(!exists("broken"), "%s", fault);
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_act, ctrl_c_once_or_twice_undoes_each_of_them, .timeout = 240)

@@ -43,13 +43,6 @@ static void open_lab_drill(const char *cluster, unsigned user)
         drill_become(&drill, user);
 }
 
-static void close_lab_drill(void)
-{
-    cr_expect(drill_wait_unmarked(&drill), "processes are left");
-    cr_expect_eq(drill_count_left(&drill), 0, "directories or records are left");
-    drill_close(&drill);
-}
-
 /* Whether a file of the results holds the text. */
 static bool results_hold(const char *name, const char *text)
 {
@@ -72,7 +65,7 @@ Test(drill_lab, all_see_each_others_own_addresses, .timeout = 120)
     cr_expect(results_hold("events.jsonl", "\"10.77.2.2:"), "n2's");
     cr_expect(results_hold("events.jsonl", "\"10.77.4.2:"), "of clients.n1");
     cr_expect_not(results_hold("events.jsonl", "\"127.0.0.1:"));
-    close_lab_drill();
+    drill_finish(&drill);
 }
 
 /* Puts other lines in place of `lab: true` in the cluster file. */
@@ -92,7 +85,7 @@ Test(drill_lab, a_bridge_is_cut_in_the_nodes_own_namespaces, .timeout = 120)
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
     cr_expect(strstr(drill.told, "packets dropped"), "%s", drill.told);
     cr_expect(results_hold("events.jsonl", "\"10.77.0.4:"), "of clients.n1");
-    close_lab_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_lab, the_router_may_listen_too, .timeout = 120)
@@ -103,7 +96,7 @@ Test(drill_lab, the_router_may_listen_too, .timeout = 120)
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
     cr_expect_null(strstr(drill.told, "packets dropped"), "%s", drill.told);
     cr_expect(results_hold("events.jsonl", "\"10.77.4.2:"), "of clients.n1");
-    close_lab_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_lab, an_ordinary_user_runs_one_too, .timeout = 120)
@@ -112,7 +105,7 @@ Test(drill_lab, an_ordinary_user_runs_one_too, .timeout = 120)
     int status = drill_run_whole(&drill, NULL);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
     cr_expect(results_hold("events.jsonl", "\"10.77.4.2:"), "of clients.n1");
-    close_lab_drill();
+    drill_finish(&drill);
 }
 
 static void drill_postgresql(unsigned user)
@@ -125,7 +118,7 @@ static void drill_postgresql(unsigned user)
     int status = drill_run_whole(&drill, NULL);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
     cr_expect(strstr(drill.told, "n2 at 10.77.2.2 is sync"), "%s", drill.told);
-    close_lab_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_lab, postgresql_shows_the_standbys_own_address, .timeout = 180)
@@ -150,7 +143,7 @@ Test(drill_lab, clean_removes_the_rest_after_kill_9, .timeout = 120)
     drill_spawn(&drill, clean);
     cr_expect_eq(drill_wait(&drill), 0);
     cr_expect(strstr(drill.told, "removed"), "it said what: %s", drill.told);
-    close_lab_drill();
+    drill_finish(&drill);
 }
 
 static void interrupt_at(const char *moment, bool twice)
@@ -162,7 +155,7 @@ static void interrupt_at(const char *moment, bool twice)
     if (twice)
         (void)kill(drill.pid, SIGINT); /* it may be gone already */
     cr_expect_eq(drill_wait(&drill), 128 + SIGINT, "%s: %s", moment, drill.told);
-    close_lab_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_lab, ctrl_c_leaves_nothing, .timeout = 120)

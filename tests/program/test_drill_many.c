@@ -16,13 +16,6 @@ static struct drill_fixture drill;
     "abort: { duration: $LONGEST }\nvars: { LONGEST: 1m, WORD: none, HOLD: 300ms }\n"
 #define EXPECT "```yaml expect\nall: { ghost_writes: none }\n```\n"
 
-static void close_drill(void)
-{
-    cr_expect(drill_wait_unmarked(&drill), "processes are left");
-    cr_expect_eq(drill_count_left(&drill), 0, "directories or records are left");
-    drill_close(&drill);
-}
-
 /* drill playbook.md --cluster ./cluster.yaml and more words, at most 16. */
 static int run_with(const char *const *more)
 {
@@ -83,7 +76,7 @@ Test(drill_many, variables_reach_blocks_headers_and_scripts, .timeout = 120)
     (void)fclose(from); /* it was only read */
     cr_expect_str_eq(told, "it's $here\n");
     json_decref(report);
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_many, a_setting_of_no_variable_is_refused)
@@ -96,7 +89,7 @@ Test(drill_many, a_setting_of_no_variable_is_refused)
     cr_expect(strstr(drill.told, "did you mean \"WORD\"?"), "%s", drill.told);
     cr_expect_eq(run_with(nameless), 2);
     cr_expect(strstr(drill.told, "--set takes NAME=VALUE"), "%s", drill.told);
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_many, a_dry_run_holds_every_command_and_touches_nothing)
@@ -127,7 +120,7 @@ Test(drill_many, a_dry_run_holds_every_command_and_touches_nothing)
                   drill.told);
     cr_expect_not(exists("out"));
     cr_expect_not(strstr(drill.told, "seed"), "nothing was started");
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_many, repetition_tells_distributions_seeds_and_what_is_proved,
@@ -156,7 +149,7 @@ Test(drill_many, repetition_tells_distributions_seeds_and_what_is_proved,
     cr_expect(strstr(drill.told, "async: pass, then pass"), "%s", drill.told);
     cr_expect(strstr(drill.told, "run, Before"), "%s", drill.told);
     cr_expect(strstr(drill.told, "acked "), "%s", drill.told);
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_many, repetition_until_fail_ends_with_the_first, .timeout = 240)
@@ -168,7 +161,7 @@ Test(drill_many, repetition_until_fail_ends_with_the_first, .timeout = 240)
     cr_expect_eq(run_with(more), 1, "%s", drill.told);
     cr_expect(strstr(drill.told, "1 of 2 judged runs failed."), "%s", drill.told);
     cr_expect(exists("out/2") && !exists("out/3"));
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_many, several_playbooks_end_in_one_summary, .timeout = 240)
@@ -181,7 +174,7 @@ Test(drill_many, several_playbooks_end_in_one_summary, .timeout = 240)
               "%s", drill.told);
     cr_expect(strstr(drill.told, "  not run       missing.md"), "%s", drill.told);
     cr_expect(exists("out/playbook/report.json"));
-    close_drill();
+    drill_finish(&drill);
 }
 
 static void write_report(const char *name, const char *text)
@@ -228,5 +221,5 @@ Test(drill_many, comparing_puts_the_slowest_step_first_and_weighs_each_measure)
     drill_spawn(&drill, none);
     cr_expect_eq(drill_wait(&drill), 2);
     cr_expect(strstr(drill.told, "c/report.json: "), "%s", drill.told);
-    close_drill();
+    drill_finish(&drill);
 }

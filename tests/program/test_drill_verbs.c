@@ -19,26 +19,6 @@ static struct drill_fixture drill;
 #define FAULT  "```yaml fault\npause: n3\n```\n"
 #define RUN    "```yaml run\nfor: 1500ms\n```\n"
 
-static void close_drill(void)
-{
-    cr_expect(drill_wait_unmarked(&drill), "processes are left");
-    cr_expect_eq(drill_count_left(&drill), 0, "directories or records are left");
-    drill_close(&drill);
-}
-
-/* The mode's part of report.json; the caller lets go of it. */
-static json_t *read_mode(void)
-{
-    char path[512];
-    (void)snprintf(path, sizeof path, "%s/out/report.json", drill.dir);
-    json_t *report = json_load_file(path, 0, NULL);
-    cr_assert_not_null(report, "%s; it told:\n%s", path, drill.told);
-    json_t *mode = json_object_get(json_object_get(report, "modes"), "async");
-    json_incref(mode);
-    json_decref(report);
-    return mode;
-}
-
 static const char *text_of(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
@@ -64,7 +44,7 @@ Test(drill_verbs, a_probe_charts_numbers_and_its_alarm_is_the_detection, .timeou
                    EXPECT);
     int status = drill_run_whole(&drill, NULL);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
-    json_t *mode = read_mode();
+    json_t *mode = drill_read_mode(&drill, "async");
     const json_t *probe = json_array_get(json_object_get(mode, "probes"), 0);
     const json_t *samples = json_object_get(probe, "samples");
     cr_expect_str_eq(text_of(probe, "name"), "rising");
@@ -77,7 +57,7 @@ Test(drill_verbs, a_probe_charts_numbers_and_its_alarm_is_the_detection, .timeou
               "beyond the alarm before the fault is none, under it it is");
     cr_expect_gt(json_real_value(json_object_get(probe, "alarm_ms")), 1900);
     json_decref(mode);
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_verbs, a_probe_beyond_its_abort_heals_and_ends_the_drill, .timeout = 120)
@@ -88,10 +68,10 @@ Test(drill_verbs, a_probe_beyond_its_abort_heals_and_ends_the_drill, .timeout = 
         "```yaml run\nfor: 40s\n```\n" EXPECT);
     int status = drill_run_whole(&drill, NULL);
     cr_expect_eq(status, 5, "status %d; it told:\n%s", status, drill.told);
-    json_t *mode = read_mode();
+    json_t *mode = drill_read_mode(&drill, "async");
     cr_expect_str_eq(text_of(mode, "why"), "the probe \"load\" is 11 (abort=10)");
     json_decref(mode);
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_verbs, a_probe_that_fails_or_hangs_leaves_gaps, .timeout = 120)
@@ -103,7 +83,7 @@ Test(drill_verbs, a_probe_that_fails_or_hangs_leaves_gaps, .timeout = 120)
         "```yaml expect\nall: { acked: at least 1 }\n```\n");
     int status = drill_run_whole(&drill, NULL);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
-    json_t *mode = read_mode();
+    json_t *mode = drill_read_mode(&drill, "async");
     for (size_t i = 0; i < 2; i++) {
         const json_t *probe = json_array_get(json_object_get(mode, "probes"), i);
         const json_t *samples = json_object_get(probe, "samples");
@@ -112,7 +92,7 @@ Test(drill_verbs, a_probe_that_fails_or_hangs_leaves_gaps, .timeout = 120)
             cr_expect(json_is_null(json_array_get(json_array_get(samples, k), 1)));
     }
     json_decref(mode);
-    close_drill();
+    drill_finish(&drill);
 }
 
 /* --- manual --- */
@@ -140,7 +120,7 @@ static json_t *run_and_answer(const char *steps, const char *text, int want)
     cr_assert_eq(write(person, text, strlen(text)), (ssize_t)strlen(text));
     int status = drill_wait(&drill);
     cr_expect_eq(status, want, "status %d; it told:\n%s", status, drill.told);
-    return read_mode();
+    return drill_read_mode(&drill, "async");
 }
 
 Test(drill_verbs, a_manual_step_keeps_the_answer_and_who_gave_it, .timeout = 120)
@@ -156,7 +136,7 @@ Test(drill_verbs, a_manual_step_keeps_the_answer_and_who_gave_it, .timeout = 120
     cr_expect(json_is_number(
         json_object_get(json_object_get(mode, "measures"), "detection_ms")));
     json_decref(mode);
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_verbs, an_answer_of_no_fails_the_step, .timeout = 120)
@@ -165,7 +145,7 @@ Test(drill_verbs, an_answer_of_no_fails_the_step, .timeout = 120)
     cr_expect(strstr(text_of(mode, "why"), "the answer was \"No, it is red\""), "%s",
               text_of(mode, "why"));
     json_decref(mode);
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_verbs, unattended_skips_and_says_so, .timeout = 120)
@@ -178,13 +158,13 @@ Test(drill_verbs, unattended_skips_and_says_so, .timeout = 120)
     cr_expect_eq(drill_wait(&drill), 0, "%s", drill.told);
     cr_expect(strstr(drill.told, "manual: nobody is asked: --unattended"), "%s",
               drill.told);
-    json_t *mode = read_mode();
+    json_t *mode = drill_read_mode(&drill, "async");
     cr_expect_str_eq(text_of(step_of(mode, "manual"), "status"), "skipped");
     cr_expect(json_is_null(
                   json_object_get(json_object_get(mode, "measures"), "detection_ms")),
               "what nobody saw was not detected");
     json_decref(mode);
-    close_drill();
+    drill_finish(&drill);
 }
 
 Test(drill_verbs, without_a_terminal_a_person_is_missed_before_anything_starts)
@@ -195,5 +175,5 @@ Test(drill_verbs, without_a_terminal_a_person_is_missed_before_anything_starts)
     cr_expect_eq(drill_run_whole(&drill, NULL), 3, "%s", drill.told);
     cr_expect(strstr(drill.told, "--unattended skips such steps"), "%s", drill.told);
     cr_expect_not(strstr(drill.told, "seed"), "nothing was started");
-    close_drill();
+    drill_finish(&drill);
 }
