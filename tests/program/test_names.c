@@ -113,6 +113,8 @@ Test(names, one_that_moves_takes_new_connections_and_leaves_the_others)
     int elsewhere = listen_at(AF_INET, "127.0.0.2", traffic.port);
     own_names_set(proxy.directory, "127.0.0.2 db.test\n");
     int fd = traffic_connect(proxy_process_port(&proxy, "db"));
+    while (proxy_process_total(&proxy, "connections") < 3)
+        ; /* it waits in the kernel; each answer lets the proxy accept it */
     expect_server("127.0.0.2", traffic.port);
     traffic_wait(&traffic, 2);
     (void)close(fd);
