@@ -9,6 +9,7 @@
 #include "proxy/base/option.h"
 #include "proxy/base/term.h"
 #include "rules/buffer.h"
+#include "scenarios/claim.h"
 #include "scenarios/drill.h"
 #include "scenarios/many.h"
 #include "scenarios/plan_print.h"
@@ -30,7 +31,7 @@ struct arguments {
     const char *cluster, *out, *confirm;
     struct option_texts modes;
     uint64_t seed;
-    bool dry_run, unattended;
+    bool dry_run, unattended, take_over;
     struct option_texts sets;
     uint64_t repeat;
     const char *until;
@@ -186,7 +187,8 @@ static int run_repeated(struct call *call, const struct playbook *playbook,
                                     .cluster_word = args->cluster,
                                     .modes = args->modes.items,
                                     .n_modes = args->modes.n,
-                                    .unattended = args->unattended};
+                                    .unattended = args->unattended,
+                                    .take_over = args->take_over};
     char *base = choose_base(call, playbook->source.name);
     size_t since = many_count(call->many);
     int status = EXIT_DONE;
@@ -256,6 +258,22 @@ static int plan(const struct arguments *args, const struct playbook *playbook,
     return EXIT_DONE;
 }
 
+/* Nobody else may drill the same nodes meanwhile, nor between two repetitions. */
+static int run_claimed(struct call *call, const struct playbook *playbook,
+                       const struct cluster *cluster, int *ended_by)
+{
+    struct claim claim = {.n = 0};
+    struct errmsg err = {""};
+    if (claim_take(cluster, &claim, &err) != 0) {
+        fprintf(stderr, "netsplit drill: %s\n", err.text);
+        many_add_trouble(call->many, playbook->source.name, err.text);
+        return EXIT_ENVIRONMENT;
+    }
+    int status = run_repeated(call, playbook, cluster, ended_by);
+    claim_release(&claim);
+    return status;
+}
+
 /* What is right is run, or shown. */
 static int drill_right(struct call *call, const struct playbook *playbook,
                        const struct cluster *cluster, int *ended_by)
@@ -282,7 +300,7 @@ static int drill_right(struct call *call, const struct playbook *playbook,
         many_add_trouble(call->many, playbook->source.name, "it asks a person");
         return EXIT_ENVIRONMENT;
     }
-    return run_repeated(call, playbook, cluster, ended_by);
+    return run_claimed(call, playbook, cluster, ended_by);
 }
 
 static int drill_file(struct call *call, const char *path, int *ended_by)
@@ -369,6 +387,10 @@ int cmd_drill(int argc, char **argv)
          "that a cluster of environment production is meant: its name", 0, 0},
         {"unattended", 'u', OPTION_FLAG, &args.unattended, NULL,
          "nobody is there: manual steps are skipped, and say so", 0, 0},
+        {"take-over", 0, OPTION_FLAG, &args.take_over, NULL,
+         "takes a running cluster's data over from a drill on another machine that is "
+         "known to be dead, and left its mark there",
+         0, 0},
         {"dry-run", 'n', OPTION_FLAG, &args.dry_run, NULL,
          "check everything, print every command, link, lease and stop condition, touch "
          "nothing",

@@ -165,6 +165,7 @@ struct drill {
     const struct cluster *cluster;
     struct run *run;
     struct rundir_record *record;
+    const char *mark; /* in the data of a cluster that is somebody's; else NULL */
     char exe[PATH_MAX];
     char out[PATH_MAX];
     uv_signal_t signals[3];

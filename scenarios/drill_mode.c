@@ -295,7 +295,7 @@ static bool stop_children(struct drill_mode *mode)
     return running || mode->proxy;
 }
 
-/* Where the nodes stay, what the workload made goes. */
+/* Where the nodes stay, what the workload made goes, or at least the drill's mark. */
 static void on_torn_down(void *context, const struct driver_outcome *outcome)
 {
     struct drill_mode *mode = context;
@@ -327,13 +327,15 @@ static bool tear_down(struct drill_mode *mode)
     const struct driver_endpoint primary = lab_direct(mode, mode->primary);
     if (mode->setup)
         return true;
-    if (!mode->has_schema || !cluster->places || cluster->keeps_data)
+    if (!mode->has_schema || !cluster->places)
         return false;
     mode->has_schema = false;
     struct driver_target target = {.endpoint = primary,
                                    .direct = primary,
                                    .setting = mode->mode->setting,
-                                   .schema = cluster->schema};
+                                   .schema = cluster->schema,
+                                   .mark = mode->drill->mark,
+                                   .keeps_data = cluster->keeps_data};
     mode->setup = driver_open(cluster->driver, &mode->drill->loop, &target);
     driver_teardown(
         mode->setup, find_workload(mode->drill->playbook)->workload.settings.keys,

@@ -63,16 +63,34 @@ static void start_processes(struct drill_mode *mode)
     processes_start(mode->processes);
 }
 
+/* What said no for certain has not been touched, and is not touched afterwards: it may
+ * be another drill's. */
+static void refuse_workload(struct drill_mode *mode)
+{
+    struct run_step *out = &mode->out->steps[mode->step];
+    mode->has_schema = false;
+    out->status = RUN_STEP_FAILED;
+    out->why = drill_keep(mode->drill, mode->error);
+    mode_abort(mode, RUN_CLUSTER_NOT_STARTED, mode->error);
+}
+
 static void on_setup(void *context, const struct driver_outcome *outcome)
 {
     struct drill_mode *mode = context;
-    bool ok = outcome->type == HISTORY_OK;
-    (void)snprintf(mode->error, sizeof mode->error, "making the schema: %s",
-                   ok ? "" : outcome->text);
+    bool ok = outcome->type == HISTORY_OK, refused = outcome->error == DRIVER_REFUSED;
+    (void)snprintf(mode->error, sizeof mode->error, "making the schema %s: %s",
+                   mode->drill->cluster->schema, outcome->text ? outcome->text : "");
+    if (ok && outcome->text)
+        term_progress_say(&mode->drill->progress, "%s: %s", mode->mode->name,
+                          mode->error);
     driver_close(mode->setup);
     mode->setup = NULL;
     if (mode->state != MODE_STEPS)
         return;
+    if (refused) {
+        refuse_workload(mode);
+        return;
+    }
     if (ok)
         start_processes(mode);
     step_end(mode, ok ? NULL : mode->error);
@@ -85,7 +103,9 @@ static void start_workload(struct drill_mode *mode, const struct step *step)
     struct driver_target target = {.endpoint = primary,
                                    .direct = primary,
                                    .setting = mode->mode->setting,
-                                   .schema = cluster->schema};
+                                   .schema = cluster->schema,
+                                   .mark = mode->drill->mark,
+                                   .take_over = mode->drill->options->take_over};
     mode->has_schema = true; /* or a part of it */
     mode->setup = driver_open(cluster->driver, &mode->drill->loop, &target);
     driver_setup(mode->setup, step->workload.settings.keys, DRILL_START_NS, on_setup,

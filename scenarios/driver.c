@@ -119,6 +119,7 @@ void driver_release(struct driver_client *client)
         client->driver->finish(client);
     free((char *)client->target.setting);
     free((char *)client->target.schema);
+    free((char *)client->target.mark);
     free(client);
 }
 
@@ -131,6 +132,7 @@ struct driver_client *driver_open(const struct driver *driver, uv_loop_t *loop,
     client->target = *target;
     client->target.setting = xstrdup(target->setting);
     client->target.schema = xstrdup(target->schema);
+    client->target.mark = target->mark ? xstrdup(target->mark) : NULL;
     (void)uv_timer_init(loop, &client->timer); /* cannot fail */
     client->timer.data = client;
     driver_hold(client); /* for the timer */

@@ -45,6 +45,10 @@ struct driver_target {
     const char *setting;   /* the cluster file's text for the driver; may be "" */
     const char *schema;    /* the only thing a workload touches: [a-z_][a-z0-9_]*, at
                               most 40 characters */
+    const char *mark; /* of this drill, as claim_mark.h makes it; NULL = the system is
+                           nobody else's, and is not marked */
+    bool take_over;   /* a mark whose drill is said to be dead gives way */
+    bool keeps_data;  /* a teardown only takes the mark off */
 };
 
 /* Why an operation was not ok, for counts and the progress line. */
@@ -73,8 +77,9 @@ struct driver_outcome {
     enum driver_error error;    /* DRIVER_NO_ERROR if and only if ok */
     struct history_value value; /* ok read: nil, integer or list; borrowed until the
                                    callback returns */
-    const char *text; /* what the server or the system said, one line; NULL if ok;
-                         borrowed until the callback returns */
+    const char *text; /* what the server or the system said, one line; NULL if ok, but
+                         of a setup whom it was taken over from; borrowed until the
+                         callback returns */
     bool reusable;    /* the client may be invoked again; else close it */
 };
 
@@ -113,7 +118,8 @@ void driver_invoke(struct driver_client *client,
 
 /* Makes the schema anew and empty, with keys 0..keys-1; removes it. Answered as an
  * operation is; both are for the primary. What exists under that name and was not made
- * by netsplit is refused, where the system can tell. */
+ * by netsplit is refused, where the system can tell. With a mark, so is what has another
+ * drill's (claim_mark.h): DRIVER_REFUSED, and nothing was touched. */
 void driver_setup(struct driver_client *client, uint64_t keys, uint64_t within_ns,
                   driver_done_fn on_done, void *context);
 void driver_teardown(struct driver_client *client, uint64_t keys, uint64_t within_ns,

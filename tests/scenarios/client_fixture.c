@@ -26,6 +26,9 @@ void client_fixture_open(struct client_fixture *fixture, uint16_t port,
         .writes = writes,
         .setting = setting,
         .schema = "netsplit_test",
+        .mark = fixture->mark,
+        .take_over = fixture->take_over,
+        .keeps_data = fixture->keeps_data,
     };
     fixture->client = driver_open(fixture->driver, &fixture->loop, &target);
 }
