@@ -44,6 +44,7 @@ struct call {
     struct cluster_variables sets; /* of --set */
     size_t n_playbooks;
     struct many *many;
+    bool has_left; /* something that is not undone: nothing else begins on that */
 };
 
 static void print_diag(const struct diag *diag)
@@ -86,15 +87,39 @@ static void die_of(int number)
     (void)raise(number);
 }
 
+/* What nobody can read up afterwards is no pass. */
+static int miss_report(struct run *run, const char *why, int status)
+{
+    if (run->verdict == RUN_PASS) {
+        run->verdict = RUN_INCONCLUSIVE;
+        run->reason = RUN_DRIVER_ERROR;
+        run->why = arena_print(&run->arena, "the report is missing: %s", why);
+    }
+    return status == EXIT_FAILED || status == EXIT_ABORTED ? status : EXIT_ENVIRONMENT;
+}
+
+/* The last line of every way out. */
+static void tell_left(const struct run *run)
+{
+    if (run->left)
+        fprintf(stderr, "netsplit drill: NOT UNDONE: %s\n", run->left);
+    else
+        fputs("netsplit drill: everything is undone\n", stderr);
+}
+
 static int report(struct run *run)
 {
     struct errmsg err = {""};
     int status = run_exit_status(run);
     if (report_write(run, run->directory, &err) != 0) {
         fprintf(stderr, "netsplit drill: writing the report: %s\n", err.text);
-        status = status == EXIT_DONE ? EXIT_ENVIRONMENT : status;
+        status = miss_report(run, err.text, status);
     }
     report_print(run, stdout, term_wants_colour(stdout));
+    /* So that what is said last is seen last. A reader who left is none of our business,
+     * here and afterwards. */
+    if (fflush(stdout) != 0 && errno == EPIPE && !freopen("/dev/null", "w", stdout))
+        abort(); /* no descriptor, although one was just closed */
     return status;
 }
 
@@ -124,15 +149,12 @@ static int run_one(struct call *call, const struct drill_options *options,
     }
     int status = *ended_by ? EXIT_ABORTED : report(run);
     if (*ended_by)
-        fprintf(stderr,
-                "netsplit drill: ended by SIG%s; %s, what was recorded is in %s\n",
-                sigabbrev_np(*ended_by),
-                run->left ? "not everything is undone" : "everything is undone",
-                run->directory);
-    if (run->left) {
-        fprintf(stderr, "netsplit drill: NOT UNDONE: %s\n", run->left);
-        status = status == EXIT_DONE ? EXIT_ENVIRONMENT : status;
-    }
+        fprintf(stderr, "netsplit drill: ended by SIG%s; what was recorded is in %s\n",
+                sigabbrev_np(*ended_by), run->directory);
+    tell_left(run);
+    call->has_left |= run->left != NULL;
+    if (run->left && status == EXIT_DONE)
+        status = EXIT_ENVIRONMENT;
     many_add(call->many, run);
     run_destroy(run);
     return status;
@@ -192,7 +214,7 @@ static int run_repeated(struct call *call, const struct playbook *playbook,
     char *base = choose_base(call, playbook->source.name);
     size_t since = many_count(call->many);
     int status = EXIT_DONE;
-    for (uint64_t i = 0; i < args->repeat && *ended_by == 0; i++) {
+    for (uint64_t i = 0; i < args->repeat && *ended_by == 0 && !call->has_left; i++) {
         char *out = args->repeat > 1 ? xasprintf("%s/%" PRIu64, base, i + 1) : NULL;
         options.out = out ? out : base;
         options.seed = args->seed + i;
@@ -348,7 +370,7 @@ static int drill_all(const struct arguments *args, char **paths, size_t n)
         status = EXIT_USAGE;
         n = 0;
     }
-    for (size_t i = 0; i < n && ended_by == 0; i++)
+    for (size_t i = 0; i < n && ended_by == 0 && !call.has_left; i++)
         status = worse(status, drill_file(&call, paths[i], &ended_by));
     if (n > 1 && !args->dry_run)
         many_print_summary(call.many, stdout);

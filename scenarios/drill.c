@@ -96,8 +96,11 @@ static int write_text(const struct drill *drill, const char *name,
     FILE *to = fopen(path, "we");
     if (!to)
         return -errno;
+    errno = 0;
     bool ok = fwrite(source->text, 1, source->length, to) == source->length;
-    return fclose(to) == 0 && ok ? 0 : -EIO;
+    if (fclose(to) == 0 && ok)
+        return 0;
+    return errno ? -errno : -EIO;
 }
 
 /* What another run left would be taken for this one's. */
@@ -293,6 +296,15 @@ static void fill_run(struct drill *drill)
 }
 
 /* --- While it runs --- */
+
+void drill_left(struct drill_mode *mode, const char *what)
+{
+    struct drill *drill = mode->drill;
+    struct run *run = drill->run;
+    term_progress_say(&drill->progress, "%s: %s", mode->mode->name, what);
+    run->left = drill_print(drill, "%s%s%s: %s", run->left ? run->left : "",
+                            run->left ? "; " : "", mode->mode->name, what);
+}
 
 void drill_show(struct drill *drill)
 {

@@ -235,11 +235,10 @@ static void note_left(struct drill_mode *mode, const struct drill_fault *fault,
                     step_of(mode, fault)->at.line, text);
     if (!mode->error[0])
         (void)snprintf(mode->error, sizeof mode->error, "%s", told);
-    term_progress_say(&drill->progress, "%s: %s", mode->mode->name, told);
     if (mode->state == MODE_DOWN)
-        drill->run->left =
-            drill_print(drill, "%s%s%s: %s", drill->run->left ? drill->run->left : "",
-                        drill->run->left ? "; " : "", mode->mode->name, told);
+        drill_left(mode, told);
+    else
+        term_progress_say(&drill->progress, "%s: %s", mode->mode->name, told);
 }
 
 static void undone(struct drill_mode *mode, bool ok)

@@ -153,7 +153,8 @@ struct drill_mode {
     unsigned ticks;
     struct drill_probe *probes; /* of the run's arena; NULL = none */
     size_t n_probes;
-    bool asking; /* a manual step waits for its answer */
+    const char *unwritten; /* which of its results, and why; NULL = none */
+    bool asking;           /* a manual step waits for its answer */
     bool control_closing, closing;
     unsigned open_timers; /* while closing */
 };
@@ -320,8 +321,13 @@ void mode_down(struct drill_mode *mode);
 
 /* drill_judge.c: fills verdict, measures, expectations, roles. */
 void drill_judge(struct drill_mode *mode);
+/* Says that some of the results are not on the disk. What cannot be shown to anybody
+ * afterwards is no pass. */
+void judge_unwritten(struct drill_mode *mode, const char *why);
 
-/* drill.c: brings the progress line up to date. */
+/* drill.c: says that the mode could not undo this, and keeps it for the end. */
+void drill_left(struct drill_mode *mode, const char *what);
+/* Brings the progress line up to date. */
 void drill_show(struct drill *drill);
 /* The mode has ended and holds nothing any more. */
 void drill_mode_ended(struct drill *drill);

@@ -238,6 +238,30 @@ void mode_abort(struct drill_mode *mode, enum run_reason reason, const char *why
 
 /* --- Down --- */
 
+static void close_events(struct drill_mode *mode)
+{
+    if (!mode->events)
+        return;
+    errno = 0;
+    bool failed = ferror(mode->events) != 0;
+    if (fclose(mode->events) != 0 || failed)
+        judge_unwritten(mode, drill_print(mode->drill, "writing events.jsonl: %s",
+                                          strerror(errno ? errno : EIO)));
+}
+
+static void remove_dir(struct drill_mode *mode)
+{
+    struct drill *drill = mode->drill;
+    if (!mode->dir[0])
+        return;
+    int e = tempdir_remove(mode->dir);
+    if (e == 0)
+        rundir_drop_path(drill->record, mode->dir);
+    else
+        drill_left(
+            mode, drill_print(drill, "%s is still there: %s", mode->dir, strerror(-e)));
+}
+
 static void free_parts(struct drill_mode *mode)
 {
     for (size_t i = 0; i < CLUSTER_NODES_MAX; i++) {
@@ -246,13 +270,8 @@ static void free_parts(struct drill_mode *mode)
         if (mode->nodes[i].log_fd >= 0)
             (void)close(mode->nodes[i].log_fd); /* a log that is short is no loss */
     }
-    if (mode->events && fclose(mode->events) != 0)
-        term_progress_say(&mode->drill->progress, "events.jsonl is not whole: %s",
-                          strerror(errno));
-    if (mode->dir[0]) {
-        (void)tempdir_remove(mode->dir); /* clean finds what is left */
-        rundir_drop_path(mode->drill->record, mode->dir);
-    }
+    close_events(mode);
+    remove_dir(mode);
     lab_close(&mode->lab);
     free(mode->job.output);
     free(mode->faults);
@@ -300,13 +319,9 @@ static void on_torn_down(void *context, const struct driver_outcome *outcome)
 {
     struct drill_mode *mode = context;
     struct drill *drill = mode->drill;
-    if (outcome->type != HISTORY_OK) {
-        drill->run->left = drill_print(
-            drill, "%s%s%s: the schema %s is still there: %s",
-            drill->run->left ? drill->run->left : "", drill->run->left ? "; " : "",
-            mode->mode->name, drill->cluster->schema, outcome->text);
-        term_progress_say(&drill->progress, "%s", drill->run->left);
-    }
+    if (outcome->type != HISTORY_OK)
+        drill_left(mode, drill_print(drill, "the schema %s is still there: %s",
+                                     drill->cluster->schema, outcome->text));
     driver_close(mode->setup);
     mode->setup = NULL;
     mode_down(mode);

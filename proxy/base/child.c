@@ -160,6 +160,7 @@ static void become(const struct child_options *options, int output, int error_pi
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)signal(SIGPIPE, SIG_DFL);
+    (void)signal(SIGXFSZ, SIG_DFL);
     if (settle(options, output) != 0 || getppid() != parent ||
         (options->directory && chdir(options->directory) != 0) ||
         (options->netns_fd > 0 && namespace_enter(options->netns_fd) != 0))

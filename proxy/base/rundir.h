@@ -92,4 +92,8 @@ int rundir_lock(struct errmsg *err);
 typedef void (*rundir_removed_fn)(void *arg, const char *line);
 int rundir_clean(rundir_removed_fn on_removed, void *arg, struct errmsg *err);
 
+/* The same for one run: a child's that has just died. */
+int rundir_clean_run(pid_t pid, rundir_removed_fn on_removed, void *arg,
+                     struct errmsg *err);
+
 #endif

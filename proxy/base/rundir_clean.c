@@ -35,6 +35,7 @@ struct sweep {
     bool has_killed;  /* somebody, in this pass */
     const char *what; /* of the record at hand: "drill" */
     int pid;
+    pid_t only_pid; /* the run that is meant; 0 = all */
 };
 
 static void say(struct sweep *sweep, const char *format, ...)
@@ -173,6 +174,11 @@ static bool parse_name(const char *name, int *pid, bool *is_whole, bool *is_aliv
     return *is_whole || strcmp(name + end, ".new") == 0;
 }
 
+static bool is_meant(const struct sweep *sweep, int pid)
+{
+    return sweep->only_pid == 0 || sweep->only_pid == pid;
+}
+
 /* A file of the runtime directory: a record of a run that is dead is undone and goes,
  * as does one that was being written when the run died. */
 static void sweep_file(struct sweep *sweep, const char *directory, const char *name)
@@ -180,7 +186,8 @@ static void sweep_file(struct sweep *sweep, const char *directory, const char *n
     char path[PATH_MAX];
     bool is_whole, is_alive;
     int pid;
-    if (!parse_name(name, &pid, &is_whole, &is_alive) || is_alive)
+    if (!parse_name(name, &pid, &is_whole, &is_alive) || is_alive ||
+        !is_meant(sweep, pid))
         return;
     (void)snprintf(path, sizeof path, "%s/%s", directory, name);
     json_t *root = is_whole ? json_load_file(path, 0, NULL) : NULL;
@@ -252,6 +259,15 @@ static int sweep_all(struct sweep *sweep, char directory[static RUNDIR_PATH_BYTE
         (void)closedir(entries); /* it was only read */
     } while (sweep->has_killed);
     return 0;
+}
+
+int rundir_clean_run(pid_t pid, rundir_removed_fn on_removed, void *arg,
+                     struct errmsg *err)
+{
+    char directory[RUNDIR_PATH_BYTES];
+    struct sweep sweep = {.on_removed = on_removed, .arg = arg, .only_pid = pid};
+    int status = sweep_all(&sweep, directory, err);
+    return status < 0 ? status : sweep.n_removed;
 }
 
 int rundir_clean(rundir_removed_fn on_removed, void *arg, struct errmsg *err)

@@ -155,7 +155,7 @@ static void interrupt(const char *fault, bool twice)
     if (twice)
         (void)kill(drill.pid, SIGINT); /* it may be gone already */
     cr_expect_eq(drill_wait(&drill), 128 + SIGINT, "it told:\n%s", drill.told);
-    cr_expect(strstr(drill.told, "; everything is undone"), "%s", drill.told);
+    cr_expect(strstr(drill.told, "drill: everything is undone"), "%s", drill.told);
     cr_expect(!exists("broken"), "%s", fault);
     drill_finish(&drill);
 }
