@@ -102,7 +102,10 @@ static int miss_report(struct run *run, const char *why, int status)
 static void tell_left(const struct run *run)
 {
     if (run->left)
-        fprintf(stderr, "netsplit drill: NOT UNDONE: %s\n", run->left);
+        fprintf(stderr,
+                "netsplit drill: NOT UNDONE: %s (netsplit clean tries again what was a "
+                "command)\n",
+                run->left);
     else
         fputs("netsplit drill: everything is undone\n", stderr);
 }

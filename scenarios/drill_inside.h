@@ -84,8 +84,9 @@ struct drill_fault {
     char overlay[32]; /* by rules: its name at the proxy */
     size_t first_window, n_windows;
     bool in_force;
-    bool owed;                     /* by command: begun, and not undone yet */
-    bool nodes[CLUSTER_NODES_MAX]; /* kill, pause: whom it is about */
+    bool owed;                         /* by command: begun, and not undone yet */
+    unsigned debts[CLUSTER_NODES_MAX]; /* noted for `clean`; 0 = none */
+    bool nodes[CLUSTER_NODES_MAX];     /* kill, pause: whom it is about */
 };
 
 /* The fault by command that is being made or undone. */
@@ -144,6 +145,7 @@ struct drill_mode {
     drill_then_fn chain_then; /* after its last */
     drill_then_fn begun_then; /* when a node that we did not start is ready */
     bool has_schema;          /* it was made; where nodes stay, it is to go */
+    unsigned schema_debt;     /* noted for `clean`; 0 = none */
     int resolved;             /* the primary of a role chain; -1 none, -2 several */
     size_t step;              /* index of the step under way */
     uv_timer_t step_timer;
@@ -286,6 +288,14 @@ void fault_end(struct drill_mode *mode, struct drill_fault *fault, uint64_t at_n
 void act_start(struct drill_mode *mode);
 void act_undo_all(struct drill_mode *mode, drill_then_fn then);
 bool act_is_owed(const struct drill_mode *mode);
+
+/* drill_owed.c: notes for `clean` what undoes the fault at the node, before it is made.
+ * False with mode->error: then it must not be made. settle: it was undone. */
+bool owed_note(struct drill_mode *mode, struct drill_fault *fault, size_t node);
+void owed_settle(struct drill_mode *mode, struct drill_fault *fault);
+/* The same of what the workload makes in a system that stays. */
+void owed_note_schema(struct drill_mode *mode);
+void owed_settle_schema(struct drill_mode *mode);
 
 /* drill_probe.c: probe_add() begins one of the step under way; tick samples what is
  * due; stop kills what runs. */

@@ -322,6 +322,7 @@ static void on_torn_down(void *context, const struct driver_outcome *outcome)
     if (outcome->type != HISTORY_OK)
         drill_left(mode, drill_print(drill, "the schema %s is still there: %s",
                                      drill->cluster->schema, outcome->text));
+    owed_settle_schema(mode); /* what is left of it has been said */
     driver_close(mode->setup);
     mode->setup = NULL;
     mode_down(mode);

@@ -69,6 +69,7 @@ static void refuse_workload(struct drill_mode *mode)
 {
     struct run_step *out = &mode->out->steps[mode->step];
     mode->has_schema = false;
+    owed_settle_schema(mode);
     out->status = RUN_STEP_FAILED;
     out->why = drill_keep(mode->drill, mode->error);
     mode_abort(mode, RUN_CLUSTER_NOT_STARTED, mode->error);
@@ -107,6 +108,7 @@ static void start_workload(struct drill_mode *mode, const struct step *step)
                                    .mark = mode->drill->mark,
                                    .take_over = mode->drill->options->take_over};
     mode->has_schema = true; /* or a part of it */
+    owed_note_schema(mode);
     mode->setup = driver_open(cluster->driver, &mode->drill->loop, &target);
     driver_setup(mode->setup, step->workload.settings.keys, DRILL_START_NS, on_setup,
                  mode);

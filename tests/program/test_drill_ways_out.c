@@ -261,13 +261,18 @@ static char state_of(pid_t pid)
     return state;
 }
 
-/* r2 runs, what `run` made is gone, and so is what was written. */
-static void expect_mended(const char *name)
+/* r2 does, and what `run` made is gone. */
+static void expect_runs_again(const char *name)
 {
     char path[300];
     (void)snprintf(path, sizeof path, "%s/broken", theirs.drill.dir);
     cr_expect_neq(access(path, F_OK), 0, "%s: the run fault is not undone", name);
     cr_expect_neq(state_of(theirs.servers[1].pid), 'T', "%s: r2 is paused", name);
+}
+
+static void expect_mended(const char *name)
+{
+    expect_runs_again(name);
     cr_expect_str_eq(foreign_ask(&theirs.servers[0], "KEYS drilled:\\*"), "",
                      "%s: something is left in r1", name);
 }
@@ -289,4 +294,57 @@ Test(drill_ways_out, of_somebody_elses_cluster_leave_it_as_it_was, .timeout = 30
     for (size_t i = 0; i < N_WAYS; i++)
         take_with_theirs(&ways[i]);
     foreign_close(&theirs);
+}
+
+/* --- kill -9, after which `netsplit clean` does it --- */
+
+static const char *const clean[] = {"clean", NULL};
+
+static void kill_under_faults(void)
+{
+    foreign_open(&theirs, "staging", FOREIGN_PAUSE, BROKEN LONG EXPECT);
+    drill_start(&theirs.drill, NULL);
+    cr_assert(drill_await(&theirs.drill, "Under | run"), "%s", theirs.drill.told);
+    cr_assert_eq(kill(theirs.drill.pid, SIGKILL), 0);
+    cr_expect_eq(drill_wait(&theirs.drill), 128 + SIGKILL);
+    cr_expect(drill_wait_unmarked(&theirs.drill));
+    cr_assert_eq(state_of(theirs.servers[1].pid), 'T', "nobody has resumed it yet");
+}
+
+static void close_undone(void)
+{
+    expect_runs_again("kill -9");
+    (void)foreign_ask(&theirs.servers[0], "FLUSHALL"); /* the next drill would */
+    foreign_close(&theirs);
+}
+
+Test(drill_ways_out, clean_undoes_what_a_killed_drill_owes, .timeout = 60)
+{
+    kill_under_faults();
+    drill_spawn(&theirs.drill, clean);
+    cr_expect_eq(drill_wait(&theirs.drill), 0, "%s", theirs.drill.told);
+    cr_expect(strstr(theirs.drill.told, "undone: resuming r2 after line "), "%s",
+              theirs.drill.told);
+    cr_expect(strstr(theirs.drill.told, "undone: undo of line "), "%s",
+              theirs.drill.told);
+    cr_expect(strstr(theirs.drill.told, "the data drilled in the cluster"), "%s",
+              theirs.drill.told);
+    close_undone();
+}
+
+Test(drill_ways_out, clean_says_what_it_cannot_undo_and_tries_again, .timeout = 60)
+{
+    char path[300];
+    kill_under_faults();
+    (void)snprintf(path, sizeof path, "%s/broken", theirs.drill.dir);
+    cr_assert_eq(unlink(path), 0); /* so that its undo fails */
+    drill_spawn(&theirs.drill, clean);
+    cr_expect_eq(drill_wait(&theirs.drill), 3, "%s", theirs.drill.told);
+    cr_expect(strstr(theirs.drill.told, "NOT UNDONE: undo of line "), "%s",
+              theirs.drill.told);
+    cr_expect(strstr(theirs.drill.told, "by hand: rm broken"), "%s", theirs.drill.told);
+    foreign_write(&theirs, "broken", "", 0644);
+    drill_spawn(&theirs.drill, clean);
+    cr_expect_eq(drill_wait(&theirs.drill), 0, "%s", theirs.drill.told);
+    close_undone();
 }
