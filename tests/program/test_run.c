@@ -8,7 +8,6 @@
 
 #include <criterion/criterion.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -23,15 +22,7 @@ enum { TEXT_BYTES = 16384, WORDS = 16 };
 static char dir[TEMPDIR_PATH_MAX];
 static struct traffic traffic; /* its server */
 
-/* A run that has been started. */
-struct running {
-    pid_t pid;
-    int output; /* of its stdout and stderr */
-    size_t n;
-    char text[TEXT_BYTES];
-};
-
-static struct running running; /* large, so not on the stack */
+static struct program_run running; /* the last one; large, so not on the stack */
 
 /* Two lines through the proxy and back. */
 #define TALK                                                                           \
@@ -79,9 +70,15 @@ static void teardown(void)
 
 TestSuite(run, .init = setup, .fini = teardown, .timeout = 60);
 
+/* The rule file is not found otherwise. */
+static void go_there(void)
+{
+    (void)chdir(dir);
+}
+
 static void become(const char *const *words)
 {
-    (void)chdir(dir); /* the rule file is not found otherwise */
+    go_there();
     (void)execv(words[0], (char *const *)(uintptr_t)words);
     _exit(99);
 }
@@ -89,47 +86,23 @@ static void become(const char *const *words)
 /* Starts `netsplit run -f r.yaml` with more words, up to NULL. */
 static void start(const char *first, ...)
 {
-    const char *words[WORDS] = {getenv("NETSPLIT"), "run", "-f", "r.yaml", first};
-    int output[2];
+    const char *words[WORDS] = {"run", "-f", "r.yaml", first};
     va_list args;
     va_start(args, first);
-    for (size_t i = 5; i < WORDS - 1 && words[i - 1]; i++)
+    for (size_t i = 4; i < WORDS - 1 && words[i - 1]; i++)
         words[i] = va_arg(args, const char *);
     va_end(args);
-    cr_assert_eq(pipe2(output, O_CLOEXEC), 0);
-    pid_t parent = getpid();
-    running = (struct running){.output = output[0], .pid = fork()};
-    if (running.pid == 0) {
-        program_in_child(parent);
-        (void)dup2(output[1], STDOUT_FILENO);
-        (void)dup2(output[1], STDERR_FILENO);
-        become(words);
-    }
-    (void)close(output[1]);
+    running = program_start(words, go_there);
 }
 
-/* Reads on until it has said the text, or to its end if that is NULL. */
 static void await(const char *text)
 {
-    while (!text || !strstr(running.text, text)) {
-        ssize_t n =
-            read(running.output, running.text + running.n, TEXT_BYTES - 1 - running.n);
-        if (n <= 0 && !text)
-            break;
-        cr_assert_gt(n, 0, "no \"%s\" in: %s", text, running.text);
-        running.n += (size_t)n;
-        running.text[running.n] = '\0';
-    }
+    program_await(&running, text);
 }
 
-/* Its exit status, or 128 + the signal that it died of. */
 static int finish(void)
 {
-    int status;
-    await(NULL);
-    cr_assert_eq(waitpid(running.pid, &status, 0), running.pid);
-    (void)close(running.output);
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return program_end(&running, 0);
 }
 
 static int run_script(const char *script)
@@ -347,7 +320,7 @@ Test(run, the_terminals_interrupt_reaches_the_command_once)
         "while :; do sleep 0.05; done",
         NULL};
     pid_t parent = getpid();
-    running = (struct running){.pid = 0};
+    running = (struct program_run){.pid = 0};
     running.pid = forkpty(&running.output, NULL, NULL, NULL);
     cr_assert_geq(running.pid, 0);
     if (running.pid == 0) {
@@ -401,7 +374,7 @@ Test(run, rules_may_come_from_a_pipe)
                   dir, "rules: [ { name: r, inject: { delay: 1ms } } ]");
     const char *const words[] = {"/bin/bash", "-c", command, NULL};
     pid_t parent = getpid();
-    running = (struct running){.output = -1, .pid = fork()};
+    running = (struct program_run){.output = -1, .pid = fork()};
     if (running.pid == 0) {
         program_in_child(parent);
         become(words);
