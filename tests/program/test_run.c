@@ -117,6 +117,17 @@ static void expect_said(const char *text)
                        running.text);
 }
 
+/* What --junit j.xml has made. */
+static void read_junit(char xml[static TEXT_BYTES])
+{
+    char *path = xasprintf("%s/j.xml", dir);
+    FILE *from = fopen(path, "r");
+    cr_assert_not_null(from);
+    xml[fread(xml, 1, TEXT_BYTES - 1, from)] = '\0';
+    cr_assert_eq(fclose(from), 0);
+    free(path);
+}
+
 /* Sockets and records of runs: none may be left. */
 static size_t count_left(void)
 {
@@ -159,6 +170,22 @@ Test(run, without_rules_it_says_nothing)
     write_rules("");
     cr_expect_eq(run_script("exit 0"), 0);
     cr_expect_str_eq(running.text, "");
+}
+
+Test(run, a_suite_whose_server_is_down_is_not_failed_for_what_is_not_counted)
+{
+    write_rules("rules:\n  - name: down\n    match: { from: app, to: db }\n"
+                "    inject: { refuse: true }\n");
+    start("--junit", "j.xml", "--", "bash", "-c",
+          "! (: 3<>/dev/tcp/${NETSPLIT_DB%:*}/${NETSPLIT_DB#*:}) 2>/dev/null", NULL);
+    cr_expect_eq(finish(), 0, "%s", running.text);
+    expect_said("netsplit run: down: refused all who came, in the kernel, which does "
+                "not count them");
+    char xml[TEXT_BYTES];
+    read_junit(xml);
+    cr_expect_not_null(strstr(xml, "failures=\"0\" errors=\"0\" skipped=\"1\""), "%s",
+                       xml);
+    cr_expect_not_null(strstr(xml, "<skipped message=\"refused all"), "%s", xml);
 }
 
 Test(run, a_rule_whose_time_never_came_is_told_as_that)
@@ -346,11 +373,7 @@ Test(run, junit_has_a_case_for_the_command_and_for_each_rule)
                      "    when: { after: 1h }\n");
     start("--junit", "j.xml", "--", "bash", "-c", TALK, NULL);
     cr_expect_eq(finish(), 1);
-    char *path = xasprintf("%s/j.xml", dir);
-    FILE *from = fopen(path, "r");
-    cr_assert_not_null(from);
-    xml[fread(xml, 1, sizeof xml - 1, from)] = '\0';
-    cr_assert_eq(fclose(from), 0);
+    read_junit(xml);
     cr_expect_not_null(strstr(xml, "tests=\"3\" failures=\"1\" errors=\"0\""), "%s",
                        xml);
     cr_expect_not_null(strstr(xml, "name=\"command: bash -c exec 3&lt;>"), "%s", xml);
@@ -362,7 +385,6 @@ Test(run, junit_has_a_case_for_the_command_and_for_each_rule)
     start("--junit", "/nowhere/j.xml", "--", "true", NULL);
     cr_expect_eq(finish(), 3);
     expect_said("/nowhere/j.xml: No such file or directory");
-    free(path);
 }
 
 Test(run, rules_may_come_from_a_pipe)
