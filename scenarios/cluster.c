@@ -72,6 +72,10 @@ static const struct field command_fields[] = {
      .kind = FIELD_TEXT,
      .offset = DRAFT(commands.rejoin),
      .help = "makes an old primary, stopped meanwhile, a standby of PRIMARY"},
+    {.name = "version",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(commands.version),
+     .help = "prints the node's version, and below it the settings that matter"},
     {0},
 };
 

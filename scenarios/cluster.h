@@ -23,6 +23,8 @@
  *       promote: CMD       makes NODE the primary
  *       rejoin: CMD        turns an old primary, which is stopped meanwhile, into a
  *                          standby of PRIMARY
+ *       version: CMD       for the report, run per node and mode: prints the version in
+ *                          its first line, then a line for each setting that matters
  *     modes:
  *       sync: { env: {...}, enter: CMD, check: CMD, driver: { resp: "redis://?wait=1" } }
  *
@@ -66,6 +68,7 @@ struct cluster_variables {
 struct cluster_commands {
     const char *prepare, *start, *ready, *stop, *promote, *rejoin;
     const char *kill, *pause, *resume; /* pause and resume: both or none */
+    const char *version;
 };
 
 struct cluster_mode {

@@ -259,6 +259,10 @@ void nodes_wait_ready(struct drill_mode *mode, uint64_t within_ns, drill_then_fn
 /* Asks every node for its role; mode->resolved and, if it is one, mode->primary. */
 void nodes_resolve(struct drill_mode *mode, drill_then_fn then);
 
+/* drill_system.c: asks every node for its version and settings, if the cluster says how;
+ * they are in mode->out->systems. What is not told is no failure. */
+void systems_ask(struct drill_mode *mode, drill_then_fn then);
+
 /* drill_proxy.c */
 void proxy_up(struct drill_mode *mode, drill_then_fn then);
 /* Adds what the proxy counted since the last time to the period being measured. */

@@ -48,15 +48,19 @@ static void begin_history(struct drill_mode *mode)
                   drill->cluster->n_nodes);
 }
 
-static void on_first_roles(struct drill_mode *mode)
+static void begin_steps(struct drill_mode *mode)
 {
-    if (mode->resolved < 0) {
-        mode_fail(mode, "%s", mode->error);
-        return;
-    }
     begin_history(mode);
     mode->state = MODE_STEPS;
     steps_begin(mode);
+}
+
+static void on_first_roles(struct drill_mode *mode)
+{
+    if (mode->resolved < 0)
+        mode_fail(mode, "%s", mode->error);
+    else
+        systems_ask(mode, begin_steps);
 }
 
 static void on_checked(struct drill_mode *mode)
@@ -238,8 +242,17 @@ void mode_abort(struct drill_mode *mode, enum run_reason reason, const char *why
 
 /* --- Down --- */
 
+/* Nothing is recorded any more: what is in the file now is hashed and judged again. */
+static void end_history(struct drill_mode *mode)
+{
+    struct errmsg err = {""};
+    if (mode->out->history && history_flush(mode->out->history, &err) != 0)
+        term_progress_say(&mode->drill->progress, "%s", err.text);
+}
+
 static void free_parts(struct drill_mode *mode)
 {
+    end_history(mode);
     for (size_t i = 0; i < CLUSTER_NODES_MAX; i++) {
         if (mode->nodes[i].port_fd >= 0)
             (void)close(mode->nodes[i].port_fd); /* nothing was written */
