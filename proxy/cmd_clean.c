@@ -17,8 +17,9 @@ static void print_line(void *arg, const char *line)
 
 int cmd_clean(int argc, char **argv); /* seen by main.c, which has the table */
 
-/* Each part is tried, whatever became of the ones before it. Returns how much was
- * removed; *status is left alone if all went well. */
+/* Each part is tried, whatever became of the ones before it, and in this order: a
+ * process that the first one ends leaves what it made to the others. Returns how much
+ * was removed; *status is left alone if all went well. */
 static int clean_all(bool forgets, int *status)
 {
     int (*const parts[])(rundir_removed_fn, void *, struct errmsg *) = {
@@ -62,14 +63,9 @@ int cmd_clean(int argc, char **argv)
         .rows = rows,
     };
     int rest, status = EXIT_DONE;
-    switch (option_parse(&command, argc, argv, false, &rest)) {
-    case OPTION_OK:
-        break;
-    case OPTION_HELPED:
-        return EXIT_DONE;
-    case OPTION_BAD_USAGE:
-        return EXIT_USAGE;
-    }
+    int ends = option_begin(&command, argc, argv, false, &rest);
+    if (ends != OPTION_GOES_ON)
+        return ends;
     if (rest < argc)
         return option_complain(&command, "unexpected operand \"%s\"", argv[rest]);
     if (clean_all(forgets, &status) == 0 && status == EXIT_DONE)

@@ -12,6 +12,7 @@
 #include "scenarios/claim.h"
 #include "scenarios/drill.h"
 #include "scenarios/many.h"
+#include "scenarios/manifest.h"
 #include "scenarios/plan_print.h"
 #include "scenarios/report.h"
 
@@ -88,12 +89,12 @@ static void die_of(int number)
 }
 
 /* What nobody can read up afterwards is no pass. */
-static int miss_report(struct run *run, const char *why, int status)
+static int miss_report(struct run *run, int status)
 {
     if (run->verdict == RUN_PASS) {
         run->verdict = RUN_INCONCLUSIVE;
         run->reason = RUN_DRIVER_ERROR;
-        run->why = arena_print(&run->arena, "the report is missing: %s", why);
+        run->why = "the report is not whole: see above";
     }
     return status == EXIT_FAILED || status == EXIT_ABORTED ? status : EXIT_ENVIRONMENT;
 }
@@ -110,15 +111,41 @@ static void tell_left(const struct run *run)
         fputs("netsplit drill: everything is undone\n", stderr);
 }
 
+/* Written last, so that it vouches for all the other files. */
+static bool write_manifest(const struct run *run)
+{
+    struct errmsg err = {""};
+    if (manifest_write(run, run->directory, &err) == 0)
+        return true;
+    fprintf(stderr, "netsplit drill: %s\n", err.text);
+    return false;
+}
+
+/* The hash stands for all others: kept in a ticket, it shows that nobody made them anew.
+ */
+static void print_sums(const struct run *run)
+{
+    char hex[SHA256_HEX_BYTES];
+    uint64_t bytes = 0;
+    char *path = xasprintf("%s/%s", run->directory, MANIFEST_SUMS);
+    if (sha256_file(path, hex, &bytes) == 0)
+        printf("sums    %s\n        sha256 %s\n", path, hex);
+    free(path);
+}
+
 static int report(struct run *run)
 {
     struct errmsg err = {""};
     int status = run_exit_status(run);
-    if (report_write(run, run->directory, &err) != 0) {
+    bool written = report_write(run, run->directory, &err) == 0;
+    if (!written)
         fprintf(stderr, "netsplit drill: writing the report: %s\n", err.text);
-        status = miss_report(run, err.text, status);
-    }
+    written = write_manifest(run) && written;
+    if (!written)
+        status = miss_report(run, status);
     report_print(run, stdout, term_wants_colour(stdout));
+    if (written)
+        print_sums(run);
     /* So that what is said last is seen last. A reader who left is none of our business,
      * here and afterwards. */
     if (fflush(stdout) != 0 && errno == EPIPE && !freopen("/dev/null", "w", stdout))
@@ -137,6 +164,15 @@ static int worse(int a, int b)
     return EXIT_DONE;
 }
 
+/* What became of a system that is not ours to put back. */
+static void tell_moved(const struct run *run)
+{
+    for (size_t i = 0; i < run->n_modes; i++)
+        if (run->modes[i].moved)
+            fprintf(stderr, "netsplit drill: %s: %s, and stays so\n",
+                    run->modes[i].name, run->modes[i].moved);
+}
+
 /* Once; what is needed of it is added to many. A signal that ended it is left in
  * *ended_by: everything is undone then, and the caller is to die of it. */
 static int run_one(struct call *call, const struct drill_options *options,
@@ -151,9 +187,12 @@ static int run_one(struct call *call, const struct drill_options *options,
         return EXIT_ENVIRONMENT;
     }
     int status = *ended_by ? EXIT_ABORTED : report(run);
-    if (*ended_by)
+    if (*ended_by) {
+        (void)write_manifest(run); /* it said why not */
         fprintf(stderr, "netsplit drill: ended by SIG%s; what was recorded is in %s\n",
                 sigabbrev_np(*ended_by), run->directory);
+    }
+    tell_moved(run);
     tell_left(run);
     call->has_left |= run->left != NULL;
     if (run->left && status == EXIT_DONE)

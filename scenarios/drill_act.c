@@ -241,7 +241,7 @@ static void note_left(struct drill_mode *mode, const struct drill_fault *fault,
     if (!mode->error[0])
         (void)snprintf(mode->error, sizeof mode->error, "%s", told);
     if (mode->state == MODE_DOWN)
-        drill_left(mode, told);
+        mode_note_left(mode, told);
     else
         term_progress_say(&drill->progress, "%s: %s", mode->mode->name, told);
 }

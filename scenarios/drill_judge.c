@@ -225,7 +225,8 @@ static void take_pass_back(struct drill_mode *mode)
 
 void judge_unwritten(struct drill_mode *mode, const char *why)
 {
-    term_progress_say(&mode->drill->progress, "%s: %s", mode->mode->name, why);
+    if (!mode->unwritten || strcmp(mode->unwritten, why) != 0)
+        term_progress_say(&mode->drill->progress, "%s: %s", mode->mode->name, why);
     if (!mode->unwritten)
         mode->unwritten = drill_keep(mode->drill, why);
     if (mode->state == MODE_DOWN) /* its verdict has been found */

@@ -74,6 +74,30 @@ void owed_settle(struct drill_mode *mode, struct drill_fault *fault)
     }
 }
 
+bool owed_note_mode(struct drill_mode *mode)
+{
+    const char *leave = mode->mode->leave;
+    if (!leave || !mode->drill->cluster->places)
+        return true;
+    struct rundir_debt debt = {
+        .what = drill_print(mode->drill, "leaving the mode %s at %s", mode->mode->name,
+                            mode->drill->cluster->nodes[mode->primary]),
+        .script = leave,
+        .within_ns = DRILL_START_NS};
+    int e = owe(mode, &debt, mode->primary, &mode->mode_debt);
+    if (e != 0)
+        mode_fail(mode,
+                  "the mode was not entered, for what leaves it cannot be noted: %s",
+                  strerror(-e));
+    return e == 0;
+}
+
+void owed_settle_mode(struct drill_mode *mode)
+{
+    rundir_settle(mode->drill->record, mode->mode_debt);
+    mode->mode_debt = 0;
+}
+
 void owed_note_schema(struct drill_mode *mode)
 {
     const struct cluster *cluster = mode->drill->cluster;

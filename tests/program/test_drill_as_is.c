@@ -1,73 +1,74 @@
 /* SPDX-License-Identifier: MIT */
-/* A cluster that netsplit did not start is drilled as it is. */
-#include "foreign_fixture.h"
+/* What a drill does to a cluster that netsplit did not start, and what it does not. */
+#include "theirs.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
 
-static struct foreign_fixture theirs;
+static struct theirs theirs;
 static struct drill_fixture *const drill = &theirs.drill;
 
-#define EXPECT                                                                         \
-    "```yaml expect\nall: { ghost_writes: none, acked: at least 10 }\n"                \
-    "async: { lost_writes: at least 1 }\n```\n"
-#define RUN "```yaml run\nfor: 700ms\n```\n"
+static void close_theirs(void)
+{
+    cr_expect_str_eq(theirs_ask(&theirs, 0, "ROLE"), "master", "it runs as before");
+    theirs_close(&theirs);
+}
 
 Test(drill_as_is, a_running_cluster_is_drilled_and_left_as_it_was, .timeout = 180)
 {
-    foreign_open(&theirs, "staging", FOREIGN_PAUSE,
-                 "# Look\n```sh step on=r2\n"
-                 "[ \"$NODE $PRIMARY $NODES\" = \"r2 r1 r1 r2\" ]\n"
-                 "[ -z \"${TMPDIR-}\" ] || exit 7\ncat\n```\n"
-                 "# Cut\n```yaml fault\ncut: { from: clients.r1, to: r1 }\n```\n" RUN
-                 "```yaml heal\n```\n```yaml wait\nuntil: writable\n```\n"
-                 "# Pause\n```yaml fault\npause: r1\n```\n" RUN
-                 "```yaml heal\n```\n```yaml wait\nuntil: writable\n```\n" EXPECT);
+    theirs_open(
+        &theirs, "staging", THEIRS_PAUSE,
+        "# Look\n```sh step on=r2\n"
+        "[ \"$NODE $PRIMARY $NODES\" = \"r2 r1 r1 r2\" ]\n"
+        "[ -z \"${TMPDIR-}\" ] || exit 7\ncat\n```\n"
+        "# Cut\n```yaml fault\ncut: { from: clients.r1, to: r1 }\n```\n" THEIRS_RUN
+        "```yaml heal\n```\n```yaml wait\nuntil: writable\n```\n"
+        "# Pause\n```yaml fault\npause: r1\n```\n" THEIRS_RUN
+        "```yaml heal\n```\n```yaml wait\nuntil: writable\n```\n" THEIRS_EXPECT);
     int status = drill_run_whole(drill, NULL);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill->told);
     cr_expect(strstr(drill->told, "as-is is as it is"), "%s", drill->told);
-    foreign_close(&theirs);
+    close_theirs();
 }
 
 Test(drill_as_is, ctrl_c_resumes_and_removes_what_was_written, .timeout = 180)
 {
-    foreign_open(&theirs, "staging", FOREIGN_PAUSE,
-                 "# Fault\n```yaml fault\npause: r1\n```\n"
-                 "```yaml run\nfor: 20s\n```\n" EXPECT);
+    theirs_open(&theirs, "staging", THEIRS_PAUSE,
+                "# Fault\n```yaml fault\npause: r1\n```\n"
+                "```yaml run\nfor: 20s\n```\n" THEIRS_EXPECT);
     drill_start(drill, NULL);
     cr_assert(drill_await(drill, "Fault | run"), "%s", drill->told);
     cr_assert_eq(kill(drill->pid, SIGINT), 0);
     cr_expect_eq(drill_wait(drill), 128 + SIGINT, "it told:\n%s", drill->told);
     cr_expect(strstr(drill->told, "drill: everything is undone"), "%s", drill->told);
-    foreign_close(&theirs);
+    close_theirs();
 }
 
 Test(drill_as_is, a_killed_node_is_started_by_its_command, .timeout = 180)
 {
-    foreign_open(
-        &theirs, "staging",
-        "  kill: |\n    touch killed; redis-cli -p \"$NODE_PORT\" CLIENT PAUSE "
-        "1500 ALL\n"
-        "  start: rm killed; redis-cli -p \"$NODE_PORT\" CLIENT UNPAUSE\n",
-        "# Fault\n```yaml fault\nkill: primary\n```\n" RUN
-        "```yaml heal\n```\n```yaml wait\nuntil: writable\n```\n"
-        "```sh step\n[ ! -e killed ]\n```\n" EXPECT);
+    theirs_open(&theirs, "staging",
+                "  kill: |\n    touch killed; redis-cli -p \"$NODE_PORT\" CLIENT PAUSE "
+                "1500 ALL\n"
+                "  start: rm killed; redis-cli -p \"$NODE_PORT\" CLIENT UNPAUSE\n",
+                "# Fault\n```yaml fault\nkill: primary\n```\n" THEIRS_RUN
+                "```yaml heal\n```\n```yaml wait\nuntil: writable\n```\n"
+                "```sh step\n[ ! -e killed ]\n```\n" THEIRS_EXPECT);
     int status = drill_run_whole(drill, NULL);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill->told);
-    foreign_close(&theirs);
+    close_theirs();
 }
 
 Test(drill_as_is, nothing_is_done_for_which_there_is_no_command, .timeout = 60)
 {
-    foreign_open(&theirs, "staging", "",
-                 "# Fault\n```yaml fault\nkill: r1\n```\n" RUN
-                 "```yaml fault\npause: r1\n```\n" RUN EXPECT);
+    theirs_open(&theirs, "staging", "",
+                "# Fault\n```yaml fault\nkill: r1\n```\n" THEIRS_RUN
+                "```yaml fault\npause: r1\n```\n" THEIRS_RUN THEIRS_EXPECT);
     cr_expect_eq(drill_run_whole(drill, NULL), 2, "%s", drill->told);
     cr_expect(strstr(drill->told, "has no commands kill and start"), "%s", drill->told);
     cr_expect(strstr(drill->told, "has no commands pause and resume"), "%s",
               drill->told);
-    foreign_close(&theirs);
+    close_theirs();
 }
 
 Test(drill_as_is, production_is_confirmed_by_its_name, .timeout = 180)
@@ -78,7 +79,7 @@ Test(drill_as_is, production_is_confirmed_by_its_name, .timeout = 180)
     static const char *const right[] = {
         "drill",     "playbook.md", "--cluster", "./cluster.yaml",
         "--confirm", "theirs",      NULL};
-    foreign_open(&theirs, "production", "", EXPECT);
+    theirs_open(&theirs, "production", "", THEIRS_EXPECT);
     cr_expect_eq(drill_run_whole(drill, NULL), 2, "%s", drill->told);
     cr_expect(strstr(drill->told, "if that is meant: --confirm theirs"), "%s",
               drill->told);
@@ -87,15 +88,15 @@ Test(drill_as_is, production_is_confirmed_by_its_name, .timeout = 180)
     cr_expect_not(strstr(drill->told, "seed"), "nothing was started");
     drill_spawn(drill, right);
     cr_expect_eq(drill_wait(drill), 0, "%s", drill->told);
-    foreign_close(&theirs);
+    close_theirs();
 }
 
 Test(drill_as_is, production_needs_a_stop_condition, .timeout = 60)
 {
     static const char *const words[] = {
         "drill", "bare.md", "--cluster", "./cluster.yaml", "--confirm", "theirs", NULL};
-    foreign_open(&theirs, "production", "", EXPECT);
-    foreign_write(
+    theirs_open(&theirs, "production", "", THEIRS_EXPECT);
+    theirs_write(
         &theirs, "bare.md",
         "---\nplaybook: Bare\n---\n```yaml workload\nappend: { keys: 1 }\n```\n"
         "```yaml run\nfor: 1s\n```\n",
@@ -103,5 +104,5 @@ Test(drill_as_is, production_needs_a_stop_condition, .timeout = 60)
     drill_spawn(drill, words);
     cr_expect_eq(drill_wait(drill), 2, "%s", drill->told);
     cr_expect(strstr(drill->told, "no stop condition"), "%s", drill->told);
-    foreign_close(&theirs);
+    close_theirs();
 }

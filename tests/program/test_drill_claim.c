@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A second drill on a cluster that is being drilled is told who does that, and touches
  * nothing. */
-#include "foreign_fixture.h"
+#include "theirs.h"
 
 #include <criterion/criterion.h>
 #include <pwd.h>
@@ -13,7 +13,7 @@
 
 enum { COLLEAGUE = 65534 }; /* nobody */
 
-static struct foreign_fixture theirs;
+static struct theirs theirs;
 static struct drill_fixture colleague;
 
 #define EXPECT "```yaml expect\nall: { ghost_writes: none }\n```\n"
@@ -23,7 +23,7 @@ static struct drill_fixture colleague;
 
 static void open_long(void)
 {
-    foreign_open(&theirs, "staging", "", "# Long\n```yaml run\nfor: 20s\n```\n" EXPECT);
+    theirs_open(&theirs, "staging", "", "# Long\n```yaml run\nfor: 20s\n```\n" EXPECT);
 }
 
 /* The same cluster in a directory of their own, of another file. */
@@ -56,7 +56,7 @@ Test(drill_claim, a_colleagues_drill_is_refused_and_told_by_whom, .timeout = 120
     drill_finish(&colleague);
     cr_assert_eq(kill(theirs.drill.pid, SIGINT), 0);
     cr_expect_eq(drill_wait(&theirs.drill), 128 + SIGINT, "%s", theirs.drill.told);
-    foreign_close(&theirs);
+    theirs_close(&theirs);
 }
 
 Test(drill_claim, what_kill_9_leaves_in_the_data_is_taken_over, .timeout = 120)
@@ -70,19 +70,19 @@ Test(drill_claim, what_kill_9_leaves_in_the_data_is_taken_over, .timeout = 120)
     cr_assert_eq(kill(theirs.drill.pid, SIGKILL), 0);
     cr_expect_eq(drill_wait(&theirs.drill), 128 + SIGKILL);
     cr_expect(drill_wait_unmarked(&theirs.drill));
-    cr_expect(strstr(foreign_ask(&theirs.servers[0], "GET drilled:drill"), " pid "));
+    cr_expect(strstr(theirs_ask(&theirs, 0, "GET drilled:drill"), " pid "));
     drill_spawn(&theirs.drill, clean);
     cr_expect_eq(drill_wait(&theirs.drill), 0, "%s", theirs.drill.told);
-    foreign_write(&theirs, "short.md",
-                  "---\nplaybook: Short\nmodes: [as-is]\n---\n"
-                  "```yaml workload\nappend: { keys: 5, rate: 100/s }\n```\n"
-                  "```yaml run\nfor: 500ms\n```\n" EXPECT,
-                  0644);
+    theirs_write(&theirs, "short.md",
+                 "---\nplaybook: Short\nmodes: [as-is]\n---\n"
+                 "```yaml workload\nappend: { keys: 5, rate: 100/s }\n```\n"
+                 "```yaml run\nfor: 500ms\n```\n" EXPECT,
+                 0644);
     drill_spawn(&theirs.drill, words);
     cr_expect_eq(drill_wait(&theirs.drill), 0, "%s", theirs.drill.told);
     cr_expect(strstr(theirs.drill.told, "making the schema drilled: taken over from "),
               "%s", theirs.drill.told);
-    foreign_close(&theirs);
+    theirs_close(&theirs);
 }
 
 Test(drill_claim, a_drill_on_another_machine_is_told_and_left_alone, .timeout = 120)
@@ -90,20 +90,20 @@ Test(drill_claim, a_drill_on_another_machine_is_told_and_left_alone, .timeout = 
     static const char *const words[] = {"drill",          "playbook.md", "--cluster",
                                         "./cluster.yaml", "--out",       "again",
                                         "--take-over",    NULL};
-    foreign_open(&theirs, "staging", "", EXPECT);
-    (void)foreign_ask(&theirs.servers[0], "SET drilled:drill '" THEIR_MARK "'");
-    (void)foreign_ask(&theirs.servers[0], "SET drilled:0 3,");
+    theirs_open(&theirs, "staging", "", EXPECT);
+    (void)theirs_ask(&theirs, 0, "SET drilled:drill '" THEIR_MARK "'");
+    (void)theirs_ask(&theirs, 0, "SET drilled:0 3,");
     cr_expect_eq(drill_run_whole(&theirs.drill, NULL), 3, "%s", theirs.drill.told);
     cr_expect(
         strstr(theirs.drill.told,
                "being drilled by alice@web1, pid 4711, since 2026-11-25T02:31:07Z"),
         "%s", theirs.drill.told);
     cr_expect_not(strstr(theirs.drill.told, "NOT UNDONE"), "%s", theirs.drill.told);
-    cr_expect_str_eq(foreign_ask(&theirs.servers[0], "GET drilled:0"), "3,");
-    cr_expect_str_eq(foreign_ask(&theirs.servers[0], "GET drilled:drill"), THEIR_MARK);
+    cr_expect_str_eq(theirs_ask(&theirs, 0, "GET drilled:0"), "3,");
+    cr_expect_str_eq(theirs_ask(&theirs, 0, "GET drilled:drill"), THEIR_MARK);
     drill_spawn(&theirs.drill, words);
     cr_expect_eq(drill_wait(&theirs.drill), 0, "%s", theirs.drill.told);
     cr_expect(strstr(theirs.drill.told, "taken over from alice@web1"), "%s",
               theirs.drill.told);
-    foreign_close(&theirs);
+    theirs_close(&theirs);
 }

@@ -2,7 +2,7 @@
 /* Every way out of a drill ends with all undone, and says so in its last line: whether
  * the cluster is the drill's own or somebody else's. Signals at any moment are
  * test_drill_undo.c's. */
-#include "foreign_fixture.h"
+#include "theirs.h"
 
 #include <criterion/criterion.h>
 #include <sched.h>
@@ -241,7 +241,7 @@ Test(drill_ways_out, a_terminal_that_is_stopped_holds_no_fault_in_force, .timeou
 
 /* --- somebody else's cluster --- */
 
-static struct foreign_fixture theirs;
+static struct theirs theirs;
 
 /* The pause comes last: who is paused does not tell its role either. */
 #define BROKEN                                                                         \
@@ -273,7 +273,7 @@ static void expect_runs_again(const char *name)
 static void expect_mended(const char *name)
 {
     expect_runs_again(name);
-    cr_expect_str_eq(foreign_ask(&theirs.servers[0], "KEYS drilled:\\*"), "",
+    cr_expect_str_eq(theirs_ask(&theirs, 0, "KEYS drilled:\\*"), "",
                      "%s: something is left in r1", name);
 }
 
@@ -290,10 +290,10 @@ static void take_with_theirs(const struct way *way)
 
 Test(drill_ways_out, of_somebody_elses_cluster_leave_it_as_it_was, .timeout = 300)
 {
-    foreign_open(&theirs, "staging", FOREIGN_PAUSE, EXPECT);
+    theirs_open(&theirs, "staging", THEIRS_PAUSE, EXPECT);
     for (size_t i = 0; i < N_WAYS; i++)
         take_with_theirs(&ways[i]);
-    foreign_close(&theirs);
+    theirs_close(&theirs);
 }
 
 /* --- kill -9, after which `netsplit clean` does it --- */
@@ -302,7 +302,7 @@ static const char *const clean[] = {"clean", NULL};
 
 static void kill_under_faults(void)
 {
-    foreign_open(&theirs, "staging", FOREIGN_PAUSE, BROKEN LONG EXPECT);
+    theirs_open(&theirs, "staging", THEIRS_PAUSE, BROKEN LONG EXPECT);
     drill_start(&theirs.drill, NULL);
     cr_assert(drill_await(&theirs.drill, "Under | run"), "%s", theirs.drill.told);
     cr_assert_eq(kill(theirs.drill.pid, SIGKILL), 0);
@@ -314,8 +314,8 @@ static void kill_under_faults(void)
 static void close_undone(void)
 {
     expect_runs_again("kill -9");
-    (void)foreign_ask(&theirs.servers[0], "FLUSHALL"); /* the next drill would */
-    foreign_close(&theirs);
+    (void)theirs_ask(&theirs, 0, "FLUSHALL"); /* the next drill would */
+    theirs_close(&theirs);
 }
 
 Test(drill_ways_out, clean_undoes_what_a_killed_drill_owes, .timeout = 60)
@@ -343,7 +343,7 @@ Test(drill_ways_out, clean_says_what_it_cannot_undo_and_tries_again, .timeout = 
     cr_expect(strstr(theirs.drill.told, "NOT UNDONE: undo of line "), "%s",
               theirs.drill.told);
     cr_expect(strstr(theirs.drill.told, "by hand: rm broken"), "%s", theirs.drill.told);
-    foreign_write(&theirs, "broken", "", 0644);
+    theirs_write(&theirs, "broken", "", 0644);
     drill_spawn(&theirs.drill, clean);
     cr_expect_eq(drill_wait(&theirs.drill), 0, "%s", theirs.drill.told);
     close_undone();

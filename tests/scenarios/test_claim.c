@@ -22,10 +22,10 @@ static struct cluster cluster_of(const struct cluster_place *places, size_t n)
 
 Test(claim, clusters_that_share_a_node_exclude_each_other)
 {
-    const struct cluster_place one[] = {{"192.0.2.1", 5101, NULL},
-                                        {"192.0.2.2", 5101, NULL}};
-    const struct cluster_place other[] = {{"192.0.2.3", 5101, NULL},
-                                          {"192.0.2.2", 5101, NULL}};
+    const struct cluster_place one[] = {{.address = "192.0.2.1", .port = 5101},
+                                        {.address = "192.0.2.2", .port = 5101}};
+    const struct cluster_place other[] = {{.address = "192.0.2.3", .port = 5101},
+                                          {.address = "192.0.2.2", .port = 5101}};
     struct cluster a = cluster_of(one, 2), b = cluster_of(other, 2);
     struct claim first, second;
     struct errmsg err = {""};
@@ -43,8 +43,8 @@ Test(claim, clusters_that_share_a_node_exclude_each_other)
 
 Test(claim, a_claim_that_is_refused_keeps_nothing)
 {
-    const struct cluster_place both[] = {{"192.0.2.1", 5102, NULL},
-                                         {"192.0.2.2", 5102, NULL}};
+    const struct cluster_place both[] = {{.address = "192.0.2.1", .port = 5102},
+                                         {.address = "192.0.2.2", .port = 5102}};
     struct cluster a = cluster_of(&both[1], 1), b = cluster_of(both, 2),
                    c = cluster_of(both, 1);
     struct claim first, second;
@@ -57,8 +57,8 @@ Test(claim, a_claim_that_is_refused_keeps_nothing)
 
 Test(claim, one_address_written_in_two_ways_is_one)
 {
-    const struct cluster_place one = {"2001:db8::1", 5103, NULL};
-    const struct cluster_place same = {"2001:0db8:0:0::0001", 5103, NULL};
+    const struct cluster_place one = {.address = "2001:db8::1", .port = 5103};
+    const struct cluster_place same = {.address = "2001:0db8:0:0::0001", .port = 5103};
     struct cluster a = cluster_of(&one, 1), b = cluster_of(&same, 1);
     struct claim first, second;
     cr_assert_eq(claim_take(&a, &first, NULL), 0);
@@ -76,7 +76,7 @@ Test(claim, clusters_that_the_drill_starts_run_side_by_side)
 
 Test(claim, kill_9_frees_it)
 {
-    const struct cluster_place place = {"192.0.2.1", 5104, NULL};
+    const struct cluster_place place = {.address = "192.0.2.1", .port = 5104};
     struct cluster a = cluster_of(&place, 1);
     struct claim claim;
     int ends[2];
