@@ -11,6 +11,7 @@
 #include "rules/yaml.h"
 #include "scenarios/check.h"
 #include "scenarios/playbook.h"
+#include "scenarios/redact.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -57,6 +58,11 @@ static void check_left_out(const char *name, const char *text, size_t length,
                  "and what reads their files");
 }
 
+static void hide_secrets(struct buffer *text)
+{
+    (void)text; /* rule files have none */
+}
+
 static const struct kind kinds[] = {
     {"rule file", "netsplit", NULL, check_rules},
     {"cluster file", "cluster", NULL, check_left_out},
@@ -87,6 +93,15 @@ static void check_playbook(const char *name, const char *text, size_t length,
                        plural(playbook->n_modes), cluster->name);
     playbook_destroy(playbook);
     cluster_destroy(cluster);
+}
+
+/* Lines of the files are shown, and so might be a password in one. */
+static void hide_secrets(struct buffer *text)
+{
+    struct redact *secrets = redact_create();
+    if (text->text)
+        redact_columns(secrets, text->text);
+    redact_destroy(secrets);
 }
 
 static const struct kind kinds[] = {
@@ -153,6 +168,7 @@ static void print_diagnostics(const struct diag *diag)
 {
     struct buffer out = {.text = NULL};
     diag_render(diag, term_wants_colour(stderr), &out);
+    hide_secrets(&out);
     fputs(buffer_text(&out), stderr);
     buffer_close(&out);
 }

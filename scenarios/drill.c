@@ -32,21 +32,24 @@ void *drill_take(struct drill *drill, size_t n, size_t bytes)
 
 char *drill_keep(struct drill *drill, const char *text)
 {
-    return arena_copy(&drill->run->arena, text, strlen(text));
+    char *clean = redact_copy(drill->options->secrets, text);
+    char *kept = arena_copy(&drill->run->arena, clean, strlen(clean));
+    free(clean);
+    return kept;
 }
 
 char *drill_print(struct drill *drill, const char *format, ...)
 {
+    char *text = NULL;
     va_list args;
     va_start(args, format);
-    va_list again;
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
-    char *text = drill_take(drill, (size_t)n + 1, 1);
-    (void)vsnprintf(text, (size_t)n + 1, format, again);
-    va_end(again);
+    int n = vasprintf(&text, format, args);
     va_end(args);
-    return text;
+    if (n < 0)
+        abort(); /* out of memory: as xcalloc */
+    char *kept = drill_keep(drill, text);
+    free(text);
+    return kept;
 }
 
 /* --- The directory of the results --- */
@@ -96,11 +99,12 @@ static int write_text(const struct drill *drill, const char *name,
     FILE *to = fopen(path, "we");
     if (!to)
         return -errno;
+    char *clean = redact_copy(drill->options->secrets, source->text);
     errno = 0;
-    bool ok = fwrite(source->text, 1, source->length, to) == source->length;
-    if (fclose(to) == 0 && ok)
-        return 0;
-    return errno ? -errno : -EIO;
+    bool ok = fputs(clean, to) != EOF;
+    ok = fclose(to) == 0 && ok;
+    free(clean);
+    return ok ? 0 : errno ? -errno : -EIO;
 }
 
 /* What another run left would be taken for this one's. */
@@ -480,7 +484,8 @@ int drill_run(const struct drill_options *options, struct run **out, int *signal
     if (e == 0)
         e = rundir_record_open(&drill->record, "drill", err);
     if (e == 0) {
-        drill->run->directory = drill_keep(drill, drill->out);
+        drill->run->directory = /* as it is: files are written there */
+            arena_copy(&drill->run->arena, drill->out, strlen(drill->out));
         run_modes(drill);
     } else {
         close_loop(drill);
