@@ -105,7 +105,7 @@ static int read_role(struct survey *survey, const redisReply *reply,
                         ? "this is a Sentinel, which only watches servers; redis-cli "
                           "SENTINEL MASTERS names them"
                         : "its answer to ROLE is not understood");
-    return -EACCES;
+    return -EINVAL;
 }
 
 static void read_setting(struct survey *survey, redisContext *context,
