@@ -168,6 +168,32 @@ static void survey_three_of_postgres(void)
     missing->unfit = "10.0.0.3:5432: the connection is refused: nothing listens there";
 }
 
+/* What the last lines of the file say when somebody takes the # away. */
+Test(init_texts, the_mode_that_is_a_comment_is_right)
+{
+    struct diag diag;
+    struct buffer text = {.text = NULL};
+    survey_three_of_postgres();
+    make(NULL);
+    const char *whole = buffer_text(&texts.of[TEXT_CLUSTER]);
+    const char *modes = strstr(whole, "# modes:\n");
+    cr_assert_not_null(modes);
+    buffer_add(&text, whole, (size_t)(modes - whole));
+    for (const char *line = modes; *line; line = strchr(line, '\n') + 1) {
+        cr_assert_eq(strncmp(line, "# ", 2), 0, "%s", line);
+        buffer_add(&text, line + 2, strcspn(line, "\n") - 1);
+    }
+    diag_init(&diag, NULL);
+    struct cluster *cluster =
+        cluster_parse("cluster.yaml", buffer_text(&text), text.length, &diag);
+    cr_assert_not_null(cluster);
+    cr_expect_eq(diag.n, 0);
+    cr_expect_not_null(cluster_find_mode(cluster, "sync"));
+    diag_close(&diag);
+    buffer_close(&text);
+    close_all(cluster);
+}
+
 Test(init_texts, examples_are_answered_to_the_letter)
 {
     survey_three_of_postgres();
