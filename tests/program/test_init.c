@@ -295,6 +295,52 @@ Test(init, what_a_user_may_not_do_or_see_is_said, .timeout = 60)
     postgres_pair_close(&pair);
 }
 
+/* Lets nobody in without TLS from here on. False: there is nothing to make a key with. */
+static bool demand_tls(const struct server_process *server)
+{
+    char command[1024];
+    (void)snprintf(command, sizeof command,
+                   "command -v openssl >/dev/null && cd '%s/data' &&"
+                   " openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256"
+                   " -nodes -subj /CN=test -keyout server.key -out server.crt"
+                   " 2>/dev/null && chown --reference=PG_VERSION server.* &&"
+                   " chmod 600 server.key && echo ssl=on >> postgresql.conf &&"
+                   " echo hostssl all all all trust > pg_hba.conf",
+                   server->directory);
+    if (system(command) != 0)
+        return false;
+    (void)postgres_pair_ask(server, "select pg_reload_conf()"); /* the last one */
+    return true;
+}
+
+Test(init, a_server_that_demands_tls_is_asked_with_it, .timeout = 60)
+{
+    struct server_process server;
+    int status = 0;
+    if (!server_process_postgres(&server))
+        cr_skip_test("PostgreSQL is not installed");
+    open_bare();
+    bool demands = demand_tls(&server);
+    /* Until the server has read what it shall demand it may be asked without. */
+    for (int i = 0; demands && i < 100; i++) {
+        status = run("init postgres 127.0.0.1:%u --user drill --database postgres "
+                     "--dir made --force",
+                     server.port);
+        if (status != 0 || strstr(drill->told, "need TLS"))
+            break;
+    }
+    if (demands) {
+        cr_expect_eq(status, 0, "%s", drill->told);
+        expect_told("its connections need TLS");
+        expect_in("made/cluster.yaml", "dbname=postgres sslmode=require' }");
+        expect_good("made");
+    }
+    drill_finish(drill);
+    server_process_close(&server);
+    if (!demands)
+        cr_skip_test("openssl is not installed");
+}
+
 /* --- What is wrong --- */
 
 Test(init, misspelt_words_are_met_before_anybody_is_asked)
