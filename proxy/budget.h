@@ -21,8 +21,10 @@ size_t budget_room(struct proxy *proxy, size_t held_bytes);
 void budget_hold(struct proxy *proxy, size_t bytes);
 void budget_release(struct proxy *proxy, size_t bytes);
 
-/* A stream holds all it may for a fault that keeps bytes; its sender has to wait. */
-void budget_note_full_stream(struct proxy *proxy, size_t held_bytes);
+/* A stream holds all it may for a fault that keeps bytes, limit_bytes by its rules; its
+ * sender has to wait. */
+void budget_note_full_stream(struct proxy *proxy, size_t held_bytes,
+                             uint64_t limit_bytes);
 
 /* A place and descriptors for one more connection; or false, and what is lacking. Some
  * descriptors are kept back, so that the proxy can be controlled when it is full. */
@@ -37,8 +39,8 @@ void budget_release_pipe(struct proxy *proxy);
 /* The system had no descriptor, though the budget had. */
 void budget_note_exhausted(struct proxy *proxy);
 
-/* Something had to wait for the budget: the journal tells, and the log the first time.
- */
+/* Something had to wait for the budget: the journal tells, once a second at most, and
+ * the log the first time. */
 void budget_say_reached(struct proxy *proxy, enum counters_budget_kind kind);
 
 #endif

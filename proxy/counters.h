@@ -94,8 +94,7 @@ struct counters_budget {
     uint64_t limit;   /* 0 = not set */
     _Atomic uint64_t used_now;
     _Atomic uint64_t peak;
-    _Atomic uint64_t
-        reached; /* how often something had to wait or was refused for it */
+    _Atomic uint64_t reached; /* how often something waited or was refused for it */
 };
 
 struct counters {
@@ -129,8 +128,8 @@ void counters_connection_remove(struct counters *counters,
 
 /* The rule touched, on the link: so many bytes; one more connection (once for each
  * connection and rule: the caller remembers); one attempt, which also goes into the
- * rule's field of that outcome; so many packets, which vanished. True the first time it touched anything there: then
- * journal it. */
+ * rule's field of that outcome; so many packets, which vanished. True the first time it
+ * touched anything there: then journal it. */
 enum counters_attempt {
     ATTEMPT_HELD = 0, /* attempts_held; attempts_held_now is the caller's */
     ATTEMPT_REFUSED,
