@@ -408,6 +408,14 @@ void net_part(struct net_pair pair)
     close(pair.server);
 }
 
+void net_talk(struct net *net, struct net_pair pair)
+{
+    net_say(net, pair.client, "ping");
+    net_hear(net, pair.server, "ping");
+    net_say(net, pair.server, "pong");
+    net_hear(net, pair.client, "pong");
+}
+
 bool net_event(struct net *net, uint64_t *cursor, enum journal_type type,
                struct journal_event *event)
 {
