@@ -273,11 +273,8 @@ int qdisc_classes_write(const struct qdisc_classes *classes,
     struct packet_writer writer = {
         .site = site, .plan = plan, .endpoints = endpoints, .chain = CHAIN, .out = out};
     const char *table = nft_table(site->nft);
-    buffer_print(out,
-                 "add chain inet %s " CHAIN
-                 " { type filter hook postrouting priority " PRIORITY "; }\n"
-                 "flush chain inet %s " CHAIN "\n",
-                 table, table);
+    nft_write_chain(site->nft, CHAIN, "type filter hook postrouting priority " PRIORITY,
+                    out);
     if (classes->n == 0)
         buffer_print(out, "delete chain inet %s " CHAIN "\n", table);
     else
