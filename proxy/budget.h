@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The limits of an instance: bytes held in all streams, connections, descriptors. What
- * runs into one waits; nothing is lost, and it is said once. */
+/* The limits of an instance: bytes held in all streams and in one, connections,
+ * descriptors. What runs into one waits; nothing is lost, and it is said. */
 #ifndef NETSPLIT_PROXY_BUDGET_H
 #define NETSPLIT_PROXY_BUDGET_H
 
@@ -18,6 +18,8 @@ void budget_init(struct proxy *proxy);
  * holds nothing may still read a little, so that a full budget slows streams and never
  * stops those that did not fill it: max_connections * 8 KiB above the limit at most. */
 size_t budget_room(struct proxy *proxy, size_t held_bytes);
+
+/* So many bytes are held from now on, or no longer, whether there was room or not. */
 void budget_hold(struct proxy *proxy, size_t bytes);
 void budget_release(struct proxy *proxy, size_t bytes);
 

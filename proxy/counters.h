@@ -45,9 +45,8 @@ struct counters_link {
     uint64_t connections;          /* ever */
     uint64_t attempts; /* ever, by from; those that became connections too */
     uint64_t attempts_held_now;
-    uint64_t attempts_failed; /* refused, reset, timed out, left */
-    uint64_t
-        attempts_unresolved; /* of those: the server's name could not be looked up */
+    uint64_t attempts_failed;     /* refused, reset, timed out, left */
+    uint64_t attempts_unresolved; /* of those: the server's name was not found */
     struct counters_link *next;
 };
 
@@ -83,8 +82,8 @@ enum counters_budget_kind {
     BUDGET_HELD_BYTES = 0, /* all streams together */
     BUDGET_CONNECTIONS,
     BUDGET_DESCRIPTORS,
-    BUDGET_STREAM_BYTES, /* of one stream: its default; nothing is summed up, peak is the
-                            most that one held when it was full */
+    BUDGET_STREAM_BYTES, /* of one stream: its default; nothing is summed up, peak is
+                            the most that one held when it was full */
     BUDGET_KINDS,
 };
 

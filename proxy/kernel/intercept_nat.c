@@ -26,8 +26,8 @@ static bool is_loopback(const struct sockaddr_storage *address)
     return bytes && bytes[0] == 127;
 }
 
-/* What leaves from here is redirected to the loopback, what comes through to the address
- * of the interface that it came by. */
+/* What leaves from here is redirected to the loopback, what comes through to the
+ * address of the interface that it came by. */
 int nat_find_server(const struct intercept_door *door, int fd, struct intercepted *out)
 {
     bool six = door->family == AF_INET6;
@@ -43,7 +43,8 @@ int nat_find_server(const struct intercept_door *door, int fd, struct intercepte
 }
 
 /* The client's port is taken: by the client, in this very namespace. An address of
- * another host's could be bound to where the host allows that, and would hear nothing. */
+ * another host's could be bound to where the host allows that, and would hear nothing.
+ */
 void nat_fill_source(const struct intercepted *intercepted, struct dial_source *out)
 {
     if (!intercepted->is_from_here)

@@ -38,8 +38,8 @@ int nft_exists(const char *name);
 const char *nft_table(const struct nft *nft);
 
 /* Appends commands after which the table has the chain, without rules. base says where
- * packets meet it ("type nat hook output priority -100"), and what no rule decides about
- * is accepted; NULL: rules jump to it. */
+ * packets meet it ("type nat hook output priority -100"), and what no rule decides
+ * about is accepted; NULL: rules jump to it. */
 void nft_write_chain(const struct nft *nft, const char *chain, const char *base,
                      struct buffer *out);
 

@@ -3,8 +3,9 @@
  * To anybody they may leave by any, but the loopback. With netns the packets leave in
  * the namespace of `from`, and nowhere else is anything done for the link.
  *
- * Packets are told by address and port (packet_match.h), as they leave: those of our own
- * sockets and those that pass. The first rule of the file that wants them has them. */
+ * Packets are told by address and port (packet_match.h), as they leave: those of our
+ * own sockets and those that pass. The first rule of the file that wants them has them.
+ */
 #include "proxy/kernel/qdisc_classes.h"
 #include "proxy/kernel/intercept_internal.h"
 #include "proxy/kernel/nft.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What suites of the modes that intercept start from: a netlab, and a net in its router's
- * namespace. For .init functions that call lab_fixture_open, and .fini =
+/* What suites of the modes that intercept start from: a netlab, and a net in its
+ * router's namespace. For .init functions that call lab_fixture_open, and .fini =
  * lab_fixture_close. */
 #ifndef NETSPLIT_TESTS_LAB_FIXTURE_H
 #define NETSPLIT_TESTS_LAB_FIXTURE_H
@@ -16,8 +16,8 @@ extern uint64_t cursor;
 void lab_fixture_open(int nodes);
 void lab_fixture_close(void);
 
-/* Starts the proxy in the mode (tproxy, redirect or netns) on the port, with the nodes as
- * they are in it: n1, n2, ... */
+/* Starts the proxy in the mode (tproxy, redirect or netns) on the port, with the nodes
+ * as they are in it: n1, n2, ... */
 void lab_fixture_start(const char *mode, uint16_t port);
 
 /* A connection of node `opener` to the address, through whatever is there, which the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Attempts, and connections that pass the proxy by, in the modes that intercept. Nodes 1
- * and 2 of a netlab; what each mode takes is what its node 1 opens to node 2. */
+/* Attempts, and connections that pass the proxy by, in the modes that intercept. Nodes
+ * 1 and 2 of a netlab; what each mode takes is what its node 1 opens to node 2. */
 #include "proxy/base/now.h"
 #include "tests/proxy/lab_fixture.h"
 
@@ -36,7 +36,8 @@ static struct counters_rule *counts(void)
     return counters_rule(&net.counters, "gone", "gone");
 }
 
-/* 0 or an error: what became of a connect() of a node within a time; EAGAIN: nothing. */
+/* 0 or an error: what became of a connect() of a node within a time; EAGAIN: nothing.
+ */
 static int outcome(int node, const char *address, uint64_t span_ns)
 {
     int fd = netlab_dial(&lab, node, AF_INET, address, PORT);
@@ -120,8 +121,8 @@ static struct net_pair join(const char *address, int listener)
     return lab_fixture_join(1, AF_INET, address, PORT, listener);
 }
 
-/* Connections to n2, which is cut off, and to n3 beside it. proxied: made when the proxy
- * was there; else they pass it by. */
+/* Connections to n2, which is cut off, and to n3 beside it. proxied: made when the
+ * proxy was there; else they pass it by. */
 static void check_cut(const char *mode, bool proxied)
 {
     int two = netlab_listen(&lab, 2, AF_INET, PORT);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* packet_rate and packet_delay. Nodes 1 and 2 of a netlab; with tproxy the router shapes
- * on v2, with netns node 1 on its eth0. */
+/* packet_rate and packet_delay. Nodes 1 and 2 of a netlab; with tproxy the router
+ * shapes on v2, with netns node 1 on its eth0. */
 #include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
 #include "proxy/kernel/intercept_internal.h"
