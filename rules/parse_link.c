@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Link rules: partition, isolate, cut, and how they cut; shape in parse_shape.c. */
+/* Link rules: partition, isolate, cut, and how they cut; shape in parse_shape.c. Only
+ * what was written is read here: which links that makes is found when a plan is
+ * compiled, in links.c. */
 #include "rules/parser.h"
 
 #include <stdio.h>
