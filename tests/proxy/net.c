@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* One thread turns the loop for the proxy, its clients and its servers. */
 #include "tests/proxy/net.h"
 #include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
