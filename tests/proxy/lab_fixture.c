@@ -3,7 +3,10 @@
 
 #include "rules/buffer.h"
 
+#include <criterion/criterion.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct netlab lab;
 
@@ -40,4 +43,13 @@ struct net_pair lab_fixture_join(int opener, int family, const char *address,
     pair.client = netlab_connect(&lab, &net, opener, family, address, port);
     pair.server = net_accept(&net, listener);
     return pair;
+}
+
+void lab_fixture_expect_alive(struct net_pair pair)
+{
+    struct pollfd server = {.fd = pair.server, .events = POLLIN};
+    char byte;
+    cr_expect_eq(send(pair.client, "x", 1, 0), 1);
+    cr_expect_eq(poll(&server, 1, 5000), 1);
+    cr_expect_eq(recv(pair.server, &byte, 1, 0), 1);
 }

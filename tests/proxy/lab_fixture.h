@@ -25,4 +25,7 @@ void lab_fixture_start(const char *mode, uint16_t port);
 struct net_pair lab_fixture_join(int opener, int family, const char *address,
                                  uint16_t port, int listener);
 
+/* Of a pair that outlived the net: what the client sends reaches the server. */
+void lab_fixture_expect_alive(struct net_pair pair);
+
 #endif
