@@ -8,6 +8,7 @@
 #include "proxy/base/text_file.h"
 #include "rules/nearest.h"
 #include "rules/yaml.h"
+#include "scenarios/cluster_driver.h"
 #include "scenarios/cluster_place.h"
 #include "scenarios/driver.h"
 
@@ -128,7 +129,7 @@ static const struct field cluster_fields[] = {
      .kind = FIELD_TREE,
      .offset = DRAFT(driver),
      .required = true,
-     .help = "how processes talk to it: { resp: \"\" }"},
+     .help = "how processes talk to it: { resp: \"\" }, { exec: [program, ...] }"},
     {.name = "data",
      .kind = FIELD_MAP,
      .members = data_fields,
@@ -314,54 +315,6 @@ static void read_nodes(struct reader *reader, const struct yaml_node *list)
     reader->cluster->n_nodes = n;
 }
 
-static void suggest_driver(struct reader *reader, const char *word)
-{
-    const char *names[16];
-    size_t n = 0;
-    while (n < 16 && driver_get(n)) {
-        names[n] = driver_name(driver_get(n));
-        n++;
-    }
-    diag_suggest(reader->diag, word, names, n);
-}
-
-static void read_driver(struct reader *reader, const struct yaml_node *map,
-                        const struct driver **out, const char **setting)
-{
-    if (map->n != 1) {
-        diag_error(reader->diag, &map->at, "a cluster has one driver: { resp: \"\" }");
-        return;
-    }
-    const struct yaml_node *key = map->pairs[0].key, *value = map->pairs[0].value;
-    const struct driver *driver = driver_find(key->text, NULL);
-    if (!driver) {
-        diag_error(reader->diag, &key->at, "unknown driver \"%s\"", key->text);
-        suggest_driver(reader, key->text);
-        return;
-    }
-    struct errmsg err = {""};
-    if (value->kind != YAML_SCALAR)
-        diag_error(reader->diag, &value->at, "the driver's setting must be text");
-    else if (driver_check(driver, value->text, &err) != 0)
-        diag_error(reader->diag, &value->at, "%s", err.text);
-    *out = driver;
-    *setting = value->text;
-}
-
-/* What the mode says of the driver, which is the cluster's. */
-static const char *read_setting(struct reader *reader, const struct yaml_node *map)
-{
-    const struct driver *driver = NULL;
-    const char *setting = reader->cluster->setting;
-    if (!map)
-        return setting;
-    read_driver(reader, map, &driver, &setting);
-    if (driver && reader->cluster->driver && driver != reader->cluster->driver)
-        diag_error(reader->diag, &map->at, "the driver of the cluster is \"%s\"",
-                   driver_name(reader->cluster->driver));
-    return setting;
-}
-
 static void read_programs(struct reader *reader, const struct yaml_node *list)
 {
     const char **names = take(reader, list->n, sizeof *names);
@@ -388,7 +341,8 @@ static void refuse(struct reader *reader, const struct yaml_node *map, const cha
 static void add_as_is(struct reader *reader)
 {
     struct cluster_mode *mode = take(reader, 1, sizeof *mode);
-    *mode = (struct cluster_mode){.name = "as-is", .setting = reader->cluster->setting};
+    *mode = (struct cluster_mode){.name = "as-is"};
+    cluster_read_setting(reader->cluster, NULL, mode, reader->diag);
     reader->cluster->modes = mode;
     reader->cluster->n_modes = 1;
 }
@@ -401,9 +355,9 @@ static void read_modes(struct reader *reader, const struct yaml_node *map)
         (void)yaml_read_map(map->pairs[i].value, &mode_table, &draft, reader->diag);
         modes[i] = (struct cluster_mode){.name = map->pairs[i].key->text,
                                          .env = read_env(reader, draft.env),
-                                         .setting = read_setting(reader, draft.driver),
                                          .enter = draft.enter,
                                          .check = draft.check};
+        cluster_read_setting(reader->cluster, draft.driver, &modes[i], reader->diag);
         refuse(reader, map->pairs[i].value, "leave");
         if (strcmp(modes[i].name, "all") == 0 || strchr(modes[i].name, '/'))
             diag_error(reader->diag, &map->pairs[i].key->at,
@@ -528,7 +482,7 @@ static void read_cluster(struct reader *reader, const struct yaml_node *root)
     if (draft.nodes)
         read_nodes(reader, draft.nodes);
     if (draft.driver)
-        read_driver(reader, draft.driver, &cluster->driver, &cluster->setting);
+        cluster_read_driver(cluster, draft.driver, reader->diag);
     if (draft.programs)
         read_programs(reader, draft.programs);
     check_whole(reader, root);
@@ -541,6 +495,14 @@ static void read_cluster(struct reader *reader, const struct yaml_node *root)
         diag_error(reader->diag, mark_schema(root), "schema: %s", err.text);
 }
 
+static const char *directory_of(struct reader *reader, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return ".";
+    return keep(reader, path, slash == path ? 1 : (size_t)(slash - path));
+}
+
 struct cluster *cluster_parse(const char *name, const char *text, size_t length,
                               struct diag *diag)
 {
@@ -550,6 +512,7 @@ struct cluster *cluster_parse(const char *name, const char *text, size_t length,
     const char *own_text = keep(&reader, text, length);
     const char *own_name = keep(&reader, name, strlen(name));
     cluster->source = (struct source){own_name, own_text, length};
+    cluster->directory = directory_of(&reader, name);
     size_t wrong = diag->n_errors + diag->n_lacking;
     struct yaml_input input = {&cluster->source, own_text, length, 1, 0};
     const struct yaml_node *root = yaml_read(&cluster->arena, &input, diag);
