@@ -137,7 +137,7 @@ static bool make_places(struct drill_mode *mode)
     }
     mode->events = fopen(path, "we");
     mode->out->events_path = drill_print(drill, "%s/events.jsonl", mode->mode->name);
-    return true;
+    return driver_log_open(mode);
 }
 
 void mode_start(struct drill_mode *mode)
@@ -253,6 +253,7 @@ static void free_parts(struct drill_mode *mode)
         (void)tempdir_remove(mode->dir); /* clean finds what is left */
         rundir_drop_path(mode->drill->record, mode->dir);
     }
+    driver_log_close(mode);
     lab_close(&mode->lab);
     free(mode->job.output);
     free(mode->faults);
@@ -333,7 +334,9 @@ static bool tear_down(struct drill_mode *mode)
     struct driver_target target = {.endpoint = primary,
                                    .direct = primary,
                                    .setting = mode->mode->setting,
-                                   .schema = cluster->schema};
+                                   .schema = cluster->schema,
+                                   .node = node_name(mode, mode->primary),
+                                   .program = driver_program(mode)};
     mode->setup = driver_open(cluster->driver, &mode->drill->loop, &target);
     driver_teardown(
         mode->setup, find_workload(mode->drill->playbook)->workload.settings.keys,
