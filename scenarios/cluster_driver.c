@@ -5,7 +5,7 @@
  * A text of words is split at blanks, and no shell is asked: what a shell would treat in
  * a way of its own is refused, for it would not be, and the list says the same
  * unmistakably. */
-#include "scenarios/cluster_driver.h"
+#include "scenarios/cluster_inside.h"
 
 #include "proxy/base/memory.h"
 #include "rules/yaml.h"
