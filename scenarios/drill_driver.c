@@ -52,11 +52,16 @@ void driver_tick(struct drill_mode *mode)
 const char *driver_verdict(struct drill_mode *mode)
 {
     struct processes_statistics statistics;
-    if (!mode->processes)
+    if (!mode->processes || !driver_is_program(mode->drill->cluster->driver))
         return NULL;
     processes_statistics(mode->processes, &statistics);
-    if (!statistics.first_defect[0] || statistics.ok_writes > 0)
+    if (statistics.ok_writes > 0)
         return NULL;
-    return drill_print(mode->drill, "no write was ever acknowledged, and %s",
-                       statistics.first_defect);
+    if (statistics.first_defect[0])
+        return drill_print(mode->drill, "no write was ever acknowledged, and %s",
+                           statistics.first_defect);
+    if (statistics.errors[DRIVER_TIMEOUT] > 0)
+        return "no write was ever acknowledged: the driver's program answered none in "
+               "time (its start counts, too: see the workload's deadline)";
+    return NULL;
 }

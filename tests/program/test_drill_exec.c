@@ -44,16 +44,6 @@ static void use_driver(const char *setting)
     cr_assert_eq(system(text), 0);
 }
 
-static void write_driver(const char *text)
-{
-    char path[512];
-    (void)snprintf(path, sizeof path, "%s/driver.py", drill.dir);
-    FILE *to = fopen(path, "we");
-    cr_assert_not_null(to);
-    fputs(text, to);
-    cr_assert_eq(fclose(to), 0);
-}
-
 static bool told(const char *text)
 {
     return strstr(drill.told, text);
@@ -112,23 +102,43 @@ Test(drill_exec, a_program_that_ends_at_once_is_a_driver_error_in_its_own_words,
     expect_driver_error("drivver.py': [Errno 2] No such file");
 }
 
-Test(drill_exec, a_program_that_answers_no_write_is_told_of_once_and_is_why,
+/* A driver that does with writes as said. */
+static void write_driver(const char *writes)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/driver.py", drill.dir);
+    FILE *to = fopen(path, "we");
+    cr_assert_not_null(to);
+    fprintf(to,
+            "import json, sys\n"
+            "for line in sys.stdin:\n"
+            "    op = json.loads(line)\n"
+            "    if op['f'] == 'append':\n"
+            "        %s\n"
+            "    answer = {'op': op['op'], 'type': 'ok', 'value': None}\n"
+            "    print(json.dumps(answer), flush=True)\n",
+            writes);
+    cr_assert_eq(fclose(to), 0);
+}
+
+Test(drill_exec, a_program_that_dies_of_writes_is_told_of_once_and_is_why,
      .timeout = 120)
 {
     open_tiny(FRONT, "```yaml expect\nall: { acked: at least 1 }\n```\n");
-    write_driver("import json, sys\n"
-                 "for line in sys.stdin:\n"
-                 "    op = json.loads(line)\n"
-                 "    if op['f'] == 'append':\n"
-                 "        sys.exit('oops')\n"
-                 "    answer = {'op': op['op'], 'type': 'ok', 'value': None}\n"
-                 "    print(json.dumps(answer), flush=True)\n");
+    write_driver("sys.exit('oops')");
     expect_driver_error(
         "no write was ever acknowledged, and the driver's program ended "
         "with status 1: oops");
     const char *first = strstr(drill.told, "; see async/driver.log");
     cr_assert(first, "%s", drill.told);
     cr_expect_null(strstr(first + 1, "; see async/driver.log"), "%s", drill.told);
+}
+
+Test(drill_exec, a_program_that_is_too_slow_is_why, .timeout = 120)
+{
+    open_tiny(FRONT, "```yaml expect\nall: { acked: at least 1 }\n```\n");
+    write_driver("continue");
+    expect_driver_error("the driver's program answered none in time");
 }
 
 /* Started, under the fault, and ended by the signal. */
