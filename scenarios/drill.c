@@ -366,6 +366,7 @@ static void on_tick(uv_timer_t *timer)
     nodes_end_late_stops(mode, now);
     probes_tick(mode, now);
     manual_tick(mode, now);
+    driver_tick(mode);
     check_stop_conditions(drill, now);
 }
 

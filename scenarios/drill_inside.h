@@ -162,7 +162,9 @@ struct drill_mode {
     unsigned ticks;
     struct drill_probe *probes; /* of the run's arena; NULL = none */
     size_t n_probes;
-    bool asking; /* a manual step waits for its answer */
+    int driver_log_fd; /* where the driver is a program; 0 = none */
+    bool driver_told;  /* of what is wrong with it */
+    bool asking;       /* a manual step waits for its answer */
     bool control_closing, closing;
     unsigned open_timers; /* while closing */
 };
@@ -317,6 +319,15 @@ bool act_is_owed(const struct drill_mode *mode);
 void probe_add(struct drill_mode *mode, const struct step *step);
 void probes_tick(struct drill_mode *mode, uint64_t now);
 void probes_stop(struct drill_mode *mode);
+
+/* drill_driver.c: of a driver that is a program. The first is false with mode->error;
+ * the tick tells of the first thing that was wrong with it; the verdict is why nothing
+ * can be judged for its sake, or NULL. */
+bool driver_log_open(struct drill_mode *mode);
+void driver_log_close(struct drill_mode *mode);
+struct driver_program driver_program(const struct drill_mode *mode);
+void driver_tick(struct drill_mode *mode);
+const char *driver_verdict(struct drill_mode *mode);
 
 /* drill_manual.c: asks, and looks for the answer; ends in step_end(). */
 void manual_start(struct drill_mode *mode, const struct step *step);

@@ -160,7 +160,7 @@ static bool make_places(struct drill_mode *mode)
     }
     mode->events = fopen(path, "we");
     mode->out->events_path = drill_print(drill, "%s/events.jsonl", mode->mode->name);
-    return true;
+    return driver_log_open(mode);
 }
 
 void mode_start(struct drill_mode *mode)
@@ -287,6 +287,7 @@ static void free_parts(struct drill_mode *mode)
         (void)tempdir_remove(mode->dir); /* clean finds what is left */
         rundir_drop_path(mode->drill->record, mode->dir);
     }
+    driver_log_close(mode);
     lab_close(&mode->lab);
     free(mode->job.output);
     free(mode->faults);
