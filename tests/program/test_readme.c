@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { HELP_BYTES = 16384, HELPS = 64 };
 
@@ -249,4 +250,47 @@ Test(readme, the_flags_that_it_names_exist)
         cr_expect(found, "README.md:%u: no command has %s", code->line, flag);
         free(flag);
     }
+}
+
+Test(readme, the_sources_that_it_names_are_there)
+{
+    static const char *const roots[] = {"playbooks/", "proxy/", "rules/", "scenarios/",
+                                        "tests/"};
+    size_t n = 0;
+    for (size_t i = 0; i < readme.n; i++)
+        for (size_t k = 0; k < sizeof roots / sizeof *roots; k++) {
+            const struct readme_code *code = &readme.items[i];
+            if (code->kind != README_SPAN || !begins_with(code->text, roots[k]))
+                continue;
+            cr_expect_eq(access(code->text, F_OK), 0, "README.md:%u: no %s", code->line,
+                         code->text);
+            n++;
+        }
+    cr_expect_gt(n, 10);
+}
+
+/* Is it in a line .PHONY of the Makefile? */
+static bool is_target(const char *word)
+{
+    char *command = xasprintf("grep -Eq '^\\.PHONY:.* %s( |$)' Makefile", word);
+    int status = system(command);
+    free(command);
+    return status == 0;
+}
+
+Test(readme, the_targets_that_it_makes_exist)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < readme.n; i++) {
+        char target[32];
+        char *text = xstrdup(readme.items[i].text), *rest = text;
+        for (char *line; (line = strsep(&rest, "\n"));)
+            if (sscanf(line, "make %31[a-z-]", target) == 1) {
+                cr_expect(is_target(target), "README.md:%u: make has no %s",
+                          readme.items[i].line, target);
+                n++;
+            }
+        free(text);
+    }
+    cr_expect_gt(n, 5);
 }
