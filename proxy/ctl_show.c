@@ -103,7 +103,7 @@ static void show_listeners(const json_t *status, bool colour)
         table_add(&table, "%s", text(row, "address"));
         table_add(&table, "%s", text(row, "from"));
         table_add(&table, "%s%s", text(row, "to"),
-                  flag(row, "refusing")   ? " (refusing)"
+                  flag(row, "refusing")   ? " (refusing, uncounted)"
                   : flag(row, "ignoring") ? " (answers nobody)"
                                           : "");
         add_count(&table, row, "connections_open");
