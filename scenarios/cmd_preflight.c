@@ -109,7 +109,7 @@ static int fly(const struct material *material, const struct arguments *args)
     else
         print_summary(&preflight);
     (void)fflush(stdout); /* what a signal ends is not flushed */
-    bool ready = status == 0 && preflight.missing == 0;
+    bool ready = status == 0 && preflight.missing == 0 && !ended_by;
     preflight_close(&preflight); /* a signal is delivered now */
     return ready ? EXIT_DONE : EXIT_ENVIRONMENT;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The signals are blocked and read from a signalfd(2) that nobody reads out: so it
  * stays readable, every later wait ends at once, and the signal is still pending when
- * it is let through again. A signal that the process ignores (nohup) never shows. */
+ * it is let through again. A signal that the process ignores (nohup) is left alone: held
+ * back, it would show nevertheless. */
 #include "scenarios/patience.h"
 
 #include "proxy/base/namespace.h"
@@ -25,8 +26,11 @@ int patience_open(struct patience *patience)
 {
     sigset_t ours;
     sigemptyset(&ours);
-    for (size_t i = 0; i < SIGNALS; i++)
-        sigaddset(&ours, signals[i]);
+    for (size_t i = 0; i < SIGNALS; i++) {
+        struct sigaction now;
+        if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+            sigaddset(&ours, signals[i]);
+    }
     patience->signal_fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
     if (patience->signal_fd < 0)
         return -errno;

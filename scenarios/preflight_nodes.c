@@ -358,12 +358,13 @@ void preflight_roles(struct preflight *preflight)
     if (!cluster->places)
         return; /* the drill gives them their roles */
     for (size_t i = 0; i < cluster->n_nodes && !preflight_is_over(preflight); i++) {
-        if (!preflight->nodes[i].runs_commands) {
-            all = false; /* `exec` has said so */
-            continue;
-        }
-        all = ask_role(preflight, i) && all;
-        ask_ready(preflight, i);
+        struct preflight_node *node = &preflight->nodes[i];
+        bool asked = node->runs_commands && ask_role(preflight, i);
+        all = all && asked; /* where `exec` does not work, it has said so */
+        if (node->runs_commands)
+            ask_ready(preflight, i);
+        if (node->role == PREFLIGHT_UNKNOWN && node->session)
+            node->role = preflight->system->ask_role(node->session);
     }
     if (all && !preflight_is_over(preflight))
         judge_roles(preflight); /* else none or one primary proves nothing */
