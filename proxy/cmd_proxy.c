@@ -5,7 +5,7 @@
  * stdout and in --ready-file; SIGHUP, or with --watch a change of their file, reads the
  * rules again; SIGINT, SIGTERM or --for end it: stop listening, let connections end for
  * --drain, reset the rest, remove what was made, and die of the signal, so that whoever
- * sent it sees that it worked.
+ * sent it sees that it worked. So does the SIGHUP of a terminal that is closed.
  *
  * Whatever fails before `ready` is said on stderr and leaves nothing behind. A reload
  * that fails changes nothing and is said likewise. */
@@ -61,8 +61,9 @@ struct run {
     struct rundir_record *record;
     struct file_watch *watch; /* owned; NULL: none */
     char control_path[RUNDIR_PATH_BYTES];
-    int ended_by; /* a signal; 0 = --for */
-    bool ready;   /* the ready file was written */
+    int ended_by;      /* a signal; 0 = --for */
+    bool ready;        /* the ready file was written */
+    bool has_terminal; /* which ends it when it is closed */
 };
 
 static void print_diagnostics(const struct diag *diag)
@@ -193,10 +194,17 @@ static void stop(struct run *run)
     run->drain_ns = 0; /* who asks twice means now */
 }
 
+/* SIGHUP is also what a terminal sends when it is closed. Then nobody is left who would
+ * end the faults, unless the program was started by nohup. */
+static bool has_lost_terminal(const struct run *run)
+{
+    return run->has_terminal && !term_is_attached();
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
-    if (number == SIGHUP) {
+    if (number == SIGHUP && !has_lost_terminal(run)) {
         reload(run);
         return;
     }
@@ -212,6 +220,9 @@ static void on_life_over(uv_timer_t *handle)
 static void watch_signals(struct run *run)
 {
     static const int numbers[SIGNALS] = {SIGHUP, SIGINT, SIGTERM};
+    struct sigaction before;
+    run->has_terminal = sigaction(SIGHUP, NULL, &before) == 0 &&
+                        before.sa_handler != SIG_IGN && term_is_attached();
     for (int i = 0; i < SIGNALS; i++) {
         (void)uv_signal_init(&run->loop, &run->signals[i]); /* cannot fail again: the */
         run->signals[i].data = run;                         /* loop has its pipe */

@@ -196,6 +196,65 @@ Test(proxy_program, ends_by_itself_after_its_time)
     free(word);
 }
 
+static const char *terminal; /* the name of the child's */
+
+/* As at a terminal, in a session of its own; its output is ours. */
+static void take_terminal(void)
+{
+    (void)setsid();
+    (void)close(open(terminal, O_RDWR)); /* the first that is opened becomes it */
+}
+
+static void take_terminal_by_nohup(void)
+{
+    take_terminal();
+    (void)signal(SIGHUP, SIG_IGN);
+}
+
+static int open_terminal(void)
+{
+    int other_end = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    cr_assert_geq(other_end, 0);
+    cr_assert_eq(grantpt(other_end) + unlockpt(other_end), 0);
+    terminal = ptsname(other_end);
+    return other_end;
+}
+
+static struct program_run start_at_terminal(const char *rules, void (*prepare)(void))
+{
+    const char *const words[] = {"proxy", "-f", rules, NULL};
+    struct program_run run = program_start(words, prepare);
+    program_await(&run, "\n");
+    return run;
+}
+
+Test(proxy_program, ends_with_its_terminal_but_not_by_a_signal_to_reload)
+{
+    int other_end = open_terminal();
+    char *rules = write_rules("r.yaml", two_paths, port);
+    struct program_run run = start_at_terminal(rules, take_terminal);
+    free(write_rules("r.yaml", "nonsense: 1\n"));
+    cr_assert_eq(kill(run.pid, SIGHUP), 0);
+    program_await(&run, "nothing has changed");
+    cr_assert_eq(close(other_end), 0);
+    cr_assert_eq(program_end(&run, 0), 128 + SIGHUP);
+    expect_nothing_left();
+    free(rules);
+}
+
+Test(proxy_program, started_by_nohup_outlives_its_terminal)
+{
+    int other_end = open_terminal();
+    char *rules = write_rules("r.yaml", two_paths, port);
+    struct program_run run = start_at_terminal(rules, take_terminal_by_nohup);
+    free(write_rules("r.yaml", "nonsense: 1\n"));
+    cr_assert_eq(close(other_end), 0);
+    program_await(&run, "nothing has changed");
+    cr_assert_eq(program_end(&run, SIGTERM), 128 + SIGTERM);
+    expect_nothing_left();
+    free(rules);
+}
+
 Test(proxy_program, names_the_port_that_is_taken_and_starts_nothing)
 {
     char *first = xasprintf("0:127.0.0.1:%u", port);
