@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct errmsg;
+
 enum option_kind {
     OPTION_FLAG = 0, /* bool *: set to true */
     OPTION_TEXT,     /* const char **: points into argv */
@@ -52,6 +54,11 @@ enum option_result {
  * unknown option is answered with the nearest known one. */
 enum option_result option_parse(const struct option_command *command, int argc,
                                 char **argv, bool operands_end_options, int *rest);
+
+/* The same, but what is wrong goes to err alone, for who prints it in another way. */
+enum option_result option_read(const struct option_command *command, int argc,
+                               char **argv, bool operands_end_options, int *rest,
+                               struct errmsg *err);
 
 /* Prints "netsplit NAME: TEXT" and where to find help, on stderr. Returns EXIT_USAGE.
  */
