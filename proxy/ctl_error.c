@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* Takes the object over; without memory there is none. */
 static void print_object(bool json, json_t *object)
@@ -71,8 +72,9 @@ static int tell_silence(const struct errmsg *err)
     fprintf(stderr,
             "netsplit ctl: %s: is one running?\n"
             "  netsplit proxy -f RULES starts one; --control PATH or $NETSPLIT_CONTROL "
-            "say which\n",
-            err->text);
+            "say which%s\n",
+            err->text,
+            geteuid() == 0 ? "" : ";\n  one that root started is asked with sudo");
     return EXIT_ENVIRONMENT;
 }
 

@@ -133,6 +133,15 @@ static int worse(int a, int b)
     return EXIT_DONE;
 }
 
+/* What became of a system that is not ours to put back. */
+static void tell_moved(const struct run *run)
+{
+    for (size_t i = 0; i < run->n_modes; i++)
+        if (run->modes[i].moved)
+            fprintf(stderr, "netsplit drill: %s: %s, and stays so\n",
+                    run->modes[i].name, run->modes[i].moved);
+}
+
 /* Once; what is needed of it is added to many. A signal that ended it is left in
  * *ended_by: everything is undone then, and the caller is to die of it. */
 static int run_one(struct call *call, const struct drill_options *options,
@@ -155,6 +164,7 @@ static int run_one(struct call *call, const struct drill_options *options,
                 run->left ? "not everything is undone" : "everything is undone",
                 run->directory);
     }
+    tell_moved(run);
     if (run->left) {
         fprintf(stderr, "netsplit drill: NOT UNDONE: %s\n", run->left);
         status = status == EXIT_DONE ? EXIT_ENVIRONMENT : status;

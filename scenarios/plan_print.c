@@ -71,6 +71,8 @@ static void print_modes(const struct cluster *cluster, const char *const *modes,
         print_text(label, mode->enter, to);
         (void)snprintf(label, sizeof label, "%s, check", modes[i]);
         print_text(label, mode->check, to);
+        (void)snprintf(label, sizeof label, "%s, leave", modes[i]);
+        print_text(label, mode->leave, to);
     }
 }
 

@@ -226,6 +226,8 @@ json_t *report_mode(const struct run_mode *mode)
                mode->reason ? report_text(run_reason_name(mode->reason)) : json_null());
     report_put(json, "why", report_text(mode->why));
     report_put(json, "setting", report_text(mode->setting));
+    report_put(json, "found", report_text(mode->found));
+    report_put(json, "moved", report_text(mode->moved));
     report_put(json, "how", report_text(mode->how));
     report_put(json, "felt", report_felt(mode));
     report_put(json, "measures", made(measures_to_json(&mode->judgement.measures)));

@@ -160,6 +160,10 @@ struct run_mode {
     const char *name;    /* "sync" */
     const char *setting; /* what its check printed: "sync · ack by 3 of 3"; or NULL */
     struct run_system *systems; /* one a node; NULL = nobody was asked */
+    const char *found; /* of a running cluster, roles that the file does not say;
+                            or NULL */
+    const char *moved; /* likewise, roles that are not those at the beginning: nothing
+                            moves them back; or NULL */
     enum run_verdict verdict;
     enum run_reason reason;
     const char *why; /* one sentence; NULL for a pass */

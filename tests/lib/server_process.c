@@ -48,7 +48,8 @@ static void become(const char *directory, const char *const *argv, bool unprivil
     _exit(127);
 }
 
-static pid_t start(const char *directory, const char *const *argv, bool unprivileged)
+pid_t server_process_run(const char *directory, const char *const *argv,
+                         bool unprivileged)
 {
     pid_t pid = fork();
     if (pid < 0)
@@ -58,7 +59,7 @@ static pid_t start(const char *directory, const char *const *argv, bool unprivil
     return pid;
 }
 
-static void reserve(struct server_process *server, const char *word)
+void server_process_reserve(struct server_process *server, const char *word)
 {
     *server = (struct server_process){.end_signal = SIGKILL};
     if (tempdir_make(word, server->directory, NULL) < 0)
@@ -116,19 +117,19 @@ bool server_process_redis(struct server_process *server)
 {
     if (!installed("redis-server"))
         return false;
-    reserve(server, "redis");
+    server_process_reserve(server, "redis");
     char port[8];
     (void)snprintf(port, sizeof port, "%u", (unsigned)server->port);
     const char *const argv[] = {"redis-server", "--port", port, "--bind",
                                 "127.0.0.1",    "--save", "",   "--appendonly",
                                 "no",           NULL};
-    server->pid = start(server->directory, argv, false);
+    server->pid = server_process_run(server->directory, argv, false);
     await(server, redis_is_ready);
     return true;
 }
 
-/* The directory of PostgreSQL's programs, into path; Debian keeps them out of PATH. */
-static bool find_postgres(char *path, size_t path_bytes)
+/* Debian keeps them out of PATH. */
+bool server_process_find_postgres(char *path, size_t path_bytes)
 {
     glob_t found;
     if (glob("/usr/lib/postgresql/*/bin/initdb", 0, NULL, &found) != 0)
@@ -160,18 +161,13 @@ static void make_cluster(struct server_process *server, const char *programs)
     const char *const argv[] = {initdb, "-D",    data, "-U",         "drill",
                                 "-A",   "trust", "-N", "--locale=C", NULL};
     int status;
-    pid_t pid = start(server->directory, argv, true);
+    pid_t pid = server_process_run(server->directory, argv, true);
     if (waitpid(pid, &status, 0) != pid || status != 0)
         fail("initdb");
 }
 
-bool server_process_postgres(struct server_process *server)
+void server_process_start_postgres(struct server_process *server, const char *programs)
 {
-    char programs[256];
-    if (!find_postgres(programs, sizeof programs))
-        return false;
-    reserve(server, "postgres");
-    make_cluster(server, programs);
     char postgres[300], data[TEMPDIR_PATH_MAX + 8], port[8];
     (void)snprintf(postgres, sizeof postgres, "%s/postgres", programs);
     (void)snprintf(data, sizeof data, "%s/data", server->directory);
@@ -181,8 +177,18 @@ bool server_process_postgres(struct server_process *server)
         "",       "-c", "fsync=off", "-c", "shared_buffers=8MB", NULL};
     server->end_signal =
         SIGQUIT; /* ends its children, which have sessions of their own */
-    server->pid = start(server->directory, argv, true);
+    server->pid = server_process_run(server->directory, argv, true);
     await(server, postgres_is_ready);
+}
+
+bool server_process_postgres(struct server_process *server)
+{
+    char programs[256];
+    if (!server_process_find_postgres(programs, sizeof programs))
+        return false;
+    server_process_reserve(server, "postgres");
+    make_cluster(server, programs);
+    server_process_start_postgres(server, programs);
     return true;
 }
 

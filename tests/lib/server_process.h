@@ -24,6 +24,16 @@ struct server_process {
 bool server_process_redis(struct server_process *server);
 bool server_process_postgres(struct server_process *server);
 
+/* The parts of it, for those who start a server in another way. Run: the program in the
+ * directory, as nobody if it is to be unprivileged and we are root. Reserve: directory
+ * and port, and nothing else yet. Find: the directory of PostgreSQL's programs; false if
+ * there is none. Start: PostgreSQL on DIRECTORY/data, until it answers. */
+pid_t server_process_run(const char *directory, const char *const *argv,
+                         bool unprivileged);
+void server_process_reserve(struct server_process *server, const char *word);
+bool server_process_find_postgres(char *path, size_t path_bytes);
+void server_process_start_postgres(struct server_process *server, const char *programs);
+
 /* Ends it at once, as a crash would; returns when it is gone. */
 void server_process_kill(struct server_process *server);
 
