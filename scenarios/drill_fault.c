@@ -9,6 +9,7 @@
 
 #include "rules/buffer.h"
 #include "rules/fault.h"
+#include "scenarios/between.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -115,6 +116,8 @@ static void add_windows(struct drill_mode *mode, const struct step *step)
             .kind = rule_kind_name(rule->kind),
             .how = rule->kind == RULE_INJECT ? "" : rule_how_name(rule->how),
             .summary = summarise(mode, rule),
+            .is_between = mode->drill->cluster->places &&
+                          between_is_meant(mode->drill->cluster, rule, mode->primary),
         };
     }
     out->steps[mode->step].summary = out->windows[fault->first_window].summary;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The drill's own proxy: a child process like any other, started with one listener for
  * each ordered pair of nodes and for each (clients.x, node), or in the middle of a lab
- * with none, and from then on spoken to by its control API, as a user would.
+ * with none, and from then on spoken to by its control API, as a user would. Nodes that
+ * run already do not ask it for the way: there only clients have listeners, and what
+ * the nodes say to each other is intercepted, or is not its business.
  *
  * Its status is sampled where periods meet and while a fault is in force: what links
  * carried is the difference between two samples; what a rule touched is its own count.
@@ -15,6 +17,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* { address: 10.0.0.1, ports: [5432], container: pg1 } */
+static void add_place(const struct cluster *cluster, FILE *to, size_t i)
+{
+    const struct cluster_place *place = &cluster->places[i];
+    fprintf(to, "  %s: { address: \"%s\", ports: [%u]", cluster->nodes[i],
+            place->address, place->port);
+    switch (place->netns.kind) {
+    case PLACE_NONE:
+        break;
+    case PLACE_NETNS:
+        fprintf(to, ", netns: \"%s\"", place->netns.text);
+        break;
+    case PLACE_PID:
+        fprintf(to, ", pid: %" PRIu32, place->netns.pid);
+        break;
+    case PLACE_CONTAINER:
+        fprintf(to, ", container: \"%s\"", place->netns.text);
+        break;
+    }
+    fprintf(to, " }\n  clients.%s:\n", cluster->nodes[i]);
+}
 
 static void add_node(const struct drill_mode *mode, FILE *to, size_t i)
 {
@@ -52,7 +76,7 @@ static void add_listeners(const struct drill_mode *mode, FILE *to)
         for (size_t k = 0; k < 2 * cluster->n_nodes; k++) {
             bool is_client = k >= cluster->n_nodes;
             size_t node = is_client ? k - cluster->n_nodes : k;
-            if (is_client || i != node)
+            if (is_client || (i != node && !cluster->places))
                 fprintf(to, "  - { address: \"%s:0\", from: %s%s, to: %s }\n",
                         lab_listen_address(mode, i, is_client),
                         is_client ? "clients." : "", cluster->nodes[i],
@@ -68,9 +92,13 @@ static bool write_rules(const struct drill_mode *mode, const char *path)
         return false;
     fprintf(to, "netsplit: 1\nintercept: %s\nnodes:\n",
             rule_intercept_name(cluster->intercept));
-    for (size_t i = 0; i < cluster->n_nodes; i++)
-        add_node(mode, to, i);
-    if (cluster->intercept == INTERCEPT_LISTEN)
+    for (size_t i = 0; i < cluster->n_nodes; i++) {
+        if (cluster->places)
+            add_place(cluster, to, i);
+        else
+            add_node(mode, to, i);
+    }
+    if (cluster->intercept == INTERCEPT_LISTEN || cluster->places)
         add_listeners(mode, to);
     bool failed = ferror(to) != 0;
     return fclose(to) == 0 && !failed;
@@ -80,6 +108,8 @@ static bool write_rules(const struct drill_mode *mode, const char *path)
 static void set_paths(struct drill_mode *mode)
 {
     size_t n = mode->drill->cluster->n_nodes;
+    if (mode->drill->cluster->places)
+        return; /* all clients are told */
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < n; k++) {
             struct driver_endpoint *path = &mode->client_paths[i * n + k];
@@ -296,9 +326,14 @@ static void count_rule(struct drill_mode *mode, const json_t *rule)
     felt->packets += window->packets;
     for (size_t i = 0; i < json_array_size(links); i++) {
         const json_t *link = json_array_get(links, i);
-        felt->links += number(link, "touched_bytes") + number(link, "attempts") +
+        bool touched = number(link, "touched_bytes") + number(link, "attempts") +
                            number(link, "packets_dropped") >
                        0;
+        felt->links += touched;
+        window->is_felt_between |=
+            touched &&
+            cluster_find_node(mode->drill->cluster, text(link, "from")) >= 0 &&
+            cluster_find_node(mode->drill->cluster, text(link, "to")) >= 0;
         count_held(mode, link);
     }
 }
