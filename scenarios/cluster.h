@@ -59,7 +59,7 @@ struct driver;
 
 enum {
     CLUSTER_NODES_MAX = 9,
-    CLUSTER_LEASE_S = 30, /* of a drill's fault at a proxy that is not its own */
+    CLUSTER_LEASE_S = 20, /* of a drill's fault at a proxy that is not its own */
 };
 
 struct cluster_variable {

@@ -148,9 +148,23 @@ static void on_stream_event(void *arg, json_t *event)
         fputc('\n', mode->events);
 }
 
+/* Ours is a child, whose end is seen. */
 static void on_stream_end(void *arg, int status, json_t *body, const struct errmsg *err)
 {
-    (void)arg, (void)status, (void)body, (void)err; /* the proxy ended, or we did */
+    struct drill_mode *mode = arg;
+    (void)body;
+    if (mode->theirs && mode->state != MODE_DOWN)
+        mode_abort(mode, RUN_DRIVER_ERROR,
+                   drill_print(mode->drill, "the proxy at %s is gone: %s",
+                               mode->control_path,
+                               status == 200 ? "it ended" : err->text));
+}
+
+void proxy_follow(struct drill_mode *mode, const char *events)
+{
+    if (!control_stream(mode->control, events, DRILL_CONTROL_NS, on_stream_event,
+                        on_stream_end, mode))
+        abort(); /* out of memory: as xcalloc */
 }
 
 static void on_proxy_ready(struct drill_mode *mode)
@@ -168,8 +182,7 @@ static void on_proxy_ready(struct drill_mode *mode)
                   mode->control_path);
         return;
     }
-    (void)control_stream(mode->control, "/v1/events?since=0", DRILL_CONTROL_NS,
-                         on_stream_event, on_stream_end, mode);
+    proxy_follow(mode, "/v1/events?since=0");
     mode->proxy_then(mode);
 }
 
@@ -267,9 +280,14 @@ static struct run_link *find_link(struct drill_mode *mode, const char *from,
 /* What was counted since the periods before this one. */
 static void count_link(struct drill_mode *mode, const json_t *row)
 {
-    struct run_link *link = find_link(mode, text(row, "from"), text(row, "to"));
-    uint64_t passed = number(row, "passed_bytes");
-    uint64_t discarded = number(row, "discarded_bytes");
+    const char *from = text(row, "from"), *to = text(row, "to");
+    if (mode->theirs && !theirs_is_ours(mode, from, to))
+        return;
+    struct run_link *link = find_link(mode, from, to);
+    const json_t *before = mode->theirs ? theirs_link_before(mode, from, to) : NULL;
+    uint64_t passed = number(row, "passed_bytes") - number(before, "passed_bytes");
+    uint64_t discarded =
+        number(row, "discarded_bytes") - number(before, "discarded_bytes");
     uint64_t held = number(row, "held_bytes");
     for (int i = 0; i < (int)mode->period; i++) {
         passed -= link->period[i].passed_bytes;
@@ -289,7 +307,9 @@ static struct run_window *find_window(struct drill_mode *mode, const json_t *rul
             continue;
         for (size_t k = 0; k < fault->n_windows; k++) {
             struct run_window *window = &mode->out->windows[fault->first_window + k];
-            if (strcmp(window->name, text(rule, "name")) == 0)
+            size_t prefix = mode->theirs ? strlen(mode->theirs->prefix) : 0;
+            const char *name = text(rule, "name");
+            if (strlen(name) >= prefix && strcmp(window->name, name + prefix) == 0)
                 return window;
         }
     }
