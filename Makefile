@@ -99,7 +99,8 @@ DEPS_build := gcc libc6-dev pkg-config libuv1-dev libyaml-dev libjansson-dev \
               libmicrohttpd-dev libcmark-dev libnl-3-dev libnl-route-3-dev \
               libnftables-dev libhiredis-dev libpq-dev libssl-dev
 DEPS_proxy-only := $(filter-out libcmark-dev libhiredis-dev libpq-dev libssl-dev,$(DEPS_build))
-DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15 iproute2 nftables
+DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15 iproute2 nftables \
+              python3
 DEPS_check := git clang clang-format clang-tidy cppcheck libclang-rt-14-dev
 DEPS_bench := haproxy nginx-light libnginx-mod-stream redis-tools redis-server \
               postgresql-15

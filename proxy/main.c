@@ -24,6 +24,7 @@ int cmd_init(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 int cmd_models(int argc, char **argv);
+int cmd_preflight(int argc, char **argv);
 int cmd_proxy(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
@@ -60,6 +61,8 @@ static const struct subcommand subcommands[] = {
     {"judge", UNLESS_PROXY_ONLY(cmd_judge), "says what a history of operations shows"},
     {"lab", cmd_lab, "makes network namespaces to try things in"},
     {"models", UNLESS_PROXY_ONLY(cmd_models), "lists what a history can be held to"},
+    {"preflight", UNLESS_PROXY_ONLY(cmd_preflight),
+     "says what a drill on a cluster lacks, and what mends it"},
     {"proxy", cmd_proxy, "sits on TCP paths and injects what rules say"},
     {"run", cmd_run,
      "runs a test suite behind a proxy, and fails it if no fault was felt"},

@@ -225,9 +225,11 @@ static void read_steps(struct playbook *playbook, const struct playbook_blocks *
     playbook->steps = take(playbook, blocks->n, sizeof *playbook->steps);
     for (size_t i = 0; i < blocks->n; i++) {
         const struct playbook_block *block = &blocks->items[i];
-        if (is_ours(block) &&
-            step_read(&context, block, &playbook->steps[playbook->n_steps]))
-            playbook->n_steps++;
+        if (!is_ours(block) ||
+            !step_read(&context, block, &playbook->steps[playbook->n_steps]))
+            continue;
+        playbook->n_steps++;
+        playbook_lint_block(&playbook->source, block, diag);
     }
 }
 
