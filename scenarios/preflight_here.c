@@ -87,7 +87,7 @@ static void check_disk(struct preflight *preflight, const char *path, const char
     preflight_add(preflight, level, PREFLIGHT_HERE, "%" PRIu64 " MB free for %s (%s)",
                   free_bytes / 1000000, use, path);
     if (level != PREFLIGHT_OK)
-        preflight_mend(preflight, "df -h %s, and make room", path);
+        preflight_mend(preflight, "df -h %s # and make room", path);
 }
 
 void preflight_space(struct preflight *preflight)
@@ -102,8 +102,9 @@ void preflight_space(struct preflight *preflight)
         return;
     preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
                   "the directory of control sockets: %s", err.text);
-    preflight_mend(preflight, "export XDG_RUNTIME_DIR=DIR, a directory of your own "
-                              "with mode 0700");
+    preflight_mend(preflight,
+                   "export XDG_RUNTIME_DIR=DIR # one of your own, with mode "
+                   "0700");
 }
 
 /* --- descriptors --- */
@@ -196,6 +197,7 @@ void preflight_privilege(struct preflight *preflight)
     preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
                   "the playbook drops packets or works on them, which needs "
                   "CAP_NET_ADMIN");
-    preflight_mend(preflight, "sudo netsplit drill ..., or in the playbook: fallback: "
-                              "stall (model for packet_ faults)");
+    preflight_mend(preflight,
+                   "sudo netsplit drill ... # or in the playbook: fallback: "
+                   "stall (model for packet_ faults)");
 }

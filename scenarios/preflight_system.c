@@ -106,7 +106,7 @@ void preflight_judge_upstream(struct preflight *preflight, size_t node,
                       "between the nodes is not",
                       cluster->nodes[upstream], address, port);
         preflight_mend(preflight,
-                       "netsplit proxy wal=ADDRESS:7101:%s:%u, and let %s replicate "
+                       "netsplit proxy wal=ADDRESS:7101:%s:%u # and let %s replicate "
                        "from ADDRESS port 7101",
                        address, port, cluster->nodes[node]);
     } else {
@@ -127,7 +127,7 @@ void preflight_judge_connections(struct preflight *preflight, size_t node, long 
     }
     preflight_add(preflight, PREFLIGHT_NOTE, node,
                   "%ld %s open, and bypass the proxy until opened anew", n, are);
-    preflight_mend(preflight, "netsplit ctl adopt, once the proxy runs");
+    preflight_mend(preflight, "netsplit ctl adopt # once the proxy runs");
 }
 
 void preflight_log_out(struct preflight *preflight)

@@ -224,7 +224,7 @@ void preflight_through(struct preflight *preflight)
     } else if (!preflight_is_over(preflight)) {
         preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
                       "a proxy cannot be started: %s", err.text);
-        preflight_mend(preflight, "netsplit proxy 127.0.0.1:0:%s:%u, by hand",
+        preflight_mend(preflight, "netsplit proxy 127.0.0.1:0:%s:%u # by hand",
                        cluster->places[0].address, cluster->places[0].port);
     }
     close_proxy(through);

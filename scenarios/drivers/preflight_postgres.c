@@ -22,14 +22,19 @@ static const char *name_of(const struct preflight *preflight, size_t node)
     return preflight->cluster->nodes[node];
 }
 
-/* "psql -h 10.0.0.1 -p 5432": how somebody with more rights would come in. */
+/* "psql -h 10.0.0.1 -p 5432 -d app": how somebody with more rights comes in to change
+ * what both have from the primary. */
 static const char *psql_of(const struct preflight *preflight, size_t node, char *text,
                            size_t text_bytes)
 {
-    const struct cluster_place *place = &preflight->cluster->places[node];
+    const struct cluster *cluster = preflight->cluster;
     const struct postgres_session *session = preflight->nodes[node].session;
-    (void)snprintf(text, text_bytes, "psql -h %s -p %u -d %s", place->address,
-                   place->port, session ? PQdb(session->conn) : "postgres");
+    for (size_t i = 0; i < cluster->n_nodes; i++)
+        if (preflight->nodes[i].role == PREFLIGHT_PRIMARY)
+            node = i;
+    (void)snprintf(text, text_bytes, "psql -h %s -p %u -d %s",
+                   cluster->places[node].address, cluster->places[node].port,
+                   session ? PQdb(session->conn) : "postgres");
     return text;
 }
 
@@ -87,34 +92,33 @@ static void mend_login(struct preflight *preflight, size_t node, const PGconn *c
     switch (kind) {
     case MEND_HBA:
         preflight_mend(preflight,
-                       "echo 'host %s %s %s scram-sha-256' >> pg_hba.conf on %s (psql: "
-                       "show hba_file; the first line that fits counts), then: select "
-                       "pg_reload_conf()",
+                       "echo 'host %s %s %s scram-sha-256' >> pg_hba.conf # on %s "
+                       "(psql: show hba_file), where the first line that fits counts; "
+                       "then select pg_reload_conf()",
                        database, user, host, name_of(preflight, node));
         return;
     case MEND_PASSWORD_LACKS:
         preflight_mend(preflight,
-                       "export PGPASSWORD=..., or echo '*:*:%s:%s:PASSWORD' >> "
-                       "~/.pgpass (mode 0600): host and port are *, for a drill comes "
-                       "by its proxy's",
+                       "echo '*:*:%s:%s:PASSWORD' >> ~/.pgpass && chmod 600 ~/.pgpass  "
+                       "# or export PGPASSWORD=...; host and port are *, for a drill "
+                       "comes by its proxy's",
                        database, user);
         return;
     case MEND_PASSWORD_WRONG:
-        preflight_mend(preflight,
-                       "correct $PGPASSWORD or ~/.pgpass; or a new one: psql "
-                       "-h %s -p %u -c '\\password %s'",
-                       place->address, place->port, user);
+        preflight_mend(
+            preflight,
+            "psql -h %s -p %u -c '\\password %s' # for a new one; or correct "
+            "$PGPASSWORD or ~/.pgpass",
+            place->address, place->port, user);
         return;
     case MEND_ROLE:
         preflight_mend(preflight,
-                       "createuser -h %s -p %u %s, or correct user= in "
-                       "`driver:`",
+                       "createuser -h %s -p %u %s # or correct user= in `driver:`",
                        place->address, place->port, user);
         return;
     case MEND_DATABASE:
         preflight_mend(preflight,
-                       "createdb -h %s -p %u %s, or correct dbname= in "
-                       "`driver:`",
+                       "createdb -h %s -p %u %s # or correct dbname= in `driver:`",
                        place->address, place->port, database);
         return;
     case MEND_LOGIN:
@@ -278,8 +282,8 @@ static bool judge_schema(struct preflight *preflight, size_t node,
             preflight, PREFLIGHT_MISSING, node,
             "the schema %s of an earlier drill is %s's, who alone may drop it", schema,
             owner);
-        preflight_mend(preflight, "%s -c 'DROP SCHEMA %s CASCADE', as %s", psql, schema,
-                       owner);
+        preflight_mend(preflight, "%s -c 'DROP SCHEMA %s CASCADE' # as %s", psql,
+                       schema, owner);
         return true;
     }
     preflight_add(preflight, PREFLIGHT_NOTE, node,
@@ -479,6 +483,7 @@ static void postgres_sockets(struct preflight *preflight, size_t node)
 static void judge_receiver(struct preflight *preflight, size_t node,
                            const PGresult *result)
 {
+    const struct cluster_place *place = &preflight->cluster->places[node];
     const struct postgres_session *session = preflight->nodes[node].session;
     char psql[256];
     (void)psql_of(preflight, node, psql, sizeof psql);
@@ -486,8 +491,11 @@ static void judge_receiver(struct preflight *preflight, size_t node,
         preflight_add(preflight, PREFLIGHT_MISSING, node,
                       "it is a standby, and receives from nobody: after heal it would "
                       "not converge");
-        preflight_mend(preflight, "its log says why; %s -c 'show primary_conninfo'",
-                       psql);
+        preflight_mend(
+            preflight,
+            "psql -h %s -p %u -d %s -c 'show primary_conninfo' # and its log, "
+            "which says why",
+            place->address, place->port, PQdb(session->conn));
         return;
     }
     if (!*value(result, 1)) {

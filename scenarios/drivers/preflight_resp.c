@@ -59,7 +59,7 @@ static bool read_info(const char *info, const char *key, char *out, size_t out_b
 static const struct {
     const char *said, *mend; /* mend: of what it is, with the node's name */
 } login_mends[] = {
-    {"NOAUTH", "export REDISCLI_AUTH=PASSWORD (of %s's default user)"},
+    {"NOAUTH", "export REDISCLI_AUTH=PASSWORD # of %s's default user"},
     {"WRONGPASS",
      "correct $REDISCLI_AUTH: it is not the password of %s's default user"},
     {"ERR invalid password", "correct $REDISCLI_AUTH: it is not %s's password"},
@@ -173,7 +173,7 @@ static redisReply *ask(struct preflight *preflight, size_t node, const char *com
         preflight_add(preflight, PREFLIGHT_NOTE, node, "%s could not be asked: %s",
                       command, reply ? reply->str : err.text);
     if (reply && begins(reply->str, "NOPERM") && !preflight_is_over(preflight))
-        preflight_mend(preflight, "%s ACL SETUSER default +%s, to know",
+        preflight_mend(preflight, "%s ACL SETUSER default +%s # to know",
                        cli_of(preflight, node, cli, sizeof cli), right);
     freeReplyObject(reply);
     return NULL;
@@ -225,12 +225,12 @@ static uint64_t resp_ask_clock(struct preflight *preflight, size_t node)
 static const struct {
     const char *said, *mend;
 } write_mends[] = {
-    {"NOREPLICAS", "CONFIG SET min-replicas-to-write 0, or bring its replicas back"},
-    {"MISCONF", "CONFIG SET stop-writes-on-bgsave-error no, or mend its disk"},
-    {"OOM", "CONFIG SET maxmemory 0, or more memory"},
-    {"READONLY", "ROLE says who its primary is: correct `role:`"},
-    {"MOVED", "CLUSTER INFO: a Redis Cluster is not what this driver speaks to"},
-    {"MASTERDOWN", "INFO replication: it has lost its primary"},
+    {"NOREPLICAS", "CONFIG SET min-replicas-to-write 0 # or bring its replicas back"},
+    {"MISCONF", "CONFIG SET stop-writes-on-bgsave-error no # or mend its disk"},
+    {"OOM", "CONFIG SET maxmemory 0 # or give it more"},
+    {"READONLY", "ROLE # says who its primary is: correct `role:`"},
+    {"MOVED", "CLUSTER INFO # a Redis Cluster is not what this driver speaks to"},
+    {"MASTERDOWN", "INFO replication # it has lost its primary"},
 };
 
 /* What is refused, of all commands that a drill uses. */
@@ -350,7 +350,8 @@ static void resp_rights(struct preflight *preflight, size_t node)
         preflight_add(preflight, PREFLIGHT_NOTE, node,
                       "whether it takes writes cannot be proved without writing: it "
                       "has no MULTI for this user");
-        preflight_mend(preflight, "%s APPEND %s:0 1,", cli, schema);
+        preflight_mend(preflight, "%s APPEND %s:0 1, # writes a key, for proof", cli,
+                       schema);
     } else if (!refusals.keys && !refusals.rights[0] && !refusals.said[0]) {
         preflight_add(preflight, PREFLIGHT_OK, node,
                       standby ? "it may read %s:*" : "it may read and write %s:*",
@@ -450,7 +451,7 @@ static void judge_replica(struct preflight *preflight, size_t node, const char *
                       "not converge",
                       host, port, link);
         preflight_mend(preflight,
-                       "its log says why; %s CONFIG GET masterauth, or "
+                       "%s CONFIG GET masterauth # and its log, which says why; or "
                        "REPLICAOF HOST PORT",
                        cli);
         return;

@@ -132,7 +132,7 @@ static const char *mend_of(const char *text)
 static void run_mend(const char *text)
 {
     char command[1200];
-    (void)snprintf(command, sizeof command, "%s >/dev/null", mend_of(text));
+    (void)snprintf(command, sizeof command, "exec >/dev/null; %s", mend_of(text));
     cr_assert_eq(system(command), 0, "%s", command);
 }
 
@@ -308,7 +308,7 @@ Test(preflight, a_clock_that_is_off_is_a_note)
     cr_expect_eq(fly(), 0, "%s", drill.told);
     cr_expect(told("note", "clocks", "r2: its host's clock (date) is at least 6"), "%s",
               drill.told);
-    cr_expect(strstr(mend_of("its host's clock"), "on r2: chronyc makestep"));
+    cr_expect(strstr(mend_of("its host's clock"), "chronyc makestep # on r2"));
     cr_expect_not(told("note", "clocks", "r1"), "%s", drill.told);
     cr_expect_not(told("note", "clocks", "its server's clock"), "%s", drill.told);
     close_theirs();
