@@ -60,9 +60,7 @@ static void print_last(struct preflight *preflight)
     preflight->last = NULL;
     if (!finding || !preflight->to)
         return;
-    size_t level = 0;
-    while (strcmp(level_names[level], text_of(finding, "level")) != 0)
-        level++;
+    enum preflight_level level = preflight->last_level;
     const char *node = text_of(finding, "node"), *mend = text_of(finding, "mend");
     fprintf(preflight->to, "  %s%-7s%s  %-11s  %s%s%s\n",
             preflight->colour ? level_colours[level] : "", level_words[level],
@@ -108,6 +106,7 @@ void preflight_add(struct preflight *preflight, enum preflight_level level, size
         abort(); /* out of memory: as xcalloc */
     va_end(values);
     preflight->last = finding;
+    preflight->last_level = level;
     preflight->missing += level == PREFLIGHT_MISSING;
     preflight->notes += level == PREFLIGHT_NOTE;
 }

@@ -33,6 +33,8 @@ struct preflight_clock {
     int64_t least_ns, most_ns;
 };
 
+enum preflight_level { PREFLIGHT_OK = 0, PREFLIGHT_NOTE, PREFLIGHT_MISSING };
+
 enum preflight_role { PREFLIGHT_UNKNOWN = 0, PREFLIGHT_PRIMARY, PREFLIGHT_STANDBY };
 
 /* What later checks need to know of a node from earlier ones. */
@@ -84,6 +86,7 @@ struct preflight {
     bool colour;
     json_t *findings; /* owned; objects: check, node, level, text, mend */
     json_t *last;     /* of them, not printed yet; borrowed */
+    enum preflight_level last_level;
     size_t missing, notes;
 };
 
@@ -98,7 +101,6 @@ void preflight_close(struct preflight *preflight);
 
 /* --- For the checks --- */
 
-enum preflight_level { PREFLIGHT_OK = 0, PREFLIGHT_NOTE, PREFLIGHT_MISSING };
 #define PREFLIGHT_HERE SIZE_MAX /* in place of a node: this machine, or the cluster */
 
 /* Adds a finding of the check that is running; then perhaps what mends it, a command as

@@ -102,9 +102,8 @@ void preflight_space(struct preflight *preflight)
         return;
     preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
                   "the directory of control sockets: %s", err.text);
-    preflight_mend(preflight,
-                   "export XDG_RUNTIME_DIR=DIR # one of your own, with mode "
-                   "0700");
+    preflight_mend(preflight, "export XDG_RUNTIME_DIR=DIR # one of your own, with mode "
+                              "0700");
 }
 
 /* --- descriptors --- */
@@ -197,7 +196,6 @@ void preflight_privilege(struct preflight *preflight)
     preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
                   "the playbook drops packets or works on them, which needs "
                   "CAP_NET_ADMIN");
-    preflight_mend(preflight,
-                   "sudo netsplit drill ... # or in the playbook: fallback: "
-                   "stall (model for packet_ faults)");
+    preflight_mend(preflight, "sudo netsplit drill ... # or in the playbook: fallback: "
+                              "stall (model for packet_ faults)");
 }
