@@ -72,7 +72,8 @@ static void print_last(struct preflight *preflight)
 }
 
 /* On one line, without double blanks and control characters; owned by the caller. */
-static json_t *one_line(const char *format, va_list values)
+__attribute__((format(printf, 1, 0))) static json_t *one_line(const char *format,
+                                                              va_list values)
 {
     char text[2048];
     size_t to = 0;
