@@ -152,13 +152,15 @@ $O/%.o: %.S scenarios/report/page.html | build/deps/build
 	$(call say,AS,$<)
 	$(Q)$(CC) $(SANITIZE) -c -o $@ $<
 
-# Rewritten only when the version changed, so that make twice does nothing.
+# Rewritten only when the version changed, so that make twice does nothing; two makes may
+# do so at the same time.
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 $O/version.c: FORCE
 	@mkdir -p $(@D)
-	@printf 'extern const char netsplit_version[];\nconst char netsplit_version[] = "%s";\n' \
-	    '$(VERSION)' > $@.new
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	@new=$@.$$$$; \
+	printf 'extern const char netsplit_version[];\nconst char netsplit_version[] = "%s";\n' \
+	    '$(VERSION)' > $$new; \
+	if cmp -s $$new $@; then rm $$new; else mv $$new $@; fi
 $O/version.o: $O/version.c | build/deps/$(DEPS)
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 .PHONY: FORCE
@@ -212,8 +214,9 @@ test: build/deps/test
 # so it goes even when a test crashes or runs out of time. PostgreSQL, which runs as
 # another user, must be able to pass through it; so must users that run the program,
 # which lies there too, for a checkout may be nobody's business.
-.PHONY: run-tests
-run-tests: all $(addprefix $B/tests/,$(TESTS))
+.PHONY: run-tests runners
+runners: all $(addprefix $B/tests/,$(TESTS))
+run-tests: runners
 	@tmp=$$(mktemp -d -t netsplit-XXXXXX) && chmod 711 "$$tmp" || exit 1; \
 	trap 'rm -rf "$$tmp"' EXIT; trap 'exit 1' HUP INT TERM; \
 	$(INSTALL) -D -m 755 $(NETSPLIT) "$$tmp/bin/netsplit" || exit 1; \
@@ -298,8 +301,13 @@ seeded: $B/tests/seeded
 	@echo 'seeded defects found: $(SEEDED_$(BUILD))'
 
 .PHONY: asan ubsan tsan
+# Two runners side by side, the longest first, since each does one test at a time (see
+# JOBS_asan); each is shown when it has ended.
 asan ubsan: build/deps/test
-	@$(MAKE) --no-print-directory BUILD=$@ seeded run-tests
+	@$(MAKE) --no-print-directory BUILD=$@ seeded runners
+	@printf '%s\n' $(or $T,program scenarios proxy rules) | xargs -P 2 -I% sh -c ' \
+	    $(MAKE) --no-print-directory BUILD=$@ T=% run-tests >build/$@/%.log 2>&1; \
+	    status=$$?; cat build/$@/%.log; exit $$status'
 # Criterion cannot start under TSan, so the program is built with it and the tests that
 # drive the program from outside are run.
 tsan: build/deps/test

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TEXT_LIMIT = 1 << 20, NAME_BYTES = 101 };
 
@@ -63,8 +64,9 @@ static int report_silence(const struct errmsg *err)
     fprintf(stderr,
             "netsplit ctl: %s: is one running?\n"
             "  netsplit proxy -f RULES starts one; --control PATH or $NETSPLIT_CONTROL "
-            "say which\n",
-            err->text);
+            "say which%s\n",
+            err->text,
+            geteuid() == 0 ? "" : ";\n  one that root started is asked with sudo");
     return EXIT_ENVIRONMENT;
 }
 

@@ -8,6 +8,7 @@
 #include "proxy/base/text_file.h"
 #include "rules/nearest.h"
 #include "rules/yaml.h"
+#include "scenarios/cluster_inside.h"
 #include "scenarios/cluster_place.h"
 #include "scenarios/driver.h"
 
@@ -19,7 +20,7 @@
 
 struct cluster_draft {
     uint64_t version;
-    const char *name, *role, *schema;
+    const char *name, *role, *schema, *control;
     unsigned environment, after, intercept;
     const struct yaml_node *driver, *nodes, *env, *programs, *lab, *modes;
     bool has_bridge;
@@ -30,7 +31,6 @@ struct cluster_draft {
 
 /* As enum rule_intercept. */
 static const char *const intercepts[] = {"listen", "redirect", "tproxy", "netns", NULL};
-enum { INTERCEPT_NOT_GIVEN = sizeof intercepts / sizeof *intercepts };
 
 static const char *const environments[] = {"lab", "staging", "production", NULL};
 static const char *const afters[] = {"drop", "keep", NULL};
@@ -72,6 +72,10 @@ static const struct field command_fields[] = {
      .kind = FIELD_TEXT,
      .offset = DRAFT(commands.rejoin),
      .help = "makes an old primary, stopped meanwhile, a standby of PRIMARY"},
+    {.name = "version",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(commands.version),
+     .help = "prints the node's version, and below it the settings that matter"},
     {0},
 };
 
@@ -152,6 +156,10 @@ static const struct field cluster_fields[] = {
      .offset = DRAFT(intercept),
      .words = intercepts,
      .help = "how the proxy sits on the paths; listen, or in a lab tproxy or netns"},
+    {.name = "control",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(control),
+     .help = "the control socket of a proxy that runs, in place of one of the drill's"},
     {.name = "env",
      .kind = FIELD_TREE,
      .offset = DRAFT(env),
@@ -173,53 +181,14 @@ static const struct field cluster_fields[] = {
 };
 
 static const struct field_stranger cluster_strangers[] = {
-    {"version", "cluster", NULL, false},
-    {"hosts", "nodes", NULL, false},
-    {"servers", "nodes", NULL, false},
-    {"start", "commands", NULL, false},
-    {"promote", "commands", NULL, false},
-    {"mode", "modes", NULL, false},
-    {"environ", "env", NULL, false},
-    {"control", NULL, NULL, true},
-    {NULL, NULL, NULL, false},
+    {"version", "cluster", NULL, false},  {"hosts", "nodes", NULL, false},
+    {"servers", "nodes", NULL, false},    {"start", "commands", NULL, false},
+    {"promote", "commands", NULL, false}, {"mode", "modes", NULL, false},
+    {"environ", "env", NULL, false},      {NULL, NULL, NULL, false},
 };
 
 static const struct yaml_table cluster_table = {
     .what = "a cluster file", .fields = cluster_fields, .strangers = cluster_strangers};
-
-struct mode_draft {
-    const struct yaml_node *env, *driver;
-    const char *enter, *leave, *check;
-};
-
-#define MODE(member) offsetof(struct mode_draft, member)
-
-static const struct field mode_fields[] = {
-    {.name = "env",
-     .kind = FIELD_TREE,
-     .offset = MODE(env),
-     .help = "environment of all commands in this mode"},
-    {.name = "driver",
-     .kind = FIELD_TREE,
-     .offset = MODE(driver),
-     .help = "another setting of the cluster's driver, in this mode"},
-    {.name = "enter",
-     .kind = FIELD_TEXT,
-     .offset = MODE(enter),
-     .help = "switches the mode on, once all nodes are ready"},
-    {.name = "leave",
-     .kind = FIELD_TEXT,
-     .offset = MODE(leave),
-     .help = "switches it off again"},
-    {.name = "check",
-     .kind = FIELD_TEXT,
-     .offset = MODE(check),
-     .required = true,
-     .help = "status 0 proves that it is on; prints the real setting"},
-    {0},
-};
-
-static const struct yaml_table mode_table = {.what = "a mode", .fields = mode_fields};
 
 struct reader {
     struct cluster *cluster;
@@ -241,19 +210,21 @@ static bool is_scalar(const struct yaml_node *node)
     return node->kind == YAML_SCALAR && !yaml_is_empty(node);
 }
 
-static struct cluster_variables read_env(struct reader *reader,
-                                         const struct yaml_node *map)
+struct cluster_variables cluster_read_env(struct cluster *cluster,
+                                          const struct yaml_node *map,
+                                          struct diag *diag)
 {
     if (!map)
         return (struct cluster_variables){NULL, 0};
-    struct cluster_variable *items = take(reader, map->n, sizeof *items);
+    struct cluster_variable *items =
+        arena_alloc(&cluster->arena, map->n, sizeof *items);
     for (size_t i = 0; i < map->n; i++) {
         const struct yaml_node *key = map->pairs[i].key;
         if (map->pairs[i].value->kind != YAML_SCALAR)
-            diag_error(reader->diag, &map->pairs[i].value->at,
+            diag_error(diag, &map->pairs[i].value->at,
                        "the variable \"%s\" must be text", key->text);
         if (strspn(key->text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != key->length)
-            diag_error(reader->diag, &key->at,
+            diag_error(diag, &key->at,
                        "a variable's name is capitals, digits and _: \"%s\"",
                        key->text);
         items[i] = (struct cluster_variable){key->text, map->pairs[i].value->text};
@@ -348,17 +319,18 @@ static void read_driver(struct reader *reader, const struct yaml_node *map,
     *setting = value->text;
 }
 
-/* What the mode says of the driver, which is the cluster's. */
-static const char *read_setting(struct reader *reader, const struct yaml_node *map)
+const char *cluster_read_setting(struct cluster *cluster, const struct yaml_node *map,
+                                 struct diag *diag)
 {
+    struct reader reader = {cluster, diag};
     const struct driver *driver = NULL;
-    const char *setting = reader->cluster->setting;
+    const char *setting = cluster->setting;
     if (!map)
         return setting;
-    read_driver(reader, map, &driver, &setting);
-    if (driver && reader->cluster->driver && driver != reader->cluster->driver)
-        diag_error(reader->diag, &map->at, "the driver of the cluster is \"%s\"",
-                   driver_name(reader->cluster->driver));
+    read_driver(&reader, map, &driver, &setting);
+    if (driver && cluster->driver && driver != cluster->driver)
+        diag_error(diag, &map->at, "the driver of the cluster is \"%s\"",
+                   driver_name(cluster->driver));
     return setting;
 }
 
@@ -372,47 +344,6 @@ static void read_programs(struct reader *reader, const struct yaml_node *list)
     }
     reader->cluster->programs = names;
     reader->cluster->n_programs = list->n;
-}
-
-/* Words of the contract that this version does not act on are refused: a drill that
- * passes over them would do something else than was written. */
-static void refuse(struct reader *reader, const struct yaml_node *map, const char *key)
-{
-    const struct yaml_pair *pair = map ? yaml_find_pair(map, key) : NULL;
-    if (pair)
-        diag_lacking(reader->diag, &pair->key->at,
-                     "\"%s\" is not available in this version", key);
-}
-
-/* A system that runs already is taken as it is. */
-static void add_as_is(struct reader *reader)
-{
-    struct cluster_mode *mode = take(reader, 1, sizeof *mode);
-    *mode = (struct cluster_mode){.name = "as-is", .setting = reader->cluster->setting};
-    reader->cluster->modes = mode;
-    reader->cluster->n_modes = 1;
-}
-
-static void read_modes(struct reader *reader, const struct yaml_node *map)
-{
-    struct cluster_mode *modes = take(reader, map->n, sizeof *modes);
-    for (size_t i = 0; i < map->n; i++) {
-        struct mode_draft draft = {.check = NULL};
-        (void)yaml_read_map(map->pairs[i].value, &mode_table, &draft, reader->diag);
-        modes[i] = (struct cluster_mode){.name = map->pairs[i].key->text,
-                                         .env = read_env(reader, draft.env),
-                                         .setting = read_setting(reader, draft.driver),
-                                         .enter = draft.enter,
-                                         .check = draft.check};
-        refuse(reader, map->pairs[i].value, "leave");
-        if (strcmp(modes[i].name, "all") == 0 || strchr(modes[i].name, '/'))
-            diag_error(reader->diag, &map->pairs[i].key->at,
-                       "a mode cannot be called \"%s\"", modes[i].name);
-    }
-    if (map->n == 0)
-        diag_error(reader->diag, &map->at, "a cluster has at least one mode");
-    reader->cluster->modes = modes;
-    reader->cluster->n_modes = map->n;
 }
 
 static const struct mark *mark_schema(const struct yaml_node *root)
@@ -435,108 +366,32 @@ static void read_lab(struct reader *reader, struct cluster_draft *draft)
     cluster->has_bridge = draft->has_bridge;
 }
 
-/* What goes with what: nodes that share 127.0.0.1 can be told apart by listeners only,
- * a bridge has no router to be on, and no address to listen at. */
-static void read_intercept(struct reader *reader, const struct yaml_node *root,
-                           unsigned given)
-{
-    struct cluster *cluster = reader->cluster;
-    const struct yaml_node *value = yaml_find(root, "intercept");
-    enum rule_intercept standard = cluster->has_bridge ? INTERCEPT_NETNS
-                                   : cluster->has_lab  ? INTERCEPT_TPROXY
-                                                       : INTERCEPT_LISTEN;
-    cluster->intercept =
-        given == INTERCEPT_NOT_GIVEN ? standard : (enum rule_intercept)given;
-    if (!value || cluster->intercept == standard)
-        return;
-    if (!cluster->has_lab || cluster->intercept == INTERCEPT_REDIRECT) {
-        diag_lacking(reader->diag, &value->at,
-                     "\"intercept: %s\" is not available in this version%s",
-                     intercepts[given],
-                     cluster->has_lab ? "" : " without \"lab: true\"");
-        diag_hint(reader->diag, "use \"%s\"", intercepts[standard]);
-    } else if (cluster->has_bridge) {
-        diag_error(reader->diag, &value->at,
-                   "in a lab with a bridge the proxy works in the nodes' namespaces");
-        diag_hint(reader->diag, "use \"netns\"");
-    }
-}
-
-/* What only one of the two commands does could not be undone, or was never done. */
-static void check_pause(struct reader *reader, const struct yaml_node *root)
-{
-    const struct cluster_commands *commands = &reader->cluster->commands;
-    const struct yaml_node *map = yaml_find(root, "commands");
-    if (map && !commands->pause != !commands->resume)
-        diag_error(reader->diag, &map->at,
-                   "pause and resume go together; without both the drill sends the "
-                   "signals STOP and CONT itself");
-}
-
-static void require(struct reader *reader, const struct yaml_node *root,
-                    const char *key, bool is_there)
-{
-    if (is_there)
-        return;
-    diag_error(reader->diag, &root->at, "a cluster that the drill starts needs \"%s\"",
-               key);
-    diag_hint(reader->diag,
-              "one that runs already says where: nodes: { n1: { address: ... } }");
-}
-
-/* What one of the two kinds of cluster must have, or cannot have. */
-static void check_whole(struct reader *reader, const struct yaml_node *root)
-{
-    static const char *const own[] = {"modes", "lab", "intercept"};
-    const struct cluster *cluster = reader->cluster;
-    if (!cluster->places) {
-        require(reader, root, "commands: start", cluster->commands.start);
-        require(reader, root, "commands: ready", cluster->commands.ready);
-        require(reader, root, "modes", yaml_find(root, "modes"));
-        if (cluster->environment != CLUSTER_LAB)
-            diag_error(reader->diag, &root->at,
-                       "what the drill starts itself is of environment lab");
-        return;
-    }
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
-        const struct yaml_pair *pair = yaml_find_pair(root, own[i]);
-        if (pair)
-            diag_lacking(reader->diag, &pair->key->at,
-                         "\"%s\" is not available in this version for a cluster that "
-                         "runs already: it is taken as it is",
-                         own[i]);
-    }
-}
-
 static void read_cluster(struct reader *reader, const struct yaml_node *root)
 {
     struct cluster *cluster = reader->cluster;
     struct cluster_draft draft = {.schema = "netsplit_drill",
-                                  .intercept = INTERCEPT_NOT_GIVEN};
+                                  .intercept = CLUSTER_INTERCEPT_NOT_GIVEN};
     struct errmsg err = {""};
     (void)yaml_read_map(root, &cluster_table, &draft, reader->diag); /* all is told */
     cluster->name = draft.name;
     cluster->role = draft.role;
     cluster->schema = draft.schema;
     cluster->commands = draft.commands;
-    check_pause(reader, root);
+    cluster->control = draft.control;
     if (draft.lab)
         read_lab(reader, &draft);
-    read_intercept(reader, root, draft.intercept);
     cluster->environment = (enum cluster_environment)draft.environment;
     cluster->keeps_data = draft.after != 0;
     if (draft.nodes)
         read_nodes(reader, draft.nodes);
+    cluster_settle_intercept(cluster, root, draft.intercept, reader->diag);
     if (draft.driver)
         read_driver(reader, draft.driver, &cluster->driver, &cluster->setting);
     if (draft.programs)
         read_programs(reader, draft.programs);
-    check_whole(reader, root);
-    if (cluster->places)
-        add_as_is(reader);
-    else if (draft.modes)
-        read_modes(reader, draft.modes);
-    cluster->env = read_env(reader, draft.env);
+    cluster_check_whole(cluster, root, reader->diag);
+    cluster_read_modes(cluster, draft.modes, reader->diag);
+    cluster->env = cluster_read_env(cluster, draft.env, reader->diag);
     if (driver_check_schema(draft.schema, &err) != 0)
         diag_error(reader->diag, mark_schema(root), "schema: %s", err.text);
 }

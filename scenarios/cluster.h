@@ -23,14 +23,21 @@
  *       promote: CMD       makes NODE the primary
  *       rejoin: CMD        turns an old primary, which is stopped meanwhile, into a
  *                          standby of PRIMARY
+ *       version: CMD       for the report, run per node and mode: prints the version in
+ *                          its first line, then a line for each setting that matters
  *     modes:
  *       sync: { env: {...}, enter: CMD, check: CMD, driver: { resp: "redis://?wait=1" } }
  *
- * A system that netsplit did not start names where its nodes are; it is taken as it is
- * (mode as-is, the only one), and nothing is done to a node that has no command:
+ * A system that netsplit did not start names where its nodes are; its first mode, and
+ * the only one unless the file has others, is as-is, in which it is taken as it is.
+ * Nothing is done to a node that has no command:
  *
  *     nodes:
  *       pg1: { address: 10.0.0.1, ports: [5432], exec: ssh -oBatchMode=yes pg1 }
+ *       pg2: { address: 10.0.0.2, ports: [5432], container: pg2 }  for intercept: netns
+ *     intercept: netns     listen: the proxy is on the clients' paths only; in the
+ *                          others also between the nodes
+ *     control: PATH        of a proxy that runs: then the drill starts none
  *     data: { schema: netsplit_drill, after: drop }
  *     commands:            all of them optional, each ends by itself
  *       ready: CMD         polled until status 0 before the drill begins
@@ -38,10 +45,11 @@
  *       pause, resume: CMD for the fault `pause`
  *       promote: CMD
  *       rejoin: CMD        does all that makes an old primary a standby
+ *     modes:
+ *       sync: { enter: CMD, check: CMD, leave: CMD }   leave undoes what enter did
  *
- * The first node is the primary at first; nodes are started in order, each when the one
- * before it is ready. Further words of the format (leave, control, other intercepts than
- * listen without a lab) are refused as lacking in this version. */
+ * The first node is the primary at first, or, of a system that runs already, the one
+ * that says so; nodes are started in order, each when the one before it is ready. */
 #ifndef NETSPLIT_SCENARIOS_CLUSTER_H
 #define NETSPLIT_SCENARIOS_CLUSTER_H
 
@@ -66,13 +74,17 @@ struct cluster_variables {
 struct cluster_commands {
     const char *prepare, *start, *ready, *stop, *promote, *rejoin;
     const char *kill, *pause, *resume; /* pause and resume: both or none */
+    const char *version;
 };
+
+#define CLUSTER_AS_IS "as-is"
 
 struct cluster_mode {
     const char *name;
     struct cluster_variables env;
     const char *setting; /* of the driver, in this mode */
     const char *enter;   /* once, with the primary as NODE; or NULL */
+    const char *leave;   /* undoes it on that node, where nodes stay; or NULL */
     const char *
         check; /* NULL in as-is; status 0 proves that the mode is on; prints the real setting */
 };
@@ -84,6 +96,7 @@ struct cluster_place {
     const char
         *exec; /* the command that runs a shell there, which reads its script from
                          the standard input: "ssh -T n1"; NULL = here */
+    struct place netns; /* where the proxy works, with intercept: netns */
 };
 
 enum cluster_environment { CLUSTER_LAB = 0, CLUSTER_STAGING, CLUSTER_PRODUCTION };
@@ -104,6 +117,7 @@ struct cluster {
     bool has_lab;    /* each node in a network namespace of its own */
     bool has_bridge; /* of the lab; else a router */
     enum rule_intercept intercept;
+    const char *control; /* of the proxy that is used; NULL = the drill starts one */
     struct cluster_variables env;
     const char *const *programs; /* that must be on PATH */
     size_t n_programs;

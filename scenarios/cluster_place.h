@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a node is that netsplit did not start: { address, ports, exec }. */
+/* Where a node is that netsplit did not start: { address, ports, exec }, and
+ * the network namespace that it is in. */
 #ifndef NETSPLIT_SCENARIOS_CLUSTER_PLACE_H
 #define NETSPLIT_SCENARIOS_CLUSTER_PLACE_H
 

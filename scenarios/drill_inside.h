@@ -10,7 +10,8 @@
  *     DOWN    processes, nodes, proxy ended; directory removed
  *
  * UP and STEPS may go to DOWN at any moment (a signal), STEPS to ENDING at any moment
- * (a failed step, a stop condition). So every callback first asks whether the mode is
+ * (a failed step, a stop condition). Of a cluster that runs already nodes are found in
+ * place of started, before all else. So every callback first asks whether the mode is
  * still in the state that it belongs to; what comes late changes nothing. */
 #ifndef NETSPLIT_SCENARIOS_DRILL_INSIDE_H
 #define NETSPLIT_SCENARIOS_DRILL_INSIDE_H
@@ -35,6 +36,7 @@ enum {
     DRILL_TICK_MS = 200,            /* progress, stop conditions */
 };
 #define DRILL_START_NS   (30 * NS_PER_S) /* for a node to be ready, a command to end */
+#define DRILL_FIND_NS    (10 * NS_PER_S) /* for one that runs already to be ready */
 #define DRILL_CONTROL_NS (10 * NS_PER_S) /* for an answer of the proxy */
 #define DRILL_READS_NS   (10 * NS_PER_S) /* for the final reads of a node */
 #define DRILL_STOP_NS    (10 * NS_PER_S) /* for a cluster's stop command */
@@ -144,7 +146,14 @@ struct drill_mode {
     drill_then_fn chain_then; /* after its last */
     drill_then_fn begun_then; /* when a node that we did not start is ready */
     bool has_schema;          /* it was made; where nodes stay, it is to go */
+    size_t torn_down;         /* nodes that need not be looked at any more */
     int resolved;             /* the primary of a role chain; -1 none, -2 several */
+    int unanswered;           /* the first node that said no role; -1 none */
+    char answers[512];        /* "n1: primary, n2: standby" */
+    bool says_primary[CLUSTER_NODES_MAX];
+    bool entered; /* the mode's command has run, or begun to, on this node */
+    size_t entered_at;
+    bool leaving, asked_last; /* see drill_found.c */
     size_t step;              /* index of the step under way */
     uv_timer_t step_timer;
     uint64_t step_start_ns;
@@ -256,8 +265,26 @@ void nodes_resume_one(struct drill_mode *mode, size_t node);
 void nodes_end_late_stops(struct drill_mode *mode, uint64_t now);
 /* Waits for all to be ready; mode->job says how it went. */
 void nodes_wait_ready(struct drill_mode *mode, uint64_t within_ns, drill_then_fn then);
-/* Asks every node for its role; mode->resolved and, if it is one, mode->primary. */
+
+/* drill_roles.c: asks every node for its role; mode->resolved and, if it is one,
+ * mode->primary; mode->error has what they said if it is none, or not all of them said
+ * something. */
 void nodes_resolve(struct drill_mode *mode, drill_then_fn then);
+
+/* drill_system.c: asks every node for its version and settings, if the cluster says how;
+ * they are in mode->out->systems. What is not told is no failure. */
+void systems_ask(struct drill_mode *mode, drill_then_fn then);
+
+/* drill_found.c: a cluster that runs already. The first ends the mode if it is not as
+ * it must be, before anything is touched. The second undoes what the mode was entered
+ * by, and asks for the roles at the end; the third removes what the workload made from
+ * each that is a primary then. Both say whether something is under way that calls
+ * mode_down() again. */
+void found_begin(struct drill_mode *mode, drill_then_fn then);
+bool found_leave(struct drill_mode *mode);
+bool found_tear_down(struct drill_mode *mode);
+/* Tells, now and at the end, that something of the system is not as it was. */
+void mode_note_left(struct drill_mode *mode, const char *text);
 
 /* drill_proxy.c */
 void proxy_up(struct drill_mode *mode, drill_then_fn then);

@@ -48,15 +48,28 @@ static void begin_history(struct drill_mode *mode)
                   drill->cluster->n_nodes);
 }
 
-static void on_first_roles(struct drill_mode *mode)
+static void take_steps(struct drill_mode *mode)
 {
-    if (mode->resolved < 0) {
-        mode_fail(mode, "%s", mode->error);
-        return;
-    }
     begin_history(mode);
     mode->state = MODE_STEPS;
     steps_begin(mode);
+}
+
+static void on_first_roles(struct drill_mode *mode)
+{
+    if (mode->resolved < 0)
+        mode_fail(mode, "%s", mode->error);
+    else
+        systems_ask(mode, take_steps);
+}
+
+/* Those of a cluster that runs already were asked before anything else. */
+static void begin_steps(struct drill_mode *mode)
+{
+    if (mode->drill->cluster->places)
+        on_first_roles(mode);
+    else
+        nodes_resolve(mode, on_first_roles);
 }
 
 static void on_checked(struct drill_mode *mode)
@@ -69,14 +82,14 @@ static void on_checked(struct drill_mode *mode)
         return;
     }
     mode->out->setting = drill_keep(mode->drill, line);
-    nodes_resolve(mode, on_first_roles);
+    begin_steps(mode);
 }
 
 static void check_mode(struct drill_mode *mode)
 {
     if (!mode->mode->check) {
         mode->out->setting = "as it is";
-        nodes_resolve(mode, on_first_roles);
+        begin_steps(mode);
         return;
     }
     job_start(mode, &(struct job_options){.script = mode->mode->check,
@@ -98,6 +111,8 @@ static void on_entered(struct drill_mode *mode)
 
 static void on_nodes_ready(struct drill_mode *mode)
 {
+    mode->entered = mode->mode->enter != NULL;
+    mode->entered_at = mode->primary;
     if (!mode->mode->enter)
         check_mode(mode);
     else
@@ -109,7 +124,15 @@ static void on_nodes_ready(struct drill_mode *mode)
 
 static void on_paths_open(struct drill_mode *mode)
 {
-    nodes_start(mode, on_nodes_ready);
+    if (mode->drill->cluster->places)
+        on_nodes_ready(mode);
+    else
+        nodes_start(mode, on_nodes_ready);
+}
+
+static void open_paths(struct drill_mode *mode)
+{
+    proxy_up(mode, on_paths_open);
 }
 
 static bool make_places(struct drill_mode *mode)
@@ -150,8 +173,10 @@ void mode_start(struct drill_mode *mode)
         mode->nodes[i].port_fd = mode->nodes[i].log_fd = -1;
     if (!make_places(mode) || !lab_open(mode) || !nodes_reserve(mode))
         mode_fail(mode, "%s", mode->error);
+    else if (mode->drill->cluster->places)
+        found_begin(mode, open_paths);
     else
-        proxy_up(mode, on_paths_open);
+        open_paths(mode);
 }
 
 /* --- The end --- */
@@ -238,8 +263,17 @@ void mode_abort(struct drill_mode *mode, enum run_reason reason, const char *why
 
 /* --- Down --- */
 
+/* Nothing is recorded any more: what is in the file now is hashed and judged again. */
+static void end_history(struct drill_mode *mode)
+{
+    struct errmsg err = {""};
+    if (mode->out->history && history_flush(mode->out->history, &err) != 0)
+        term_progress_say(&mode->drill->progress, "%s", err.text);
+}
+
 static void free_parts(struct drill_mode *mode)
 {
+    end_history(mode);
     for (size_t i = 0; i < CLUSTER_NODES_MAX; i++) {
         if (mode->nodes[i].port_fd >= 0)
             (void)close(mode->nodes[i].port_fd); /* nothing was written */
@@ -295,52 +329,6 @@ static bool stop_children(struct drill_mode *mode)
     return running || mode->proxy;
 }
 
-/* Where the nodes stay, what the workload made goes. */
-static void on_torn_down(void *context, const struct driver_outcome *outcome)
-{
-    struct drill_mode *mode = context;
-    struct drill *drill = mode->drill;
-    if (outcome->type != HISTORY_OK) {
-        drill->run->left = drill_print(
-            drill, "%s%s%s: the schema %s is still there: %s",
-            drill->run->left ? drill->run->left : "", drill->run->left ? "; " : "",
-            mode->mode->name, drill->cluster->schema, outcome->text);
-        term_progress_say(&drill->progress, "%s", drill->run->left);
-    }
-    driver_close(mode->setup);
-    mode->setup = NULL;
-    mode_down(mode);
-}
-
-static const struct step *find_workload(const struct playbook *playbook)
-{
-    const struct step *step = playbook->steps;
-    while (step->verb->kind != STEP_WORKLOAD)
-        step++; /* there is one, or no schema had been made */
-    return step;
-}
-
-/* Whether it is being removed: then mode_down() is called again. */
-static bool tear_down(struct drill_mode *mode)
-{
-    const struct cluster *cluster = mode->drill->cluster;
-    const struct driver_endpoint primary = lab_direct(mode, mode->primary);
-    if (mode->setup)
-        return true;
-    if (!mode->has_schema || !cluster->places || cluster->keeps_data)
-        return false;
-    mode->has_schema = false;
-    struct driver_target target = {.endpoint = primary,
-                                   .direct = primary,
-                                   .setting = mode->mode->setting,
-                                   .schema = cluster->schema};
-    mode->setup = driver_open(cluster->driver, &mode->drill->loop, &target);
-    driver_teardown(
-        mode->setup, find_workload(mode->drill->playbook)->workload.settings.keys,
-        mode->drill->hurry ? DRILL_GRACE_NS : DRILL_READS_NS, on_torn_down, mode);
-    return true;
-}
-
 static void begin_down(struct drill_mode *mode)
 {
     mode->state = MODE_DOWN;
@@ -369,10 +357,9 @@ void mode_down(struct drill_mode *mode)
             job_hurry(mode, DRILL_GRACE_NS);
         return;
     }
-    if (stop_children(mode) || mode->processes)
+    if (found_leave(mode) || stop_children(mode) || mode->processes ||
+        found_tear_down(mode))
         return; /* each calls again when it has ended */
-    if (tear_down(mode))
-        return;
     if (mode->control) {
         if (!mode->control_closing) {
             mode->control_closing = true;

@@ -327,34 +327,8 @@ static void start_next(struct drill_mode *mode)
                                               .then = on_prepared});
 }
 
-static void on_found(struct drill_mode *mode)
-{
-    char line[200];
-    job_first_line(&mode->job, line, sizeof line);
-    if (mode->job.ok)
-        mode->begun_then(mode);
-    else
-        mode_fail(mode, "%s is not ready: status %d%s%s",
-                  node_name(mode, mode->job.node), mode->job.status,
-                  line[0] ? ": " : "", line);
-}
-
-/* They run already: only whether they do is asked. */
-static void find_all(struct drill_mode *mode, drill_then_fn then)
-{
-    mode->begun_then = then;
-    if (mode->drill->cluster->commands.ready)
-        nodes_wait_ready(mode, DRILL_START_NS, on_found);
-    else
-        then(mode);
-}
-
 void nodes_start(struct drill_mode *mode, drill_then_fn then)
 {
-    if (mode->drill->cluster->places) {
-        find_all(mode, then);
-        return;
-    }
     mode->chain = 0;
     mode->chain_then = then;
     start_next(mode);
@@ -384,44 +358,4 @@ void nodes_wait_ready(struct drill_mode *mode, uint64_t within_ns, drill_then_fn
                                     .within_ns = within_ns,
                                     .polls = true,
                                     .then = on_one_ready});
-}
-
-static void ask_role(struct drill_mode *mode);
-
-static void on_role(struct drill_mode *mode)
-{
-    char word[64];
-    job_first_word(&mode->job, word, sizeof word);
-    if (mode->job.ok && strcmp(word, "primary") == 0)
-        mode->resolved = mode->resolved == -1 ? (int)mode->chain : -2;
-    if (++mode->chain < mode->drill->cluster->n_nodes) {
-        ask_role(mode);
-        return;
-    }
-    drill_then_fn then = mode->chain_then;
-    mode->chain_then = NULL;
-    if (mode->resolved >= 0)
-        mode->primary = (size_t)mode->resolved;
-    else
-        (void)snprintf(mode->error, sizeof mode->error, "%s",
-                       mode->resolved == -1
-                           ? "no node says that it is the primary"
-                           : "several nodes say that they are primary");
-    then(mode);
-}
-
-static void ask_role(struct drill_mode *mode)
-{
-    job_start(mode, &(struct job_options){.script = mode->drill->cluster->role,
-                                          .node = mode->chain,
-                                          .within_ns = 5 * NS_PER_S,
-                                          .then = on_role});
-}
-
-void nodes_resolve(struct drill_mode *mode, drill_then_fn then)
-{
-    mode->chain = 0;
-    mode->resolved = -1;
-    mode->chain_then = then;
-    ask_role(mode);
 }

@@ -48,6 +48,7 @@ static void print_cluster(const struct cluster *cluster, FILE *to)
     print_text("start", commands->start, to);
     print_text("ready", commands->ready, to);
     print_text("role", cluster->role, to);
+    print_text("version", commands->version, to);
     print_text("promote", commands->promote, to);
     print_text("rejoin", commands->rejoin, to);
     print_text("kill", commands->kill, to);
@@ -70,6 +71,8 @@ static void print_modes(const struct cluster *cluster, const char *const *modes,
         print_text(label, mode->enter, to);
         (void)snprintf(label, sizeof label, "%s, check", modes[i]);
         print_text(label, mode->check, to);
+        (void)snprintf(label, sizeof label, "%s, leave", modes[i]);
+        print_text(label, mode->leave, to);
     }
 }
 

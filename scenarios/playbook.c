@@ -159,13 +159,14 @@ static const char *read_mode(const struct yaml_node *item,
     return item->text;
 }
 
-/* The modes that the front matter names; all of the cluster's if it names none, or if
- * it is taken as it is: what is expected of other modes is not looked at then. */
+/* The modes that the front matter names; all of the cluster's if it names none. A
+ * cluster that runs already is taken as it is unless --mode asks for another of its
+ * modes: what is expected of other modes is not looked at then. */
 static void read_modes(struct playbook *playbook, const struct yaml_node *list,
                        const struct cluster *cluster, struct diag *diag)
 {
     bool as_is = cluster && cluster->places;
-    size_t n = list && !as_is ? list->n : cluster ? cluster->n_modes : 0;
+    size_t n = as_is ? 1 : list ? list->n : cluster ? cluster->n_modes : 0;
     const char **modes = take(playbook, n, sizeof *modes);
     for (size_t i = 0; list && i < list->n; i++) {
         const char *mode = read_mode(list->items[i], cluster, diag);

@@ -3,6 +3,7 @@
  * Warnings: what people who work through failures for a living would miss. */
 #include "scenarios/playbook_lint.h"
 
+#include "scenarios/between.h"
 #include "scenarios/driver.h"
 
 #include <string.h>
@@ -140,6 +141,35 @@ static void check_commands(const struct playbook *playbook,
     }
 }
 
+static bool passes_nothing(void *context, size_t a, size_t b)
+{
+    (void)context, (void)a, (void)b;
+    return false;
+}
+
+/* Nodes that were there before the drill do not ask its proxy for the way. */
+static void check_paths(const struct playbook *playbook, const struct cluster *cluster,
+                        struct diag *diag)
+{
+    size_t a = 0, b = 0;
+    if (!cluster || !cluster->places || cluster->control ||
+        cluster->intercept != INTERCEPT_LISTEN)
+        return;
+    for (size_t i = 0; i < playbook->n_steps; i++) {
+        const struct step *step = &playbook->steps[i];
+        if (!step->rules ||
+            !between_find(cluster, step->rules, 0, passes_nothing, NULL, &a, &b))
+            continue;
+        diag_error(diag, &step->at,
+                   "what %s and %s say to each other does not pass the drill's proxy, "
+                   "which is between the clients and the nodes only: this fault would "
+                   "not be felt there",
+                   cluster->nodes[a], cluster->nodes[b]);
+        diag_hint(diag, "give the cluster intercept: netns, redirect or tproxy, or "
+                        "control: PATH of a proxy that stands there; or name clients");
+    }
+}
+
 static bool has_control(const struct playbook *playbook)
 {
     for (size_t i = 0; i < playbook->n_steps; i++)
@@ -200,6 +230,7 @@ void playbook_lint(const struct playbook *playbook, const struct playbook_front 
     }
     check_promotes(playbook, cluster, diag);
     check_commands(playbook, cluster, diag);
+    check_paths(playbook, cluster, diag);
     if (!whole)
         return;
     check_order(playbook, diag);

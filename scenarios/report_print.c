@@ -222,6 +222,18 @@ static void print_settings(FILE *to, const struct run *run, const struct paint *
                     run->modes[i].setting);
 }
 
+/* Roles are the system's own: where they moved they stay. */
+static void print_roles(FILE *to, const struct run *run)
+{
+    for (size_t i = 0; i < run->n_modes; i++) {
+        const struct run_mode *mode = &run->modes[i];
+        if (mode->found)
+            fprintf(to, "  %s: at the beginning %s\n", mode->name, mode->found);
+        if (mode->moved)
+            fprintf(to, "  %s: %s\n", mode->name, mode->moved);
+    }
+}
+
 /* Without a history there is nothing to show but why. */
 static bool is_judged(const struct run *run)
 {
@@ -280,6 +292,7 @@ void report_print(const struct run *run, FILE *to, bool colour)
     const struct paint *paint = colour ? &painted : &plain;
     print_verdict(to, run, paint);
     print_settings(to, run, paint);
+    print_roles(to, run);
     if (is_judged(run)) {
         print_tables(to, run, paint);
         print_expectations(to, run, paint);

@@ -211,8 +211,8 @@ static bool read_mode_name(const struct step_context *context,
     for (size_t i = 0; *mode && i < context->n_modes; i++)
         if (strcmp(context->modes[i], *mode) == 0)
             return true;
-    if (!*mode || context->n_modes == 0)
-        return true;
+    if (!*mode || context->n_modes == 0 || strcmp(*mode, CLUSTER_AS_IS) == 0)
+        return true; /* as-is: of a cluster that runs already */
     diag_error(context->diag, &key->at, "\"%s\" is none of the playbook's modes",
                key->text);
     diag_suggest(context->diag, key->text, context->modes, context->n_modes);

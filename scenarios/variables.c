@@ -160,8 +160,10 @@ const struct yaml_node *variables_expand_tree(const struct cluster_variables *va
     struct yaml_node *copy = arena_alloc(arena, 1, sizeof *copy);
     *copy = *node;
     if (node->kind == YAML_SCALAR) {
+        size_t wrong = diag->n_errors;
         copy->text = variables_expand(variables, arena, node->text, &node->at, diag);
         copy->length = strlen(copy->text);
+        copy->cut |= diag->n_errors > wrong; /* one error is enough */
     } else if (node->kind == YAML_LIST) {
         const struct yaml_node **items = arena_alloc(arena, node->n + 1, sizeof *items);
         for (size_t i = 0; i < node->n; i++)

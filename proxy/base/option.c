@@ -225,3 +225,37 @@ enum option_result option_parse(const struct option_command *command, int argc,
     free(letters);
     return result;
 }
+
+int option_begin(const struct option_command *command, int argc, char **argv,
+                 bool operands_end_options, int *rest)
+{
+    switch (option_parse(command, argc, argv, operands_end_options, rest)) {
+    case OPTION_OK:
+        return OPTION_GOES_ON;
+    case OPTION_HELPED:
+        return EXIT_DONE;
+    case OPTION_BAD_USAGE:
+        return EXIT_USAGE;
+    }
+    return EXIT_USAGE;
+}
+
+struct option_row option_row_rules(const char **path)
+{
+    return (struct option_row){.name = "rules",
+                               .letter = 'f',
+                               .kind = OPTION_TEXT,
+                               .target = path,
+                               .value = "RULES",
+                               .help = "the rule file: nodes, listeners, faults"};
+}
+
+struct option_row option_row_seed(uint64_t *seed)
+{
+    return (struct option_row){.name = "seed",
+                               .kind = OPTION_NUMBER,
+                               .target = seed,
+                               .value = "N",
+                               .help = "of all random choices; beats the file's",
+                               .max = INT64_MAX};
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/base/term.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,14 @@ unsigned term_columns(FILE *to)
     if (ioctl(fileno(to), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
         return DEFAULT_COLUMNS;
     return size.ws_col;
+}
+
+bool term_is_attached(void)
+{
+    int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0)
+        (void)close(fd); /* nothing was written */
+    return fd >= 0;
 }
 
 void term_progress_init(struct term_progress *progress, FILE *to)

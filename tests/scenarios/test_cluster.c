@@ -121,3 +121,89 @@ Test(cluster, what_does_not_go_with_a_lab_is_said)
         buffer_close(&told);
     }
 }
+
+/* The text of a cluster that runs already, of two nodes in one namespace each. */
+static struct cluster *parse_running(const char *nodes, const char *more,
+                                     struct buffer *told)
+{
+    char text[1024];
+    struct diag diag;
+    (void)snprintf(text, sizeof text,
+                   "cluster: 1\nname: c\ndriver: { resp: \"redis://\" }\n"
+                   "nodes: %s\nrole: echo\n%s",
+                   nodes, more);
+    diag_init(&diag, NULL);
+    struct cluster *cluster = cluster_parse("c.yaml", text, strlen(text), &diag);
+    diag_render(&diag, false, told);
+    diag_close(&diag);
+    return cluster;
+}
+
+#define TWO                                                                            \
+    "{ a: { address: 10.0.0.1, ports: [1] }, b: { address: 10.0.0.2, ports: [1] } }"
+#define CONTAINED                                                                      \
+    "{ a: { address: 10.0.0.1, ports: [1], container: a1 }, "                          \
+    "b: { address: 10.0.0.1, ports: [1], pid: 7 } }"
+
+Test(cluster, one_that_runs_is_as_is_first_and_has_its_own_modes)
+{
+    struct buffer told = {NULL};
+    struct cluster *cluster = parse_running(
+        TWO, "modes:\n  sync: { enter: e, check: c, leave: l }\n  seen: { check: c }\n",
+        &told);
+    cr_assert(cluster, "%s", buffer_text(&told));
+    cr_assert_eq(cluster->n_modes, 3);
+    cr_expect_str_eq(cluster->modes[0].name, "as-is");
+    cr_expect_null(cluster->modes[0].check);
+    cr_expect_str_eq(cluster->modes[1].leave, "l");
+    cr_expect_null(cluster->modes[2].leave);
+    cluster_destroy(cluster);
+    buffer_close(&told);
+}
+
+Test(cluster, one_that_runs_may_be_intercepted_where_its_nodes_are)
+{
+    static const struct {
+        const char *nodes, *more;
+        enum rule_intercept intercept;
+    } rows[] = {
+        {TWO, "", INTERCEPT_LISTEN},
+        {TWO, "intercept: redirect\n", INTERCEPT_REDIRECT},
+        {TWO, "intercept: tproxy\n", INTERCEPT_TPROXY},
+        {CONTAINED, "intercept: netns\n", INTERCEPT_NETNS},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buffer told = {NULL};
+        struct cluster *cluster = parse_running(rows[i].nodes, rows[i].more, &told);
+        cr_assert(cluster, "%s: %s", rows[i].more, buffer_text(&told));
+        cr_expect_eq(cluster->intercept, rows[i].intercept, "%s", rows[i].more);
+        cluster_destroy(cluster);
+        buffer_close(&told);
+    }
+}
+
+Test(cluster, what_does_not_go_with_one_that_runs_is_said)
+{
+    static const struct {
+        const char *nodes, *more, *why;
+    } rows[] = {
+        {TWO, "lab: true\n", "\"lab\" goes with nodes that the drill starts itself"},
+        {TWO, "intercept: netns\n", "where is a? \"intercept: netns\" works"},
+        {CONTAINED, "", "add intercept: netns"},
+        {CONTAINED, "intercept: tproxy\n", "a and b share the address 10.0.0.1"},
+        {TWO, "control: /c\nintercept: tproxy\n", "not with control"},
+        {"[a]", "control: /c\n", "\"control\" goes with nodes that run already"},
+        {TWO, "modes: { m: { enter: e, check: c } }\n", "add leave: COMMAND"},
+        {TWO, "modes: { as-is: { check: c } }\n", "as-is without being told"},
+        {"{ a: { address: 10.0.0.1, ports: [1], pid: 1, netns: /n } }", "",
+         "one of container, pid and netns"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buffer told = {NULL};
+        cr_expect_null(parse_running(rows[i].nodes, rows[i].more, &told), "%s",
+                       rows[i].more);
+        cr_expect(strstr(buffer_text(&told), rows[i].why), "%s: %s", rows[i].more,
+                  buffer_text(&told));
+        buffer_close(&told);
+    }
+}

@@ -300,7 +300,7 @@ static json_t *page_of(const struct run *run, const char *directory, const char 
     struct errmsg err = {""};
     (void)snprintf(path, sizeof path, "%s/%s", directory, name);
     cr_assert_eq(mkdir(path, 0700), 0);
-    json_t *data = report_page_data(run, path);
+    json_t *data = report_page_data(run, path, &err);
     cr_assert_eq(report_write(run, path, &err), 0, "%s", err.text);
     return data;
 }

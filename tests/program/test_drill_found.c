@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* How a cluster that runs already is found before a drill, what is refused then, and how
+ * it is left: its roles and its modes. */
+#include "theirs.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CUT                                                                            \
+    "# Cut\n```yaml fault\ncut: { from: clients.primary, to: primary "                 \
+    "}\n```\n" THEIRS_RUN                                                              \
+    "```yaml heal\n```\n```yaml wait\nuntil: writable\n```\n" THEIRS_EXPECT
+#define PROMOTE_COMMAND                                                                \
+    "  promote: |\n    redis-cli -e -p \"$NODE_PORT\" REPLICAOF NO ONE\n"
+#define PROMOTE                                                                        \
+    "# Promote\n```yaml promote\nnode: r2\n```\n```yaml clients\nmove: { to: r2 "      \
+    "}\n```"                                                                           \
+    "\n" THEIRS_RUN THEIRS_EXPECT
+
+static struct theirs theirs;
+static struct drill_fixture *const drill = &theirs.drill;
+
+/* As after a failover: r2 is the primary, and r1 its replica. */
+static void swap_roles(void)
+{
+    char words[64];
+    (void)snprintf(words, sizeof words, "REPLICAOF 127.0.0.1 %u",
+                   theirs.servers[1].port);
+    (void)theirs_ask(&theirs, 1, "REPLICAOF NO ONE");
+    (void)theirs_ask(&theirs, 0, words);
+    theirs_await(&theirs, 0, "ROLE | sed -n 4p", "connected");
+}
+
+static void expect_refused(const char *why)
+{
+    int status = drill_run_whole(drill, NULL);
+    cr_expect_eq(status, 3, "status %d; it told:\n%s", status, drill->told);
+    cr_expect(strstr(drill->told, why), "%s", drill->told);
+    cr_expect(strstr(drill->told, "nothing was touched"), "%s", drill->told);
+    theirs_close(&theirs);
+}
+
+Test(drill_found, a_primary_that_moved_since_the_last_drill_is_used, .timeout = 120)
+{
+    theirs_open(&theirs, "staging", "", CUT);
+    swap_roles();
+    int status = drill_run_whole(drill, NULL);
+    cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill->told);
+    cr_expect(strstr(drill->told, "r2 is the primary, not r1, which the file names "
+                                  "first"),
+              "%s", drill->told);
+    cr_expect_not(strstr(drill->told, "and stays so"), "%s", drill->told);
+    cr_expect_str_eq(theirs_ask(&theirs, 1, "ROLE"), "master");
+    theirs_close(&theirs);
+}
+
+Test(drill_found, promoting_the_primary_is_met_before_it_costs, .timeout = 120)
+{
+    theirs_open(&theirs, "staging", PROMOTE_COMMAND, PROMOTE);
+    swap_roles();
+    expect_refused("promotes r2, which is the primary by then (r2 is now)");
+}
+
+Test(drill_found, two_primaries_are_refused_by_name, .timeout = 120)
+{
+    theirs_open(&theirs, "staging", "", CUT);
+    (void)theirs_ask(&theirs, 1, "REPLICAOF NO ONE");
+    expect_refused("several nodes say that they are primary: r1: primary, r2: primary");
+}
+
+Test(drill_found, no_primary_is_refused_by_name, .timeout = 120)
+{
+    theirs_open(&theirs, "staging", "", CUT);
+    (void)theirs_ask(&theirs, 0, "REPLICAOF 127.0.0.1 1");
+    expect_refused("no node says that it is the primary: r1: standby, r2: standby");
+}
+
+Test(drill_found, a_node_that_went_away_is_named_with_its_command, .timeout = 120)
+{
+    theirs_open(&theirs, "staging", "", CUT);
+    server_process_kill(&theirs.servers[1]);
+    expect_refused("r2 is not ready: ready, by ./away r2: status 1: Could not connect");
+}
+
+Test(drill_found, a_node_that_does_not_say_its_role_is_named, .timeout = 120)
+{
+    theirs_open(&theirs, "staging", "  ready: \"true\"\n", CUT);
+    server_process_kill(&theirs.servers[1]);
+    expect_refused("not every node says its role: r1: primary, r2: Could not connect");
+}
+
+Test(drill_found, a_primary_that_the_drill_moved_is_said_at_the_end, .timeout = 120)
+{
+    theirs_open(&theirs, "staging",
+                PROMOTE_COMMAND "    redis-cli -e -p \"$R1_PORT\" REPLICAOF "
+                                "\"$NODE_HOST\" \"$NODE_PORT\"\n",
+                PROMOTE);
+    int status = drill_run_whole(drill, NULL);
+    cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill->told);
+    cr_expect(strstr(drill->told, "netsplit drill: as-is: r2 is the primary now; it "
+                                  "was r1, and stays so"),
+              "%s", drill->told);
+    json_t *mode = drill_read_mode(drill, "as-is");
+    cr_expect_str_eq(json_string_value(json_object_get(mode, "moved")),
+                     "r2 is the primary now; it was r1");
+    json_decref(mode);
+    theirs_close(&theirs);
+}
+
+Test(drill_found, two_primaries_at_the_end_are_said_and_cleaned, .timeout = 120)
+{
+    theirs_open(&theirs, "staging", PROMOTE_COMMAND, PROMOTE);
+    (void)drill_run_whole(drill, NULL); /* whatever the verdict */
+    cr_expect(strstr(drill->told, "several nodes say that they are primary: r1: "
+                                  "primary, r2: primary, and stays so"),
+              "%s", drill->told);
+    theirs_close(&theirs);
+}
+
+/* --- Modes --- */
+
+#define SYNC                                                                           \
+    "modes:\n  sync:\n    enter: redis-cli -e -p \"$NODE_PORT\" CONFIG SET "           \
+    "min-replicas-to-write 1\n    check: |\n      redis-cli -p \"$NODE_PORT\" CONFIG " \
+    "GET min-replicas-to-write | grep -x 1\n    leave: %s\n"
+#define LEAVE "redis-cli -e -p \"$NODE_PORT\" CONFIG SET min-replicas-to-write 0"
+
+static void open_with_modes(const char *leave, const char *steps)
+{
+    char commands[512];
+    (void)snprintf(commands, sizeof commands, SYNC, leave);
+    theirs_open(&theirs, "staging", commands, steps);
+}
+
+static void expect_min_replicas(const char *wanted)
+{
+    cr_expect_str_eq(
+        theirs_ask(&theirs, 0, "CONFIG GET min-replicas-to-write | tail -1"), wanted);
+}
+
+Test(drill_found, a_mode_is_entered_proved_and_left, .timeout = 120)
+{
+    open_with_modes(LEAVE, "# Look\n```sh step\nredis-cli -p \"$NODE_PORT\" CONFIG GET "
+                           "min-replicas-to-write | grep -x 1\n```\n" CUT);
+    int status = drill_run_whole(drill, "sync");
+    cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill->told);
+    cr_expect(strstr(drill->told, "sync is 1"), "%s", drill->told);
+    expect_min_replicas("0");
+    theirs_close(&theirs);
+}
+
+Test(drill_found, unless_a_mode_is_asked_for_it_is_as_is, .timeout = 120)
+{
+    open_with_modes(LEAVE, CUT);
+    int status = drill_run_whole(drill, NULL);
+    cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill->told);
+    cr_expect(strstr(drill->told, "as-is is as it is"), "%s", drill->told);
+    cr_expect_not(strstr(drill->told, "sync is"), "%s", drill->told);
+    drill_spawn(drill,
+                (const char *const[]){"drill", "playbook.md", "--cluster",
+                                      "./cluster.yaml", "--mode", "asnyc", NULL});
+    cr_expect_eq(drill_wait(drill), 2);
+    cr_expect(strstr(drill->told, "has no mode \"asnyc\"; it has: as-is sync"), "%s",
+              drill->told);
+    theirs_close(&theirs);
+}
+
+Test(drill_found, ctrl_c_leaves_the_mode, .timeout = 120)
+{
+    open_with_modes(LEAVE, "# Wait\n```yaml run\nfor: 20s\n```\n" THEIRS_EXPECT);
+    drill_start(drill, "sync");
+    cr_assert(drill_await(drill, "Wait | run"), "%s", drill->told);
+    expect_min_replicas("1");
+    cr_assert_eq(kill(drill->pid, SIGINT), 0);
+    cr_expect_eq(drill_wait(drill), 128 + SIGINT, "it told:\n%s", drill->told);
+    cr_expect(strstr(drill->told, "; everything is undone"), "%s", drill->told);
+    expect_min_replicas("0");
+    theirs_close(&theirs);
+}
+
+Test(drill_found, a_mode_that_cannot_be_left_is_not_undone, .timeout = 120)
+{
+    open_with_modes("echo locked; exit 4", THEIRS_EXPECT);
+    int status = drill_run_whole(drill, "sync");
+    cr_expect_eq(status, 3, "status %d; it told:\n%s", status, drill->told);
+    cr_expect(strstr(drill->told, "NOT UNDONE: sync: the mode is still on at r1: "
+                                  "leave, by ./away r1: status 4: locked"),
+              "%s", drill->told);
+    theirs_close(&theirs);
+}
