@@ -16,11 +16,15 @@
 #include <string.h>
 
 static const struct preflight_check checks[] = {
+    {"playbook", "whether it fits the cluster, its commands and paths",
+     preflight_playbook},
     {"programs", "the programs that the cluster file needs", preflight_programs},
     {"space", "room here for results and control sockets", preflight_space},
     {"descriptors", "open files that this shell allows", preflight_descriptors},
     {"privilege", "what faults in the kernel and network namespaces need",
      preflight_privilege},
+    {"control", "a proxy that runs already, and that it knows the nodes",
+     preflight_control},
     {"exec", "a shell on each node that reads its script", preflight_exec},
     {"reach", "each node's address from here", preflight_reach},
     {"login", "the drill's user, as its driver connects", preflight_login},
@@ -201,5 +205,7 @@ void preflight_close(struct preflight *preflight)
 {
     json_decref(preflight->findings);
     preflight->findings = NULL;
+    json_decref(preflight->proxy);
+    preflight->proxy = NULL;
     patience_close(&preflight->patience);
 }

@@ -7,7 +7,6 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
 #include "scenarios/drivers/postgres_session.h"
-#include "scenarios/drivers/pq.h"
 #include "scenarios/preflight.h"
 
 #include <poll.h>
@@ -187,8 +186,8 @@ static void postgres_rights(struct preflight *preflight, size_t node)
 {
     char *sql = xasprintf(
         "select has_database_privilege(current_database(), 'create'), n.oid is not "
-        "null, obj_description(n.oid, 'pg_namespace') = '" PQ_SCHEMA_COMMENT
-        "', pg_has_role(n.nspowner, 'usage'), pg_get_userbyid(n.nspowner), "
+        "null, obj_description(n.oid, 'pg_namespace') like 'made by netsplit for a "
+        "drill%%', pg_has_role(n.nspowner, 'usage'), pg_get_userbyid(n.nspowner), "
         "current_setting('transaction_read_only')::bool, "
         "current_setting('max_connections')::int - "
         "current_setting('superuser_reserved_connections')::int - "
