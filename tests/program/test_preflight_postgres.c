@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* netsplit preflight on a PostgreSQL primary and its standby that somebody else
  * started. What it says mends a lack is done as it says, and then the lack is gone. */
-#include "drill_fixture.h"
+#include "preflight_fixture.h"
 #include "tests/lib/postgres_pair.h"
 
 #include <criterion/criterion.h>
@@ -57,9 +57,28 @@ static void close_theirs(void)
 
 static int fly(void)
 {
-    static const char *const words[] = {"preflight", "./cluster.yaml", NULL};
-    drill_spawn(&drill, words);
-    return drill_wait(&drill);
+    return preflight_fly(&drill);
+}
+
+static void fly_until(const char *level, const char *check, const char *text)
+{
+    preflight_fly_until(&drill, level, check, text);
+}
+
+static bool told(const char *level, const char *check, const char *text)
+{
+    return preflight_told(&drill, level, check, text);
+}
+
+static const char *mend_of(const char *text)
+{
+    return preflight_mend_of(&drill, text);
+}
+
+/* As the server's owner, whom the mend does not name. */
+static void run_mend(const char *text)
+{
+    preflight_run_mend(&drill, text, "drill");
 }
 
 static void await(const struct server_process *node, const char *sql)
@@ -67,37 +86,6 @@ static void await(const struct server_process *node, const char *sql)
     for (int i = 0; i < 1500 && strcmp(postgres_pair_ask(node, sql), "t") != 0; i++)
         (void)usleep(20000); /* to poll */
     cr_assert_str_eq(postgres_pair_ask(node, sql), "t", "%s", sql);
-}
-
-static bool told(const char *level, const char *check, const char *text)
-{
-    char head[64];
-    (void)snprintf(head, sizeof head, "  %-7s  %-11s  ", level, check);
-    for (const char *at = strstr(drill.told, head); at; at = strstr(at + 1, head)) {
-        const char *found = strstr(at, text);
-        if (found && found < at + strcspn(at, "\n"))
-            return true;
-    }
-    return false;
-}
-
-static const char *mend_of(const char *text)
-{
-    static char command[1024];
-    const char *at = strstr(drill.told, text);
-    at = at ? strstr(at, "mend: ") : NULL;
-    cr_assert_not_null(at, "no mend for \"%s\" in:\n%s", text, drill.told);
-    (void)snprintf(command, sizeof command, "%.*s", (int)strcspn(at + 6, "\n"), at + 6);
-    return command;
-}
-
-/* As the server's owner, whom the mend does not name. */
-static void run_mend(const char *text)
-{
-    char command[1200];
-    (void)snprintf(command, sizeof command, "export PGUSER=drill; exec >/dev/null; %s",
-                   mend_of(text));
-    cr_assert_eq(system(command), 0, "%s", command);
 }
 
 /* pg_hba.conf of both nodes is these lines now. */
@@ -114,18 +102,6 @@ static void set_hba(const char *lines)
         if (nodes[i]->pid > 0)
             (void)postgres_pair_ask(nodes[i], "select pg_reload_conf()");
     }
-}
-
-/* A new pg_hba.conf holds a moment after pg_reload_conf(). */
-static void fly_until(const char *level, const char *check, const char *text)
-{
-    for (int i = 0; i < 50; i++) {
-        (void)fly();
-        if (told(level, check, text))
-            return;
-        (void)usleep(20000); /* to poll */
-    }
-    cr_assert_fail("no %s %s \"%s\" in:\n%s", level, check, text, drill.told);
 }
 
 #define OWNER                                                                          \
