@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* netsplit init: asks a system that runs what it is, and writes what a first drill of it
- * needs. The asking is init/survey.c, the texts are init/texts.c; here are the words of
- * the user, what is said to them, and the order of it: everything is looked at before
- * anybody is asked, everything asked and made before the first file is written. */
+/* netsplit init: asks a system that runs what it is, and writes what a first drill of
+ * it needs. The asking is init/survey.c, the texts are init/texts.c; here are the words
+ * of the user, what is said to them, and the order of it: what can be known to be wrong
+ * is told before anybody is asked, and the first file is written when all are made. */
 #include "proxy/base/exits.h"
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
