@@ -27,14 +27,14 @@ static const char *file_of(const struct preflight *preflight)
 static const struct {
     const char *said, *mend;
 } exec_mends[] = {
-    {"Permission denied (", "ssh-copy-id to the node, then by hand: %s true"},
+    {"Permission denied (", "%s true # by hand, after ssh-copy-id to the node"},
     {"Host key verification failed",
-     "by hand once, and compare the key that it shows: %s true"},
+     "%s true # by hand once; compare the key that it shows"},
     {"Could not resolve hostname",
      "correct the host in `exec: %s`, or add it to /etc/hosts"},
     {"Connection refused", "start sshd on the node, or correct `exec: %s`"},
-    {"timed out", "look for a firewall between here and the node; by hand: %s true"},
-    {"No such container", "docker ps -a, and correct `exec: %s`"},
+    {"timed out", "%s true # by hand; is there a firewall between here and the node?"},
+    {"No such container", "docker ps -a # and correct `exec: %s`"},
     {"is not running", "docker start it; `exec: %s` needs it running"},
     {"executable file not found in",
      "`exec: %s` needs a shell: install one in the image, or name a container that "
@@ -50,7 +50,7 @@ static const char *mend_exec(const struct preflight_answer *answer)
     for (size_t i = 0; i < sizeof exec_mends / sizeof *exec_mends; i++)
         if (strstr(answer->text, exec_mends[i].said))
             return exec_mends[i].mend;
-    return "by hand: echo true | %s sh -eu -s";
+    return "echo true | %s sh -eu -s # by hand";
 }
 
 static void complain_exec(struct preflight *preflight, size_t node,
@@ -70,7 +70,7 @@ static void complain_exec(struct preflight *preflight, size_t node,
         preflight_mend(preflight,
                        is_ssh ? "exec: ssh -oBatchMode=yes -oConnectTimeout=5 -T%s, "
                                 "which fails instead of asking"
-                              : "by hand: echo true | %s sh -eu -s",
+                              : "echo true | %s sh -eu -s # by hand",
                        is_ssh ? exec + 3 : exec);
     } else if (answer->status == 0) {
         preflight_add(preflight, PREFLIGHT_MISSING, node,
@@ -170,7 +170,7 @@ static void complain_reach(struct preflight *preflight, size_t node, int error)
                           ? ": there is no way to it from here"
                           : "");
         preflight_mend(preflight,
-                       "ip route get %s, and correct the route or `address:` in %s",
+                       "ip route get %s # and correct the route, or `address:` in %s",
                        place->address, file_of(preflight));
     }
 }
