@@ -53,6 +53,7 @@ static void start_processes(struct drill_mode *mode)
                                       .driver = drill->cluster->driver,
                                       .setting = mode->mode->setting,
                                       .schema = drill->cluster->schema,
+                                      .program = driver_program(mode),
                                       .plan = current(mode)->workload,
                                       .seed = drill->run->seed,
                                       .nodes = drill->cluster->n_nodes,
@@ -63,22 +64,23 @@ static void start_processes(struct drill_mode *mode)
     processes_start(mode->processes);
 }
 
-/* What said no for certain has not been touched, and is not touched afterwards: it may
- * be another drill's. */
-static void refuse_workload(struct drill_mode *mode)
+/* What said no for certain, or could not even be asked, has not been touched, and is not
+ * touched afterwards: it may be another drill's. */
+static void refuse_workload(struct drill_mode *mode, enum run_reason reason)
 {
     struct run_step *out = &mode->out->steps[mode->step];
     mode->has_schema = false;
     owed_settle_schema(mode);
     out->status = RUN_STEP_FAILED;
     out->why = drill_keep(mode->drill, mode->error);
-    mode_abort(mode, RUN_CLUSTER_NOT_STARTED, mode->error);
+    mode_abort(mode, reason, mode->error);
 }
 
 static void on_setup(void *context, const struct driver_outcome *outcome)
 {
     struct drill_mode *mode = context;
-    bool ok = outcome->type == HISTORY_OK, refused = outcome->error == DRIVER_REFUSED;
+    enum driver_error error = outcome->error;
+    bool ok = outcome->type == HISTORY_OK;
     (void)snprintf(mode->error, sizeof mode->error, "making the schema %s: %s",
                    mode->drill->cluster->schema, outcome->text ? outcome->text : "");
     if (ok && outcome->text)
@@ -88,8 +90,9 @@ static void on_setup(void *context, const struct driver_outcome *outcome)
     mode->setup = NULL;
     if (mode->state != MODE_STEPS)
         return;
-    if (refused) {
-        refuse_workload(mode);
+    if (error == DRIVER_DEFECT || error == DRIVER_REFUSED) {
+        refuse_workload(mode, error == DRIVER_DEFECT ? RUN_DRIVER_ERROR
+                                                     : RUN_CLUSTER_NOT_STARTED);
         return;
     }
     if (ok)
@@ -105,6 +108,9 @@ static void start_workload(struct drill_mode *mode, const struct step *step)
                                    .direct = primary,
                                    .setting = mode->mode->setting,
                                    .schema = cluster->schema,
+                                   .node = node_name(mode, mode->primary),
+                                   .writes = step->workload.workload->write,
+                                   .program = driver_program(mode),
                                    .mark = mode->drill->mark,
                                    .take_over = mode->drill->options->take_over};
     mode->has_schema = true; /* or a part of it */
