@@ -15,9 +15,11 @@
 #include "scenarios/manifest.h"
 #include "scenarios/plan_print.h"
 #include "scenarios/report.h"
+#include "scenarios/run_directory.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,13 +218,13 @@ static int name_length(const char *path, const char **name)
 }
 
 /* The directory of all the runs of a playbook: --out, with the playbook's name below it
- * if there are several. NULL: the drill's own choice. */
-static char *choose_base(const struct call *call, const char *path)
+ * if there are several. NULL, without an error: the drill's own choice. */
+static char *choose_base(const struct call *call, const char *path, struct errmsg *err)
 {
     const struct arguments *args = call->args;
     const char *name = NULL;
     int length = name_length(path, &name);
-    char time[32];
+    char time[32], name_of_all[48], parent[PATH_MAX / 2], base[PATH_MAX];
     if (args->out && call->n_playbooks > 1)
         return xasprintf("%s/%.*s", args->out, length, name);
     if (args->out)
@@ -230,7 +232,11 @@ static char *choose_base(const struct call *call, const char *path)
     if (args->repeat <= 1)
         return NULL;
     now_format_utc(now_wall_ns(), time, sizeof time);
-    return xasprintf("netsplit-runs/%.*s/%s-repeated", length, name, time);
+    (void)snprintf(name_of_all, sizeof name_of_all, "%s-repeated", time);
+    (void)snprintf(parent, sizeof parent, "netsplit-runs/%.*s", length, name);
+    if (run_directory_make(parent, name_of_all, base, sizeof base, err) != 0)
+        return NULL;
+    return xstrdup(base);
 }
 
 static void tell_repeated(const struct call *call, size_t since, const char *base)
@@ -259,7 +265,13 @@ static int run_repeated(struct call *call, const struct playbook *playbook,
                                     .unattended = args->unattended,
                                     .take_over = args->take_over,
                                     .secrets = call->secrets};
-    char *base = choose_base(call, playbook->source.name);
+    struct errmsg err = {""};
+    char *base = choose_base(call, playbook->source.name, &err);
+    if (err.text[0]) {
+        fprintf(stderr, "netsplit drill: %s\n", err.text);
+        many_add_trouble(call->many, playbook->source.name, err.text);
+        return EXIT_ENVIRONMENT;
+    }
     size_t since = many_count(call->many);
     int status = EXIT_DONE;
     for (uint64_t i = 0; i < args->repeat && *ended_by == 0 && !call->has_left; i++) {

@@ -11,8 +11,8 @@
 
 #include "rules/unit.h"
 #include "scenarios/claim_mark.h"
+#include "scenarios/run_directory.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -54,41 +54,19 @@ char *drill_print(struct drill *drill, const char *format, ...)
 
 /* --- The directory of the results --- */
 
-static int make_directories(const char *path)
-{
-    char part[PATH_MAX];
-    for (const char *at = strchr(path + 1, '/');; at = strchr(at + 1, '/')) {
-        (void)snprintf(part, sizeof part, "%.*s", at ? (int)(at - path) : PATH_MAX,
-                       path);
-        if (mkdir(part, 0755) != 0 && errno != EEXIST)
-            return -errno;
-        if (!at)
-            return 0;
-    }
-}
-
 /* netsplit-runs/PLAYBOOK/TIME, with `latest` beside it. */
-static int make_default_out(struct drill *drill, const char *playbook_path)
+static int make_default_out(struct drill *drill, struct errmsg *err)
 {
-    const char *slash = strrchr(playbook_path, '/');
-    const char *name = slash ? slash + 1 : playbook_path;
-    int length = (int)strcspn(name, ".");
-    char parent[PATH_MAX / 2], time[32], link[PATH_MAX];
-    (void)snprintf(parent, sizeof parent, "netsplit-runs/%.*s", length, name);
-    int e = make_directories(parent);
-    if (e != 0)
-        return e;
+    const char *slash = strrchr(drill->playbook->source.name, '/');
+    const char *name = slash ? slash + 1 : drill->playbook->source.name;
+    char parent[PATH_MAX / 2], time[32];
+    (void)snprintf(parent, sizeof parent, "netsplit-runs/%.*s", (int)strcspn(name, "."),
+                   name);
     now_format_utc(drill->run->started_wall_ns, time, sizeof time);
-    (void)snprintf(drill->out, sizeof drill->out, "%s/%s", parent, time);
-    for (int i = 2; mkdir(drill->out, 0755) != 0; i++) {
-        if (errno != EEXIST)
-            return -errno;
-        (void)snprintf(drill->out, sizeof drill->out, "%s/%s-%d", parent, time, i);
-    }
-    (void)snprintf(link, sizeof link, "%s/latest", parent);
-    (void)unlink(link);                                /* it may not be there */
-    (void)symlink(strrchr(drill->out, '/') + 1, link); /* a convenience only */
-    return 0;
+    int e = run_directory_make(parent, time, drill->out, sizeof drill->out, err);
+    if (e == 0)
+        run_directory_link(drill->out);
+    return e;
 }
 
 static int write_text(const struct drill *drill, const char *name,
@@ -107,44 +85,24 @@ static int write_text(const struct drill *drill, const char *name,
     return ok ? 0 : errno ? -errno : -EIO;
 }
 
-/* What another run left would be taken for this one's. */
-static bool is_empty(const char *path)
-{
-    const struct dirent *entry;
-    bool empty = true;
-    DIR *dir = opendir(path);
-    while (dir && empty && (entry = readdir(dir)))
-        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-    if (dir)
-        (void)closedir(dir); /* it was only read */
-    return empty;
-}
-
 static int make_out(struct drill *drill, struct errmsg *err)
 {
     const struct drill_options *options = drill->options;
-    int e = 0;
-    if (options->out) {
+    char whole[PATH_MAX]; /* commands run elsewhere */
+    if (options->out)
         (void)snprintf(drill->out, sizeof drill->out, "%s", options->out);
-        e = make_directories(drill->out);
-        if (e == 0 && !is_empty(drill->out))
-            e = -ENOTEMPTY;
-    } else {
-        e = make_default_out(drill, drill->playbook->source.name);
-    }
-    if (e == 0)
-        e = write_text(drill, "playbook.md", &drill->playbook->source);
+    int e = options->out ? run_directory_use(drill->out, err)
+                         : make_default_out(drill, err);
+    if (e != 0)
+        return e;
+    e = write_text(drill, "playbook.md", &drill->playbook->source);
     if (e == 0)
         e = write_text(drill, "cluster.yaml", &drill->cluster->source);
-    char whole[PATH_MAX]; /* commands run elsewhere */
-    if (e == 0 && realpath(drill->out, whole))
-        (void)snprintf(drill->out, sizeof drill->out, "%s", whole);
-    if (e == -ENOTEMPTY)
-        errmsg_set(err, "the directory for the results, %s, holds files already",
-                   drill->out);
-    else if (e != 0)
+    if (e != 0)
         errmsg_set(err, "the directory for the results, %s: %s", drill->out,
                    strerror(-e));
+    else if (realpath(drill->out, whole))
+        (void)snprintf(drill->out, sizeof drill->out, "%s", whole);
     return e;
 }
 
