@@ -58,9 +58,13 @@ static void check_left_out(const char *name, const char *text, size_t length,
                  "and what reads their files");
 }
 
-static void hide_secrets(struct buffer *text)
+/* Rule files hold no secrets. */
+static void print_diagnostics(const struct diag *diag)
 {
-    (void)text; /* rule files have none */
+    struct buffer out = {.text = NULL};
+    diag_render(diag, term_wants_colour(stderr), &out);
+    fputs(buffer_text(&out), stderr);
+    buffer_close(&out);
 }
 
 static const struct kind kinds[] = {
@@ -95,12 +99,10 @@ static void check_playbook(const char *name, const char *text, size_t length,
     cluster_destroy(cluster);
 }
 
-/* Lines of the files are shown, and so might be a password in one. */
-static void hide_secrets(struct buffer *text)
+static void print_diagnostics(const struct diag *diag)
 {
     struct redact *secrets = redact_create();
-    if (text->text)
-        redact_columns(secrets, text->text);
+    redact_print_diag(secrets, diag, stderr);
     redact_destroy(secrets);
 }
 
@@ -162,15 +164,6 @@ static int read_file(const char *path, struct buffer *text)
     if (!is_stdin)
         (void)fclose(file); /* it was only read */
     return err;
-}
-
-static void print_diagnostics(const struct diag *diag)
-{
-    struct buffer out = {.text = NULL};
-    diag_render(diag, term_wants_colour(stderr), &out);
-    hide_secrets(&out);
-    fputs(buffer_text(&out), stderr);
-    buffer_close(&out);
 }
 
 static void print_count(const char *name, size_t errors, size_t warnings)

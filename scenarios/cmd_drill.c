@@ -8,7 +8,6 @@
 #include "proxy/base/now.h"
 #include "proxy/base/option.h"
 #include "proxy/base/term.h"
-#include "rules/buffer.h"
 #include "scenarios/claim.h"
 #include "scenarios/drill.h"
 #include "scenarios/many.h"
@@ -50,16 +49,6 @@ struct call {
     struct redact *secrets; /* owned: of the playbook at hand */
     bool has_left; /* something that is not undone: nothing else begins on that */
 };
-
-static void print_diag(const struct redact *secrets, const struct diag *diag)
-{
-    struct buffer text = {0};
-    diag_render(diag, term_wants_colour(stderr), &text);
-    if (text.text)
-        redact_columns(secrets, text.text);
-    fputs(buffer_text(&text), stderr);
-    buffer_close(&text);
-}
 
 /* Whether the modes on the command line are the cluster's. */
 static bool check_modes(const struct cluster *cluster, const struct option_texts *modes)
@@ -406,7 +395,7 @@ static int drill_file(struct call *call, const char *path, int *ended_by)
         playbook_load(path, call->args->cluster, &call->sets, &cluster, &diag);
     call->secrets = redact_create();
     redact_add_files(call->secrets, cluster, playbook);
-    print_diag(call->secrets, &diag);
+    redact_print_diag(call->secrets, &diag, stderr);
     int status = diag_status(&diag) == -ENOTSUP ? EXIT_ENVIRONMENT : EXIT_USAGE;
     diag_close(&diag);
     if (playbook && cluster)

@@ -412,10 +412,17 @@ static void set_mark(struct drill *drill)
     drill->mark = drill_keep(drill, mark);
 }
 
+static char *hide_secrets(const void *context, const char *line)
+{
+    return redact_copy(context, line);
+}
+
 static void run_modes(struct drill *drill)
 {
     (void)uv_timer_start(&drill->tick, on_tick, DRILL_TICK_MS, DRILL_TICK_MS);
     term_progress_init(&drill->progress, stderr);
+    drill->progress.rewrite = hide_secrets;
+    drill->progress.context = drill->options->secrets;
     drill->tick_ns = now_ns();
     start_mode(drill);
     (void)uv_run(&drill->loop, UV_RUN_DEFAULT);

@@ -7,6 +7,7 @@
 #include "scenarios/redact.h"
 
 #include "proxy/base/memory.h"
+#include "proxy/base/term.h"
 #include "scenarios/cluster.h"
 #include "scenarios/playbook.h"
 #include "scenarios/redact_form.h"
@@ -205,4 +206,14 @@ char *redact_copy(const struct redact *redact, const char *text)
     char *kept = xstrdup(buffer_text(&out));
     buffer_close(&out);
     return kept;
+}
+
+void redact_print_diag(const struct redact *redact, const struct diag *diag, FILE *to)
+{
+    struct buffer text = {0};
+    diag_render(diag, term_wants_colour(to), &text);
+    if (text.text)
+        redact_columns(redact, text.text);
+    fputs(buffer_text(&text), to);
+    buffer_close(&text);
 }

@@ -16,9 +16,11 @@
 
 #include "proxy/base/errmsg.h"
 #include "rules/buffer.h"
+#include "rules/diag.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 struct redact;
 struct cluster;
@@ -49,6 +51,10 @@ void redact_columns(const struct redact *redact, char *text);
 
 /* The same as a new text, which the caller frees. */
 char *redact_copy(const struct redact *redact, const char *text);
+
+/* Prints what is wrong with a file: its lines are shown, and a password may stand in one.
+ */
+void redact_print_diag(const struct redact *redact, const struct diag *diag, FILE *to);
 
 /* Rewrites the files in and below the directory that hold a secret: what is known to be
  * one everywhere, what has the form of one in logs (*.log). What could not be read or

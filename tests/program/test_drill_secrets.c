@@ -4,6 +4,7 @@
 #include "drill_fixture.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,67 @@ Test(drill_secrets, are_in_nothing_that_is_shown_or_kept, .timeout = 60)
     cr_expect(is_kept("at start \\*\\*\\* \\*\\*\\*"), "so were the nodes' logs");
     cr_expect(is_kept("DB_PASSWORD: \\*\\*\\*"), "and the cluster file");
     drill_finish(&drill);
+}
+
+/* Knows how to set up, and else answers what nobody understands. */
+static const char driver[] =
+    "#!/bin/sh\n"
+    "while read -r line; do\n"
+    "    op=${line#*op\\\":}\n"
+    "    case $line in\n"
+    "    *setup*) echo \"{\\\"op\\\":${op%%,*},\\\"type\\\":\\\"ok\\\"}\" ;;\n"
+    "    *) echo no " CANARY "4 ;;\n"
+    "    esac\n"
+    "done\n";
+
+static void use_driver(void)
+{
+    char path[512], command[512];
+    (void)snprintf(path, sizeof path, "%s/driver", drill.dir);
+    FILE *to = fopen(path, "w");
+    cr_assert_not_null(to);
+    fputs(driver, to);
+    cr_assert_eq(fclose(to), 0);
+    (void)snprintf(command, sizeof command,
+                   "cd '%s' && chmod 755 driver && "
+                   "sed -i 's|^driver: .*|driver: { exec: ./driver }|' cluster.yaml",
+                   drill.dir);
+    cr_assert_eq(system(command), 0);
+}
+
+Test(drill_secrets, are_not_in_what_is_said_of_a_driver, .timeout = 60)
+{
+    static const char *const words[] = {WORDS, "--out", "out", NULL};
+    drill_open(&drill, front, "```yaml expect\nall: { ghost_writes: none }\n```\n");
+    plant();
+    use_driver();
+    drill_spawn(&drill, words);
+    cr_expect(drill_await(&drill, "but \"no ***\"; see async/driver.log"), "%s",
+              drill.told);
+    cr_assert_eq(kill(drill.pid, SIGINT), 0); /* else all is read from it at the end */
+    (void)drill_wait(&drill);
+    expect_silent("drill");
+    cr_expect_str_eq(find_kept(), "");
+    drill_finish(&drill);
+}
+
+Test(drill_secrets, are_not_in_what_preflight_finds, .timeout = 60)
+{
+    static const char *const words[] = {"preflight", "./cluster.yaml", NULL};
+    char command[512];
+    drill_open(&drill, front, "```yaml expect\nall: { ghost_writes: none }\n```\n");
+    (void)snprintf(command, sizeof command,
+                   "cd '%s' && printf 'cluster: 1\nname: theirs\n"
+                   "driver: { resp: redis:// }\nrole: echo $DB_PASSWORD\n"
+                   "env: { DB_PASSWORD: " CANARY "4 }\n"
+                   "nodes: { n1: { address: 127.0.0.1, ports: [9] } }\n"
+                   "commands: { ready: echo $DB_PASSWORD; exit 3 }\n' > cluster.yaml",
+                   drill.dir);
+    cr_assert_eq(system(command), 0);
+    run(words, 3);
+    expect_silent("preflight");
+    cr_expect(strstr(drill.told, "***"), "%s", drill.told);
+    drill_close(&drill);
 }
 
 Test(drill_secrets, are_not_in_a_drills_plan, .timeout = 60)
