@@ -4,7 +4,7 @@
  *
  * Signals. The first INT, TERM, QUIT or HUP takes the mode down in good order; the second
  * gives nobody any time, unless it is HUP, which often comes twice. Under nohup(1) a drill
- * does not hear of HUP. In both cases the loop runs on until everything is gone, and
+ * does not hear of HUP, and it is never suspended. In both cases the loop runs on until everything is gone, and
  * the caller dies of the signal. If we are killed outright, the kernel ends our
  * children (PR_SET_PDEATHSIG) and `netsplit clean` finds the directories by the record
  * of this run. */
@@ -355,6 +355,16 @@ static void on_signal(uv_signal_t *handle, int number)
         mode_abort(&drill->mode, RUN_INTERRUPTED, "it was interrupted");
 }
 
+/* Ctrl-Z. Stop conditions, leases and undoing would all stand still. */
+static void on_stop(uv_signal_t *handle, int number)
+{
+    struct drill *drill = handle->data;
+    (void)number;
+    term_progress_say(&drill->progress,
+                      "a drill is not suspended, for its faults would stay in force: "
+                      "Ctrl-C ends it");
+}
+
 /* --- Modes --- */
 
 static bool is_ignored(int number)
@@ -366,14 +376,17 @@ static bool is_ignored(int number)
 /* Signals are ours from the first thing that is made to the last that is undone. */
 static void open_loop(struct drill *drill)
 {
-    static const int numbers[DRILL_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP};
+    static const int numbers[DRILL_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP,
+                                               SIGTSTP};
     (void)uv_loop_init(
         &drill->loop); /* fails without descriptors only: then all does */
     for (size_t i = 0; i < DRILL_SIGNALS; i++) {
         (void)uv_signal_init(&drill->loop, &drill->signals[i]);
         drill->signals[i].data = drill;
         if (numbers[i] != SIGHUP || !is_ignored(SIGHUP)) /* nohup(1) */
-            (void)uv_signal_start(&drill->signals[i], on_signal, numbers[i]);
+            (void)uv_signal_start(&drill->signals[i],
+                                  numbers[i] == SIGTSTP ? on_stop : on_signal,
+                                  numbers[i]);
     }
     (void)uv_timer_init(&drill->loop, &drill->tick);
     drill->tick.data = drill;

@@ -34,7 +34,7 @@
 enum {
     DRILL_OUTPUT_BYTES = 64 * 1024, /* kept of a step's output */
     DRILL_TICK_MS = 200,            /* progress, stop conditions */
-    DRILL_SIGNALS = 4,              /* that end a drill */
+    DRILL_SIGNALS = 5,              /* that are heard */
 };
 #define DRILL_START_NS   (30 * NS_PER_S) /* for a node to be ready, a command to end */
 #define DRILL_FIND_NS    (10 * NS_PER_S) /* for one that runs already to be ready */

@@ -278,6 +278,18 @@ Test(drill_ways_out, a_terminal_that_is_stopped_holds_no_fault_in_force, .timeou
     drill_finish(&own);
 }
 
+Test(drill_ways_out, ctrl_z_suspends_no_drill, .timeout = 60)
+{
+    open_own(MINUTE, RUN EXPECT);
+    own.terminal = true;
+    drill_start(&own, NULL);
+    cr_assert(drill_await(&own, "Under | run"), "%s", own.told);
+    cr_assert_eq(write(own.told_fd, "\x1a", 1), 1);
+    cr_expect(drill_await(&own, "a drill is not suspended"), "%s", own.told);
+    cr_expect_eq(drill_wait(&own), 0, "%s", own.told);
+    drill_finish(&own);
+}
+
 /* --- somebody else's cluster --- */
 
 static struct theirs theirs;
