@@ -251,6 +251,8 @@ void driver_defect(struct driver_client *client, const char *why)
 static void on_deadline(uv_timer_t *timer)
 {
     struct driver_client *client = timer->data;
+    if (client->driver->late && client->driver->late(client))
+        return;
     give_up(client, DRIVER_TIMEOUT,
             client->sent ? "no answer by the deadline"
                          : "no connection by the deadline");

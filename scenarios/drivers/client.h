@@ -31,6 +31,10 @@ struct driver {
      * calls driver_answer() or driver_broke() once; may do so from within, too. */
     void (*start)(struct driver_client *client);
 
+    /* The deadline has passed: answers the request if the driver knows better than that
+     * nothing came, and says whether it did. NULL = it never does. */
+    bool (*late)(struct driver_client *client);
+
     /* Lets go of the connection, at once and whatever state it is in; may be called
      * twice. client->state says whether a request is open. Answers nothing. */
     void (*abandon)(struct driver_client *client);
