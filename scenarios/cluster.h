@@ -64,7 +64,10 @@
 
 struct driver;
 
-enum { CLUSTER_NODES_MAX = 9 };
+enum {
+    CLUSTER_NODES_MAX = 9,
+    CLUSTER_LEASE_S = 20, /* of a drill's fault at a proxy that is not its own */
+};
 
 struct cluster_variable {
     const char *name, *value; /* of an environment */

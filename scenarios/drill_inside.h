@@ -83,11 +83,14 @@ struct drill_node {
 /* A fault step that is, or was, in force. */
 struct drill_fault {
     size_t step;
-    char overlay[32]; /* by rules: its name at the proxy */
+    char overlay[48]; /* by rules: its name at the proxy */
+    bool applied;     /* by rules: it may be at a proxy that is not ours */
+    char *text;       /* owned; what is put there again before its lease ends */
     size_t first_window, n_windows;
     bool in_force;
-    bool owed;                     /* by command: begun, and not undone yet */
-    bool nodes[CLUSTER_NODES_MAX]; /* kill, pause: whom it is about */
+    bool owed;                         /* by command: begun, and not undone yet */
+    unsigned debts[CLUSTER_NODES_MAX]; /* noted for `clean`; 0 = none */
+    bool nodes[CLUSTER_NODES_MAX];     /* kill, pause: whom it is about */
 };
 
 /* The fault by command that is being made or undone. */
@@ -130,6 +133,7 @@ struct drill_mode {
     struct driver_endpoint client_paths[CLUSTER_NODES_MAX * CLUSTER_NODES_MAX];
     FILE *events; /* owned */
     drill_then_fn proxy_then;
+    struct theirs *theirs;  /* owned; the proxy that runs already, or NULL */
     bool sampling;          /* a status request is under way */
     enum run_period period; /* that is being measured */
     drill_then_fn sample_then;
@@ -142,14 +146,15 @@ struct drill_mode {
     struct drill_act act;
     uint64_t healed_ns; /* what was undone last, while healing; 0 = nothing */
 
-    size_t chain;             /* the node that a chain over all nodes is at */
-    drill_then_fn chain_then; /* after its last */
-    drill_then_fn begun_then; /* when a node that we did not start is ready */
-    bool has_schema;          /* it was made; where nodes stay, it is to go */
-    size_t torn_down;         /* nodes that need not be looked at any more */
-    int resolved;             /* the primary of a role chain; -1 none, -2 several */
-    int unanswered;           /* the first node that said no role; -1 none */
-    char answers[512];        /* "n1: primary, n2: standby" */
+    size_t chain;                    /* the node that a chain over all nodes is at */
+    drill_then_fn chain_then;        /* after its last */
+    drill_then_fn begun_then;        /* when a node that we did not start is ready */
+    bool has_schema;                 /* it was made; where nodes stay, it is to go */
+    unsigned schema_debt, mode_debt; /* noted for `clean`; 0 = none */
+    size_t torn_down;                /* nodes that need not be looked at any more */
+    int resolved;      /* the primary of a role chain; -1 none, -2 several */
+    int unanswered;    /* the first node that said no role; -1 none */
+    char answers[512]; /* "n1: primary, n2: standby" */
     bool says_primary[CLUSTER_NODES_MAX];
     bool entered; /* the mode's command has run, or begun to, on this node */
     size_t entered_at;
@@ -162,9 +167,10 @@ struct drill_mode {
     unsigned ticks;
     struct drill_probe *probes; /* of the run's arena; NULL = none */
     size_t n_probes;
-    int driver_log_fd; /* where the driver is a program; 0 = none */
-    bool driver_told;  /* of what is wrong with it */
-    bool asking;       /* a manual step waits for its answer */
+    const char *unwritten; /* which of its results, and why; NULL = none */
+    int driver_log_fd;     /* where the driver is a program; 0 = none */
+    bool driver_told;      /* of what is wrong with it */
+    bool asking;           /* a manual step waits for its answer */
     bool control_closing, closing;
     unsigned open_timers; /* while closing */
 };
@@ -176,6 +182,7 @@ struct drill {
     const struct cluster *cluster;
     struct run *run;
     struct rundir_record *record;
+    const char *mark; /* in the data of a cluster that is somebody's; else NULL */
     char exe[PATH_MAX];
     char out[PATH_MAX];
     uv_signal_t signals[3];
@@ -290,8 +297,45 @@ void mode_note_left(struct drill_mode *mode, const char *text);
 
 /* drill_proxy.c */
 void proxy_up(struct drill_mode *mode, drill_then_fn then);
+/* Follows its events from the target on. */
+void proxy_follow(struct drill_mode *mode, const char *events);
 /* Adds what the proxy counted since the last time to the period being measured. */
 void proxy_ask(struct drill_mode *mode, drill_then_fn then);
+
+/* drill_theirs.c, drill_theirs_paths.c: a proxy that runs already, in place of one of the
+ * drill's own. */
+struct theirs {
+    struct rules *rules; /* owned; its base */
+    json_t *listeners;   /* owned; as its status has them */
+    json_t *links;       /* owned; what had been counted before us */
+    char prefix[40];     /* of the names of what we put there */
+    drill_then_fn up_then, withdraw_then;
+    bool applying;    /* an overlay is on its way there */
+    bool withdrawing; /* one is on its way out */
+    uint64_t renewed_ns;
+};
+void theirs_up(struct drill_mode *mode, drill_then_fn then);
+void theirs_free(struct theirs *theirs);
+/* Whether the cluster's nodes and clients are what the playbook takes them for there;
+ * sets the clients' paths. False with mode_fail(). */
+bool theirs_settle_paths(struct drill_mode *mode);
+/* What the clients of the home are called there; NULL = nothing. Valid while the mode
+ * lives. */
+const char *theirs_clients(const struct drill_mode *mode, size_t home);
+/* What had been counted at a link before us; or NULL. */
+const json_t *theirs_link_before(const struct drill_mode *mode, const char *from,
+                                 const char *to);
+/* Whether both are ours: nodes of the cluster, or its clients. */
+bool theirs_is_ours(const struct drill_mode *mode, const char *from, const char *to);
+/* Puts what is in force there once more, when it is time. */
+void theirs_tick(struct drill_mode *mode, uint64_t now);
+/* The last fault's overlay has been answered so. */
+void theirs_applied(struct drill_mode *mode, int status);
+/* Takes away what we have put there, and nothing else; then calls `then`, at once if
+ * there is nothing. mode->error names what could not be. Called again meanwhile, it only
+ * changes what is called. */
+void theirs_withdraw(struct drill_mode *mode, drill_then_fn then);
+bool theirs_owes(const struct drill_mode *mode);
 
 /* drill_fault.c: the steps fault and heal. The first applies the rules of the step
  * under way and ends in step_end(); the second leaves mode->error empty if it went
@@ -299,6 +343,8 @@ void proxy_ask(struct drill_mode *mode, drill_then_fn then);
 void fault_start(struct drill_mode *mode);
 void fault_heal(struct drill_mode *mode, drill_then_fn then);
 bool fault_in_force(const struct drill_mode *mode);
+/* The moment that an answer says. */
+uint64_t fault_committed_ns(const json_t *body);
 
 /* A new one of the step under way. */
 struct drill_fault *fault_add(struct drill_mode *mode);
@@ -313,6 +359,17 @@ void fault_end(struct drill_mode *mode, struct drill_fault *fault, uint64_t at_n
 void act_start(struct drill_mode *mode);
 void act_undo_all(struct drill_mode *mode, drill_then_fn then);
 bool act_is_owed(const struct drill_mode *mode);
+
+/* drill_owed.c: notes for `clean` what undoes the fault at the node, before it is made.
+ * False with mode->error: then it must not be made. settle: it was undone. */
+bool owed_note(struct drill_mode *mode, struct drill_fault *fault, size_t node);
+void owed_settle(struct drill_mode *mode, struct drill_fault *fault);
+/* The same of the mode's `leave`. */
+bool owed_note_mode(struct drill_mode *mode);
+void owed_settle_mode(struct drill_mode *mode);
+/* The same of what the workload makes in a system that stays. */
+void owed_note_schema(struct drill_mode *mode);
+void owed_settle_schema(struct drill_mode *mode);
 
 /* drill_probe.c: probe_add() begins one of the step under way; tick samples what is
  * due; stop kills what runs. */
@@ -357,6 +414,9 @@ void mode_down(struct drill_mode *mode);
 
 /* drill_judge.c: fills verdict, measures, expectations, roles. */
 void drill_judge(struct drill_mode *mode);
+/* Says that some of the results are not on the disk. What cannot be shown to anybody
+ * afterwards is no pass. */
+void judge_unwritten(struct drill_mode *mode, const char *why);
 
 /* drill.c: brings the progress line up to date. */
 void drill_show(struct drill *drill);

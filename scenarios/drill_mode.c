@@ -111,15 +111,18 @@ static void on_entered(struct drill_mode *mode)
 
 static void on_nodes_ready(struct drill_mode *mode)
 {
-    mode->entered = mode->mode->enter != NULL;
-    mode->entered_at = mode->primary;
-    if (!mode->mode->enter)
+    if (!mode->mode->enter) {
         check_mode(mode);
-    else
-        job_start(mode, &(struct job_options){.script = mode->mode->enter,
-                                              .node = mode->primary,
-                                              .within_ns = DRILL_START_NS,
-                                              .then = on_entered});
+        return;
+    }
+    if (!owed_note_mode(mode))
+        return;
+    mode->entered = true;
+    mode->entered_at = mode->primary;
+    job_start(mode, &(struct job_options){.script = mode->mode->enter,
+                                          .node = mode->primary,
+                                          .within_ns = DRILL_START_NS,
+                                          .then = on_entered});
 }
 
 static void on_paths_open(struct drill_mode *mode)
@@ -132,7 +135,10 @@ static void on_paths_open(struct drill_mode *mode)
 
 static void open_paths(struct drill_mode *mode)
 {
-    proxy_up(mode, on_paths_open);
+    if (mode->drill->cluster->control)
+        theirs_up(mode, on_paths_open);
+    else
+        proxy_up(mode, on_paths_open);
 }
 
 static bool make_places(struct drill_mode *mode)
@@ -216,7 +222,7 @@ static void on_stopped(void *context)
     struct drill_mode *mode = context;
     if (mode->state != MODE_ENDING)
         return;
-    if (fault_in_force(mode) || act_is_owed(mode))
+    if (fault_in_force(mode) || act_is_owed(mode) || theirs_owes(mode))
         fault_heal(mode, read_all);
     else
         read_all(mode);
@@ -263,12 +269,36 @@ void mode_abort(struct drill_mode *mode, enum run_reason reason, const char *why
 
 /* --- Down --- */
 
+static void close_events(struct drill_mode *mode)
+{
+    if (!mode->events)
+        return;
+    errno = 0;
+    bool failed = ferror(mode->events) != 0;
+    if (fclose(mode->events) != 0 || failed)
+        judge_unwritten(mode, drill_print(mode->drill, "writing events.jsonl: %s",
+                                          strerror(errno ? errno : EIO)));
+}
+
+static void remove_dir(struct drill_mode *mode)
+{
+    struct drill *drill = mode->drill;
+    if (!mode->dir[0])
+        return;
+    int e = tempdir_remove(mode->dir);
+    if (e == 0)
+        rundir_drop_path(drill->record, mode->dir);
+    else
+        mode_note_left(
+            mode, drill_print(drill, "%s is still there: %s", mode->dir, strerror(-e)));
+}
+
 /* Nothing is recorded any more: what is in the file now is hashed and judged again. */
 static void end_history(struct drill_mode *mode)
 {
     struct errmsg err = {""};
     if (mode->out->history && history_flush(mode->out->history, &err) != 0)
-        term_progress_say(&mode->drill->progress, "%s", err.text);
+        judge_unwritten(mode, err.text);
 }
 
 static void free_parts(struct drill_mode *mode)
@@ -280,17 +310,15 @@ static void free_parts(struct drill_mode *mode)
         if (mode->nodes[i].log_fd >= 0)
             (void)close(mode->nodes[i].log_fd); /* a log that is short is no loss */
     }
-    if (mode->events && fclose(mode->events) != 0)
-        term_progress_say(&mode->drill->progress, "events.jsonl is not whole: %s",
-                          strerror(errno));
-    if (mode->dir[0]) {
-        (void)tempdir_remove(mode->dir); /* clean finds what is left */
-        rundir_drop_path(mode->drill->record, mode->dir);
-    }
+    close_events(mode);
+    remove_dir(mode);
     driver_log_close(mode);
     lab_close(&mode->lab);
     free(mode->job.output);
+    for (size_t i = 0; i < mode->n_faults; i++)
+        free(mode->faults[i].text);
     free(mode->faults);
+    theirs_free(mode->theirs);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -344,15 +372,22 @@ static void begin_down(struct drill_mode *mode)
         processes_close(mode->processes, on_processes_closed, mode);
 }
 
+static void undo_acts(struct drill_mode *mode)
+{
+    act_undo_all(mode, mode_down);
+}
+
 void mode_down(struct drill_mode *mode)
 {
     if (mode->closing)
         return;
     if (mode->state != MODE_DOWN) {
         begin_down(mode);
-        act_undo_all(mode, mode_down);
+        theirs_withdraw(mode, undo_acts);
         return;
     }
+    if (mode->theirs && mode->theirs->withdraw_then)
+        return;           /* it has a deadline of its own */
     if (mode->act.then) { /* it calls again */
         if (mode->drill->hurry)
             job_hurry(mode, DRILL_GRACE_NS);

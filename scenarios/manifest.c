@@ -79,6 +79,8 @@ static json_t *describe_mode(const struct run *run, const struct run_mode *mode)
     json_t *json = report_object();
     report_put(json, "verdict", report_text(run_verdict_name(mode->verdict)));
     report_put(json, "setting", report_text(mode->setting));
+    report_put(json, "found", report_text(mode->found));
+    report_put(json, "moved", report_text(mode->moved));
     report_put(json, "how", report_text(mode->how));
     report_put(json, "systems", report_systems(run, mode));
     return json;

@@ -83,18 +83,35 @@ static void print_modes(const struct cluster *cluster, const char *const *modes,
     }
 }
 
-static void print_links(const struct cluster *cluster, FILE *to)
+static void print_node_links(const struct cluster *cluster, FILE *to)
 {
-    fputs("\nlinks, each through the drill's own proxy\n", to);
     for (size_t i = 0; i < cluster->n_nodes; i++) {
         fprintf(to, "  clients.%s > every node", cluster->nodes[i]);
-        for (size_t k = 0; k < cluster->n_nodes; k++)
+        for (size_t k = 0; k < cluster->n_nodes && !cluster->places; k++)
             if (k != i)
                 fprintf(to, ", %s > %s", cluster->nodes[i], cluster->nodes[k]);
         fputc('\n', to);
     }
-    if (cluster->places)
+    if (cluster->places && cluster->intercept == INTERCEPT_LISTEN)
         fputs("  (what the nodes say to each other goes past it)\n", to);
+    else if (cluster->places)
+        fprintf(to, "  what the nodes say to each other, by intercept: %s\n",
+                rule_intercept_name(cluster->intercept));
+}
+
+static void print_links(const struct cluster *cluster, FILE *to)
+{
+    if (cluster->control) {
+        fprintf(to,
+                "\nlinks: those of the proxy at %s, which was there before\n"
+                "\nlease: faults are overlays of that proxy, each with a lease of %d s "
+                "that\n  is renewed while the drill lives; nothing else of it is "
+                "changed\n",
+                cluster->control, CLUSTER_LEASE_S);
+        return;
+    }
+    fputs("\nlinks, each through the drill's own proxy\n", to);
+    print_node_links(cluster, to);
     fputs("\nlease: faults last until heal or the end of the steps, whichever comes\n"
           "  first, and end with the proxy, which is a child of the drill\n",
           to);

@@ -422,6 +422,7 @@ json_t *report_page_data(const struct run *run, const char *directory,
     report_put(data, "modes", modes);
     report_put(data, "measures", list_measures());
     report_put(data, "fates", list_fates());
+    report_put(data, "directory", report_text(run->working_directory));
     report_put(data, "environment", describe_environment(run));
     report_put(data, "files", files);
     report_put(data, "previous", report_previous(run, directory));

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct errmsg;
+
 enum option_kind {
     OPTION_FLAG = 0, /* bool *: set to true */
     OPTION_TEXT,     /* const char **: points into argv */
@@ -52,6 +54,11 @@ enum option_result {
  * unknown option is answered with the nearest known one. */
 enum option_result option_parse(const struct option_command *command, int argc,
                                 char **argv, bool operands_end_options, int *rest);
+
+/* The same, but what is wrong goes to err alone, for who prints it in another way. */
+enum option_result option_read(const struct option_command *command, int argc,
+                               char **argv, bool operands_end_options, int *rest,
+                               struct errmsg *err);
 
 /* The same for a subcommand that has nothing to do when its options are not right: it
  * returns what this returns, unless that is OPTION_GOES_ON. */
