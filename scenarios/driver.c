@@ -205,7 +205,7 @@ void driver_answer(struct driver_client *client, const struct driver_outcome *ou
         tell(client, &told);
         return;
     }
-    assert(told.value.kind == HISTORY_NIL); /* start() reports failures only */
+    assert(told.value.kind == HISTORY_NIL); /* start() has read nothing */
     client->outcome = told;
     client->state = DRIVER_FAILED;
     (void)uv_timer_start(&client->timer, on_failed_start, 0, 0); /* cannot fail */

@@ -48,7 +48,7 @@ enum driver_state {
     DRIVER_IDLE = 0, /* may be invoked */
     DRIVER_STARTING, /* within start() */
     DRIVER_BUSY,     /* a request is open */
-    DRIVER_FAILED,   /* start() has failed; on_done is about to be told */
+    DRIVER_FAILED,   /* start() has answered; on_done is about to be told */
     DRIVER_ENDED,    /* its last outcome was not reusable */
     DRIVER_CLOSED,   /* driver_close() was called */
 };

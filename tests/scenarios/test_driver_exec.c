@@ -457,3 +457,13 @@ Test(driver_exec, and_with_no_others)
         end();
     }
 }
+
+Test(driver_exec, a_teardown_asks_nothing_where_the_data_is_kept)
+{
+    client_fixture_init(&fixture, "exec");
+    fixture.keeps_data = true;
+    open_program("exit 7", HISTORY_APPEND);
+    client_fixture_teardown(&fixture, 2);
+    expect(HISTORY_OK, DRIVER_NO_ERROR);
+    cr_assert_eq(client_fixture_close(&fixture), 0);
+}
