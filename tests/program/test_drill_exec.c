@@ -2,6 +2,7 @@
 /* Drills through a driver that is a program: a tiny store in Python (tiny_store/), which
  * answers first and replicates lazily, or the other way round. */
 #include "drill_fixture.h"
+#include "preflight_fixture.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -70,21 +71,27 @@ Test(drill_exec, a_store_in_another_language_shows_what_it_loses_and_when_it_is_
     drill_finish(&drill);
 }
 
-static void expect_nothing_began(const char *setting, const char *text)
+static void expect_nothing_began(const char *setting, const char *text,
+                                 const char *missing)
 {
     open_tiny(FRONT, "```yaml expect\nall: { ghost_writes: none }\n```\n");
     use_driver(setting);
     cr_expect_eq(drill_run_whole(&drill, NULL), 3, "%s", drill.told);
     cr_expect(told(text), "%s", drill.told);
     cr_expect_not(told("starting"), "%s", drill.told);
+    cr_expect_eq(preflight_fly(&drill), 3, "%s", drill.told);
+    cr_expect(preflight_told(&drill, "MISSING", "programs", missing), "%s", drill.told);
     drill_finish(&drill);
 }
 
 Test(drill_exec, a_program_that_is_missing_is_named_before_anything_starts)
 {
-    expect_nothing_began("./drivver.py", "needs the program ./drivver.py, which is "
-                                         "not there");
-    expect_nothing_began("[pyhton3, driver.py]", "pyhton3, which is not on PATH");
+    expect_nothing_began("./drivver.py",
+                         "needs the program ./drivver.py, which is "
+                         "not there",
+                         "./drivver.py is not there");
+    expect_nothing_began("[pyhton3, driver.py]", "pyhton3, which is not on PATH",
+                         "pyhton3 is not on PATH");
 }
 
 static void expect_driver_error(const char *text)
