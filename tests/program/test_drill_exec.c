@@ -3,6 +3,7 @@
  * answers first and replicates lazily, or the other way round. */
 #include "drill_fixture.h"
 #include "preflight_fixture.h"
+#include "tests/lib/program.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -149,6 +150,22 @@ Test(drill_exec, a_program_that_is_too_slow_is_why, .timeout = 120)
     write_driver("continue");
     expect_driver_error("no write was ever acknowledged: ");
     cr_expect(told("by the deadline") || told("at the deadline"), "%s", drill.told);
+}
+
+Test(drill_exec, in_a_lab_the_programs_are_where_the_clients_are, .timeout = 120)
+{
+    const char *why = program_lacks_namespaces(0);
+    char text[512];
+    if (why)
+        cr_skip_test("%s", why);
+    open_tiny(FRONT, "```yaml wait\nuntil: acked 10\n```\n"
+                     "```yaml expect\nall: { lost_writes: none }\n```\n");
+    (void)snprintf(text, sizeof text, "echo 'lab: true' >> '%s/cluster.yaml'",
+                   drill.dir);
+    cr_assert_eq(system(text), 0);
+    int status = drill_run_whole(&drill, "sync");
+    cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
+    drill_finish(&drill);
 }
 
 /* Started, under the fault, and ended by the signal. */
