@@ -66,23 +66,37 @@ static const char *package_of(const char *program)
     return program;
 }
 
+/* Adds it to what was found, or tells that it is missing. */
+static void look_for(struct preflight *preflight, const char *program, char **found)
+{
+    const struct cluster one = {.programs = &program, .n_programs = 1};
+    bool is_path = strchr(program, '/');
+    if (!cluster_lacks(&one)) {
+        char *longer = xasprintf("%s%s%s", *found, **found ? ", " : "", program);
+        free(*found);
+        *found = longer;
+        return;
+    }
+    preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE, "%s is not %s", program,
+                  is_path ? "there, or may not be run" : "on PATH");
+    if (is_path)
+        preflight_mend(preflight, "chmod +x '%s', or correct `driver:` in %s", program,
+                       preflight->cluster->source.name);
+    else
+        preflight_mend(preflight, "apt-get install %s", package_of(program));
+}
+
 void preflight_programs(struct preflight *preflight)
 {
     const struct cluster *cluster = preflight->cluster;
     char *found = xstrdup("");
-    for (size_t i = 0; i < cluster->n_programs; i++) {
-        const char *program = cluster->programs[i];
-        const struct cluster one = {.programs = &program, .n_programs = 1};
-        if (cluster_lacks(&one)) {
-            preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
-                          "%s is not on PATH", program);
-            preflight_mend(preflight, "apt-get install %s", package_of(program));
-            continue;
-        }
-        char *longer = xasprintf("%s%s%s", found, *found ? ", " : "", program);
-        free(found);
-        found = longer;
-    }
+    for (size_t i = 0; i < cluster->n_programs; i++)
+        look_for(preflight, cluster->programs[i], &found);
+    if (cluster->program)
+        look_for(preflight, cluster->program, &found);
+    for (size_t i = 0; i < cluster->n_modes; i++) /* those with one of their own */
+        if (cluster->modes[i].program && cluster->modes[i].program != cluster->program)
+            look_for(preflight, cluster->modes[i].program, &found);
     if (*found)
         preflight_add(preflight, PREFLIGHT_OK, PREFLIGHT_HERE, "on PATH: %s", found);
     free(found);
