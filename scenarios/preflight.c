@@ -7,6 +7,7 @@
 
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
+#include "proxy/base/rundir.h"
 #include "scenarios/playbook.h"
 #include "scenarios/preflight_system.h"
 
@@ -190,6 +191,7 @@ int preflight_run(struct preflight *preflight, int *ended_by, struct errmsg *err
         errmsg_set(err, "signals cannot be waited for: %s", strerror(-status));
         return status;
     }
+    (void)rundir_record_open(&preflight->record, "preflight", NULL); /* see `space` */
     for (size_t i = 0; preflight_get(i) && *ended_by == 0; i++) {
         preflight->check = preflight_get(i);
         preflight->check->run(preflight);
@@ -198,6 +200,7 @@ int preflight_run(struct preflight *preflight, int *ended_by, struct errmsg *err
             print_last(preflight); /* else it says what the signal did to it */
     }
     preflight_log_out(preflight);
+    rundir_record_close(preflight->record);
     return 0;
 }
 

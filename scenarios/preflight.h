@@ -18,6 +18,7 @@
 
 struct playbook;
 struct preflight;
+struct rundir_record;
 
 /* One row of the table. */
 struct preflight_check {
@@ -81,6 +82,7 @@ struct preflight {
     size_t wrong;                    /* things in it, which were told already */
     uint64_t within_ns;              /* for each question */
     struct patience patience;
+    struct rundir_record *record; /* owned; of what `clean` is to end; NULL = none */
     const struct preflight_system *system; /* NULL = the driver has none */
     struct preflight_node nodes[CLUSTER_NODES_MAX];
     const struct preflight_check *check; /* that is running */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks of the machine that the drill runs on. What only a new user namespace can tell
  * is tried in a child, so that this process stays where it is. */
-#include "proxy/base/memory.h"
 #include "proxy/base/rundir.h"
+#include "rules/buffer.h"
 #include "rules/fault.h"
 #include "scenarios/lab_user.h"
 #include "scenarios/playbook.h"
@@ -66,26 +66,39 @@ static const char *package_of(const char *program)
     return program;
 }
 
+static bool can_run(const struct cluster *one)
+{
+    return !cluster_lacks(one);
+}
+
+/* Those of the commands are looked up in PATH; the driver's may be a path. */
 void preflight_programs(struct preflight *preflight)
 {
     const struct cluster *cluster = preflight->cluster;
-    char *found = xstrdup("");
+    struct buffer found = {0};
     for (size_t i = 0; i < cluster->n_programs; i++) {
         const char *program = cluster->programs[i];
-        const struct cluster one = {.programs = &program, .n_programs = 1};
-        if (cluster_lacks(&one)) {
-            preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
-                          "%s is not on PATH", program);
-            preflight_mend(preflight, "apt-get install %s", package_of(program));
+        if (can_run(&(struct cluster){.programs = &program, .n_programs = 1})) {
+            buffer_print(&found, "%s%s", found.length ? ", " : "", program);
             continue;
         }
-        char *longer = xasprintf("%s%s%s", found, *found ? ", " : "", program);
-        free(found);
-        found = longer;
+        preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE, "%s is not on PATH",
+                      program);
+        preflight_mend(preflight, "apt-get install %s", package_of(program));
     }
-    if (*found)
-        preflight_add(preflight, PREFLIGHT_OK, PREFLIGHT_HERE, "on PATH: %s", found);
-    free(found);
+    const struct cluster drivers = {.modes = cluster->modes,
+                                    .n_modes = cluster->n_modes};
+    if (!can_run(&drivers)) {
+        preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
+                      "%s, the driver's program, cannot be run",
+                      cluster_lacks(&drivers));
+        preflight_mend(preflight, "install it, or correct `driver:` in %s",
+                       cluster->source.name);
+    }
+    if (found.length)
+        preflight_add(preflight, PREFLIGHT_OK, PREFLIGHT_HERE, "on PATH: %s",
+                      buffer_text(&found));
+    buffer_close(&found);
 }
 
 /* --- space --- */
