@@ -53,11 +53,21 @@ static const char *mend_exec(const struct preflight_answer *answer)
     return "echo true | %s sh -eu -s # by hand";
 }
 
+/* It waits for a host that does not answer, or for somebody who does. */
+static const char *mend_waiting(const char *exec)
+{
+    if (strncmp(exec, "ssh ", 4) != 0)
+        return "echo true | %s sh -eu -s # by hand";
+    return strstr(exec, "BatchMode")
+               ? "%s true # by hand; -oConnectTimeout=5 lets it give up sooner"
+               : "%s -oBatchMode=yes true # by hand: in `exec:` it fails instead of "
+                 "asking";
+}
+
 static void complain_exec(struct preflight *preflight, size_t node,
                           const struct preflight_answer *answer)
 {
     const char *exec = preflight->cluster->places[node].exec;
-    bool is_ssh = exec && strncmp(exec, "ssh ", 4) == 0;
     char limit[32];
     if (!exec)
         exec = "";
@@ -67,11 +77,7 @@ static void complain_exec(struct preflight *preflight, size_t node,
                       *answer->text ? "; it said: "
                                     : "; does it wait for somebody to answer?",
                       answer->text);
-        preflight_mend(preflight,
-                       is_ssh ? "exec: ssh -oBatchMode=yes -oConnectTimeout=5 -T%s, "
-                                "which fails instead of asking"
-                              : "echo true | %s sh -eu -s # by hand",
-                       is_ssh ? exec + 3 : exec);
+        preflight_mend_with(preflight, mend_waiting(exec), exec);
     } else if (answer->status == 0) {
         preflight_add(preflight, PREFLIGHT_MISSING, node,
                       "`%s sh -eu -s` ended well without running what it was to read: "

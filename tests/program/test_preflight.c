@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* netsplit preflight on two Redis servers of the test's own, with a wrapper that stands
  * for ssh. What it says mends a lack is done as it says, and then the lack is gone. */
+#include "proxy/base/memory.h"
 #include "preflight_fixture.h"
 #include "tests/lib/server_process.h"
 
@@ -266,6 +267,22 @@ Test(preflight, an_exec_that_does_not_work_is_told_with_the_reason)
                 "exit 255\n",
                 "r1: status 255: root@r1: Permission denied", "ssh-copy-id");
     (void)unlink("broken");
+    close_theirs();
+}
+
+/* A host that drops what comes is no reason to say again what the command says. */
+Test(preflight, an_ssh_that_waits_is_told_with_what_it_lacks)
+{
+    open_theirs();
+    char *path = xasprintf("%s:%s", drill.dir, getenv("PATH"));
+    cr_assert_eq(setenv("PATH", path, 1), 0);
+    write_file("ssh", "#!/bin/sh\nexec sleep 600\n", 0755);
+    write_cluster("ssh -oBatchMode=yes", ROLE);
+    cr_expect_eq(fly(), 3);
+    cr_expect(strstr(mend_of("r1: no end within"),
+                     "ssh -oBatchMode=yes r1 true # by hand; -oConnectTimeout=5"),
+              "%s", drill.told);
+    free(path);
     close_theirs();
 }
 
