@@ -19,6 +19,7 @@
 static const struct preflight_check checks[] = {
     {"playbook", "whether it fits the cluster, its commands and paths",
      preflight_playbook},
+    {"claim", "that no other drill is under way there", preflight_claim},
     {"programs", "the programs that the cluster file needs", preflight_programs},
     {"space", "room here for results and control sockets", preflight_space},
     {"descriptors", "open files that this shell allows", preflight_descriptors},
