@@ -52,7 +52,7 @@ RULES_SRC     := $(sort $(wildcard rules/*.c rules/faults/*.c))
 PROXY_SRC     := $(sort $(filter-out proxy/main.c,$(wildcard proxy/*.c proxy/base/*.c proxy/kernel/*.c)))
 SCENARIOS_SRC := $(sort $(wildcard scenarios/*.c scenarios/*/*.c))
 SRC           := $(RULES_SRC) $(PROXY_SRC) $(SCENARIOS_SRC) proxy/main.c
-PAGES         := $(wildcard scenarios/report/*.S)
+PAGES         := $(wildcard scenarios/report/*.S scenarios/init/*.S)
 OBJ           := $(SRC:%.c=$O/%.o) $(PAGES:%.S=$O/%.o)
 DEPS          := build
 
@@ -99,7 +99,8 @@ DEPS_build := gcc libc6-dev pkg-config libuv1-dev libyaml-dev libjansson-dev \
               libmicrohttpd-dev libcmark-dev libnl-3-dev libnl-route-3-dev \
               libnftables-dev libhiredis-dev libpq-dev libssl-dev
 DEPS_proxy-only := $(filter-out libcmark-dev libhiredis-dev libpq-dev libssl-dev,$(DEPS_build))
-DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15 iproute2 nftables
+DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15 iproute2 nftables \
+              python3
 DEPS_check := git clang clang-format clang-tidy cppcheck libclang-rt-14-dev
 DEPS_bench := haproxy nginx-light libnginx-mod-stream redis-tools redis-server \
               postgresql-15
@@ -147,7 +148,9 @@ $O/%.o: %.c | build/deps/$(DEPS)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(PKG_CFLAGS) -c -o $@ $<
 
-$O/%.o: %.S scenarios/report/page.html | build/deps/build
+$O/scenarios/report/page.o: scenarios/report/page.html
+$O/scenarios/init/templates.o: $(wildcard scenarios/init/*.yaml scenarios/init/*.md)
+$O/%.o: %.S | build/deps/build
 	@mkdir -p $(@D)
 	$(call say,AS,$<)
 	$(Q)$(CC) $(SANITIZE) -c -o $@ $<

@@ -15,7 +15,8 @@ static void print_line(void *arg, const char *line)
     puts(line);
 }
 
-/* In this order: a process that the first one ends leaves what it made to the others. */
+/* In this order: a process that the first one ends leaves what it made to the others.
+ */
 static int (*const parts[])(rundir_removed_fn, void *, struct errmsg *) = {
     rundir_clean, intercept_clean, qdisc_clean};
 

@@ -8,10 +8,10 @@
  *
  * A rule that touched nothing fails a run that succeeded. A proxy that does not start
  * has said why, and its status is ours. One that ends too soon is status 3, and the
- * command is ended. Signals that somebody sends us go to the command, whose business they
- * are; those that the terminal sends it has already. One that it does not heed is sent
- * again; the third one kills it. A command that died of a signal is told by dying of it,
- * after everything was undone. If we are killed, the kernel ends both children.
+ * command is ended. Signals that somebody sends us go to the command, whose business
+ * they are; those that the terminal sends it has already. One that it does not heed is
+ * sent again; the third one kills it. A command that died of a signal is told by dying
+ * of it, after everything was undone. If we are killed, the kernel ends both children.
  *
  * Not done here: processes that the command leaves behind are its own business. */
 #include "proxy/base/child.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* [NAME=]LISTEN:UPSTREAM words of a command line as a rule file, so that there is one way in
- * which an instance gets its paths. */
+/* [NAME=]LISTEN:UPSTREAM words of a command line as a rule file, so that there is one
+ * way in which an instance gets its paths. */
 #ifndef NETSPLIT_PROXY_OPERANDS_H
 #define NETSPLIT_PROXY_OPERANDS_H
 

@@ -95,6 +95,19 @@ bool between_find(const struct cluster *cluster, const struct rules *rules,
     return false;
 }
 
+static bool passes_nowhere(void *context, size_t a, size_t b)
+{
+    (void)context, (void)a, (void)b;
+    return false;
+}
+
+bool between_is_meant(const struct cluster *cluster, const struct rule *rule,
+                      size_t primary)
+{
+    struct search search = {cluster, primary, passes_nowhere, NULL, 0, 0};
+    return find_in_rule(&search, rule);
+}
+
 static bool has_clients(const struct words *words)
 {
     for (size_t i = 0; i < words->n; i++)

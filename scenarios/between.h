@@ -16,6 +16,10 @@ bool between_find(const struct cluster *cluster, const struct rules *rules,
                   size_t primary, between_passes_fn passes, void *context, size_t *a,
                   size_t *b);
 
+/* Whether the rule is about what nodes say to each other at all. */
+bool between_is_meant(const struct cluster *cluster, const struct rule *rule,
+                      size_t primary);
+
 /* Whether one of the rules names clients. */
 bool between_names_clients(const struct rules *rules);
 

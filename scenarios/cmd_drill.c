@@ -305,9 +305,10 @@ static int drill_right(struct call *call, const struct playbook *playbook,
         return plan(args, playbook, cluster);
     if (lacks) {
         fprintf(stderr,
-                "netsplit drill: the cluster \"%s\" needs the program %s, which is not "
-                "on PATH\n",
-                cluster->name, lacks);
+                "netsplit drill: the cluster \"%s\" needs the program %s, which %s\n",
+                cluster->name, lacks,
+                strchr(lacks, '/') ? "is not there or may not be run"
+                                   : "is not on PATH");
         many_add_trouble(call->many, playbook->source.name, "a program is missing");
         return EXIT_ENVIRONMENT;
     }
@@ -449,7 +450,9 @@ int cmd_steps(int argc, char **argv)
     static const struct option_command command = {
         .name = "steps",
         .usage = "",
-        .help = "Prints the verbs of playbooks with their options, and the workloads.",
+        .help =
+            "Prints the verbs of playbooks with their options, the workloads, and the "
+            "drivers.",
         .rows = rows,
     };
     int rest = 0;

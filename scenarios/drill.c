@@ -363,9 +363,11 @@ static void on_tick(uv_timer_t *timer)
     drill_show(drill);
     if (++mode->ticks % 5 == 0 && mode->state == MODE_STEPS && fault_in_force(mode))
         proxy_ask(mode, NULL); /* what waits now is seen only now */
+    theirs_tick(mode, now);
     nodes_end_late_stops(mode, now);
     probes_tick(mode, now);
     manual_tick(mode, now);
+    driver_tick(mode);
     check_stop_conditions(drill, now);
 }
 

@@ -4,17 +4,19 @@
  * the proxy; when it answers, they are committed, and the answer says when. Faults by
  * command are drill_act.c's. Healing removes all overlays, the operator's own (netsplit
  * ctl in a step) included, then undoes the faults by command; then an old primary
- * rejoins, if the cluster has a command for that. */
+ * rejoins, if the cluster has a command for that. At a proxy that is not the drill's own
+ * only its own overlays are touched. */
 #include "scenarios/drill_inside.h"
 
 #include "rules/buffer.h"
 #include "rules/fault.h"
+#include "scenarios/between.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t committed_ns(const json_t *body)
+uint64_t fault_committed_ns(const json_t *body)
 {
     json_int_t at = json_integer_value(json_object_get(body, "committed_ns"));
     return at > 0 ? (uint64_t)at : now_ns();
@@ -29,8 +31,24 @@ struct renaming {
     size_t n;
 };
 
+/* Clients of several homes may have one name at a proxy that is not ours. */
+static bool is_added(const struct renaming *names, const char *name)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (strcmp(names->list[i], name) == 0)
+            return true;
+    return false;
+}
+
 static void add_name(struct renaming *names, bool is_client, size_t node)
 {
+    const char *theirs =
+        names->mode->theirs && is_client ? theirs_clients(names->mode, node) : NULL;
+    if (theirs) {
+        if (!is_added(names, theirs))
+            names->list[names->n++] = theirs;
+        return;
+    }
     (void)snprintf(names->names[names->n], sizeof names->names[0], "%s%s",
                    is_client ? "clients." : "",
                    names->mode->drill->cluster->nodes[node]);
@@ -49,6 +67,8 @@ static size_t rename_word(void *context, const char *name, const char *const **o
     names->n = 0;
     for (size_t i = 0; i < mode->drill->cluster->n_nodes; i++)
         if ((is_client && !word[0]) ||
+            (is_client && mode->theirs &&
+             strcmp(word, mode->drill->cluster->nodes[i]) == 0) ||
             (strcmp(word, "primary") == 0 && i == mode->primary) ||
             (strcmp(word, "standbys") == 0 && i != mode->primary))
             add_name(names, is_client, i);
@@ -115,6 +135,8 @@ static void add_windows(struct drill_mode *mode, const struct step *step)
             .kind = rule_kind_name(rule->kind),
             .how = rule->kind == RULE_INJECT ? "" : rule_how_name(rule->how),
             .summary = summarise(mode, rule),
+            .is_between = mode->drill->cluster->places &&
+                          between_is_meant(mode->drill->cluster, rule, mode->primary),
         };
     }
     out->steps[mode->step].summary = out->windows[fault->first_window].summary;
@@ -152,52 +174,88 @@ void fault_begin(struct drill_mode *mode, struct drill_fault *fault, uint64_t at
     }
 }
 
+/* It was refused. At a proxy that is not ours it stays in the list: without an answer it
+ * may be in force all the same, and is withdrawn. */
+static void drop_fault(struct drill_mode *mode)
+{
+    if (mode->theirs)
+        return;
+    free(mode->faults[--mode->n_faults].text);
+}
+
 static void on_applied(void *arg, int status, json_t *body, const struct errmsg *err)
 {
     struct drill_mode *mode = arg;
+    if (mode->theirs)
+        theirs_applied(mode, status);
     if (mode->state == MODE_DOWN)
         return;
     if (status != 200) {
-        mode->n_faults--;
+        drop_fault(mode);
         if (mode->state == MODE_STEPS)
             step_end(mode, why_refused(body, err));
         return;
     }
     struct drill_fault *fault = &mode->faults[mode->n_faults - 1];
     add_windows(mode, &mode->drill->playbook->steps[fault->step]);
-    fault_begin(mode, fault, committed_ns(body));
+    fault_begin(mode, fault, fault_committed_ns(body));
     if (mode->state == MODE_STEPS)
         step_end(mode, NULL);
 }
 
 /* How long the proxy keeps a fault of which nobody is heard any more: where it could
- * outlive the drill's attention on a system that matters, as long as the drill may last.
+ * outlive the drill's attention on a system that matters, as long as the drill may last;
+ * one that is not ours outlives the drill itself, which goes on renewing what it wants.
  */
 static void write_lease(const struct drill_mode *mode, char *text, size_t text_bytes)
 {
     uint64_t most_ns = mode->drill->playbook->duration_ns;
-    if (mode->drill->cluster->places && most_ns)
+    if (mode->theirs)
+        (void)snprintf(text, text_bytes, "%ds", (int)CLUSTER_LEASE_S);
+    else if (mode->drill->cluster->places && most_ns)
         (void)snprintf(text, text_bytes, "%" PRIu64 "ms", most_ns / NS_PER_MS);
     else
         (void)snprintf(text, text_bytes, "ever");
 }
 
+/* The step's rules as an overlay; at a proxy that is not ours, under names of ours. */
+static char *write_overlay(const struct drill_mode *mode, const struct step *step)
+{
+    struct renaming names = {.mode = mode};
+    struct buffer text = {0};
+    struct rules named = *step->rules; /* borrows all */
+    struct rule *copies = xcalloc(named.n_rules, sizeof *copies);
+    for (size_t i = 0; i < named.n_rules; i++) {
+        copies[i] = step->rules->rules[i];
+        copies[i].name.text =
+            drill_print(mode->drill, "%s%s", mode->theirs ? mode->theirs->prefix : "",
+                        copies[i].name.text);
+    }
+    named.rules = copies;
+    rules_write(&named, rename_word, &names, &text);
+    char *kept = xstrdup(buffer_text(&text));
+    buffer_close(&text);
+    free(copies);
+    return kept;
+}
+
 static void apply(struct drill_mode *mode)
 {
     const struct step *step = &mode->drill->playbook->steps[mode->step];
-    struct renaming names = {.mode = mode};
-    struct buffer text = {0};
-    char target[128], lease[32];
-    write_lease(mode, lease, sizeof lease);
     struct drill_fault *fault = fault_add(mode);
-    (void)snprintf(fault->overlay, sizeof fault->overlay, "drill-%u", step->at.line);
+    char target[160], lease[32];
+    (void)snprintf(fault->overlay, sizeof fault->overlay, "%s%u",
+                   mode->theirs ? mode->theirs->prefix : "drill-", step->at.line);
+    write_lease(mode, lease, sizeof lease);
     (void)snprintf(target, sizeof target, "/v1/overlays/%s?for=%s&file=playbook.yaml",
                    fault->overlay, lease);
-    rules_write(step->rules, rename_word, &names, &text);
-    if (!control_request(mode->control, "PUT", target, buffer_text(&text),
-                         DRILL_CONTROL_NS, on_applied, mode))
+    fault->text = write_overlay(mode, step);
+    fault->applied = mode->theirs != NULL;
+    if (mode->theirs)
+        mode->theirs->applying = true;
+    if (!control_request(mode->control, "PUT", target, fault->text, DRILL_CONTROL_NS,
+                         on_applied, mode))
         abort(); /* out of memory: as xcalloc */
-    buffer_close(&text);
 }
 
 /* Whether what it says depends on who the primary is. Rules may, in many places. */
@@ -286,12 +344,24 @@ static void on_cleared(void *arg, int status, json_t *body, const struct errmsg 
                    status == 200 ? "" : err->text);
     mode->healed_ns = 0;
     if (status == 200)
-        end_rules(mode, committed_ns(body));
+        end_rules(mode, fault_committed_ns(body));
     act_undo_all(mode, on_undone);
+}
+
+static void on_withdrawn(struct drill_mode *mode)
+{
+    if (mode->state != MODE_DOWN && mode->chain_then)
+        act_undo_all(mode, on_undone);
 }
 
 static void clear(struct drill_mode *mode)
 {
+    if (mode->theirs) {
+        mode->error[0] = '\0';
+        mode->healed_ns = 0;
+        theirs_withdraw(mode, on_withdrawn);
+        return;
+    }
     if (!control_request(mode->control, "DELETE", "/v1/overlays", NULL,
                          DRILL_CONTROL_NS, on_cleared, mode))
         abort(); /* out of memory: as xcalloc */

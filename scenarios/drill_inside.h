@@ -83,7 +83,9 @@ struct drill_node {
 /* A fault step that is, or was, in force. */
 struct drill_fault {
     size_t step;
-    char overlay[32]; /* by rules: its name at the proxy */
+    char overlay[48]; /* by rules: its name at the proxy */
+    bool applied;     /* by rules: it may be at a proxy that is not ours */
+    char *text;       /* owned; what is put there again before its lease ends */
     size_t first_window, n_windows;
     bool in_force;
     bool owed;                     /* by command: begun, and not undone yet */
@@ -130,6 +132,7 @@ struct drill_mode {
     struct driver_endpoint client_paths[CLUSTER_NODES_MAX * CLUSTER_NODES_MAX];
     FILE *events; /* owned */
     drill_then_fn proxy_then;
+    struct theirs *theirs;  /* owned; the proxy that runs already, or NULL */
     bool sampling;          /* a status request is under way */
     enum run_period period; /* that is being measured */
     drill_then_fn sample_then;
@@ -162,7 +165,9 @@ struct drill_mode {
     unsigned ticks;
     struct drill_probe *probes; /* of the run's arena; NULL = none */
     size_t n_probes;
-    bool asking; /* a manual step waits for its answer */
+    int driver_log_fd; /* where the driver is a program; 0 = none */
+    bool driver_told;  /* of what is wrong with it */
+    bool asking;       /* a manual step waits for its answer */
     bool control_closing, closing;
     unsigned open_timers; /* while closing */
 };
@@ -288,8 +293,45 @@ void mode_note_left(struct drill_mode *mode, const char *text);
 
 /* drill_proxy.c */
 void proxy_up(struct drill_mode *mode, drill_then_fn then);
+/* Follows its events from the target on. */
+void proxy_follow(struct drill_mode *mode, const char *events);
 /* Adds what the proxy counted since the last time to the period being measured. */
 void proxy_ask(struct drill_mode *mode, drill_then_fn then);
+
+/* drill_theirs.c, drill_theirs_paths.c: a proxy that runs already, in place of one of the
+ * drill's own. */
+struct theirs {
+    struct rules *rules; /* owned; its base */
+    json_t *listeners;   /* owned; as its status has them */
+    json_t *links;       /* owned; what had been counted before us */
+    char prefix[40];     /* of the names of what we put there */
+    drill_then_fn up_then, withdraw_then;
+    bool applying;    /* an overlay is on its way there */
+    bool withdrawing; /* one is on its way out */
+    uint64_t renewed_ns;
+};
+void theirs_up(struct drill_mode *mode, drill_then_fn then);
+void theirs_free(struct theirs *theirs);
+/* Whether the cluster's nodes and clients are what the playbook takes them for there;
+ * sets the clients' paths. False with mode_fail(). */
+bool theirs_settle_paths(struct drill_mode *mode);
+/* What the clients of the home are called there; NULL = nothing. Valid while the mode
+ * lives. */
+const char *theirs_clients(const struct drill_mode *mode, size_t home);
+/* What had been counted at a link before us; or NULL. */
+const json_t *theirs_link_before(const struct drill_mode *mode, const char *from,
+                                 const char *to);
+/* Whether both are ours: nodes of the cluster, or its clients. */
+bool theirs_is_ours(const struct drill_mode *mode, const char *from, const char *to);
+/* Puts what is in force there once more, when it is time. */
+void theirs_tick(struct drill_mode *mode, uint64_t now);
+/* The last fault's overlay has been answered so. */
+void theirs_applied(struct drill_mode *mode, int status);
+/* Takes away what we have put there, and nothing else; then calls `then`, at once if
+ * there is nothing. mode->error names what could not be. Called again meanwhile, it only
+ * changes what is called. */
+void theirs_withdraw(struct drill_mode *mode, drill_then_fn then);
+bool theirs_owes(const struct drill_mode *mode);
 
 /* drill_fault.c: the steps fault and heal. The first applies the rules of the step
  * under way and ends in step_end(); the second leaves mode->error empty if it went
@@ -297,6 +339,8 @@ void proxy_ask(struct drill_mode *mode, drill_then_fn then);
 void fault_start(struct drill_mode *mode);
 void fault_heal(struct drill_mode *mode, drill_then_fn then);
 bool fault_in_force(const struct drill_mode *mode);
+/* The moment that an answer says. */
+uint64_t fault_committed_ns(const json_t *body);
 
 /* A new one of the step under way. */
 struct drill_fault *fault_add(struct drill_mode *mode);
@@ -317,6 +361,15 @@ bool act_is_owed(const struct drill_mode *mode);
 void probe_add(struct drill_mode *mode, const struct step *step);
 void probes_tick(struct drill_mode *mode, uint64_t now);
 void probes_stop(struct drill_mode *mode);
+
+/* drill_driver.c: of a driver that is a program. The first is false with mode->error;
+ * the tick tells of the first thing that was wrong with it; the verdict is why nothing
+ * can be judged for its sake, or NULL. */
+bool driver_log_open(struct drill_mode *mode);
+void driver_log_close(struct drill_mode *mode);
+struct driver_program driver_program(const struct drill_mode *mode);
+void driver_tick(struct drill_mode *mode);
+const char *driver_verdict(struct drill_mode *mode);
 
 /* drill_manual.c: asks, and looks for the answer; ends in step_end(). */
 void manual_start(struct drill_mode *mode, const struct step *step);

@@ -149,6 +149,14 @@ static const struct run_window *find_unfelt(const struct run_mode *out)
     return NULL;
 }
 
+static const struct run_window *find_unfelt_between(const struct run_mode *out)
+{
+    for (size_t i = 0; i < out->n_windows; i++)
+        if (out->windows[i].is_between && !out->windows[i].is_felt_between)
+            return &out->windows[i];
+    return NULL;
+}
+
 static const struct run_step *find_failed(const struct run_mode *out)
 {
     for (size_t i = 0; i < out->n_steps; i++)
@@ -163,9 +171,19 @@ static bool is_conclusive(struct drill_mode *mode)
     struct run_mode *out = mode->out;
     const struct measure_value *values = out->judgement.measures.values;
     const struct run_window *unfelt = find_unfelt(out);
+    const struct run_window *beside = find_unfelt_between(out);
     struct measure_value during = values[MEASURE_OPERATIONS_DURING];
     struct measure_value before = values[MEASURE_THROUGHPUT_BEFORE];
-    if (unfelt)
+    if (beside)
+        set_verdict(
+            mode, RUN_INCONCLUSIVE, RUN_NOT_FELT,
+            drill_print(mode->drill,
+                        "the fault \"%s\" touched nothing of what the nodes say "
+                        "to each other: %" PRIu64
+                        " connections pass the proxy by (\"netsplit ctl adopt\" "
+                        "in a step before it makes them come back through it)",
+                        beside->name, out->felt.bypassing));
+    else if (unfelt)
         set_verdict(mode, RUN_INCONCLUSIVE, RUN_NOT_FELT,
                     drill_print(mode->drill,
                                 "the fault \"%s\" touched no byte and no connection",
@@ -192,9 +210,12 @@ static void decide(struct drill_mode *mode)
     const struct run_expectation *unknown =
         find_expectation(out, EXPECT_UNKNOWN, false);
     const struct run_expectation *silent = find_expectation(out, EXPECT_UNMET, true);
+    const char *broken = driver_verdict(mode);
     if (!silent)
         silent = find_expectation(out, EXPECT_UNKNOWN, true);
-    if (failed)
+    if (broken)
+        set_verdict(mode, RUN_INCONCLUSIVE, RUN_DRIVER_ERROR, broken);
+    else if (failed)
         set_verdict(mode, RUN_FAIL, RUN_STEP_FAILED_REASON,
                     drill_print(mode->drill, "%s on line %" PRIu32 ": %s", failed->verb,
                                 failed->line, failed->why));

@@ -132,7 +132,10 @@ static void on_paths_open(struct drill_mode *mode)
 
 static void open_paths(struct drill_mode *mode)
 {
-    proxy_up(mode, on_paths_open);
+    if (mode->drill->cluster->control)
+        theirs_up(mode, on_paths_open);
+    else
+        proxy_up(mode, on_paths_open);
 }
 
 static bool make_places(struct drill_mode *mode)
@@ -160,7 +163,7 @@ static bool make_places(struct drill_mode *mode)
     }
     mode->events = fopen(path, "we");
     mode->out->events_path = drill_print(drill, "%s/events.jsonl", mode->mode->name);
-    return true;
+    return driver_log_open(mode);
 }
 
 void mode_start(struct drill_mode *mode)
@@ -216,7 +219,7 @@ static void on_stopped(void *context)
     struct drill_mode *mode = context;
     if (mode->state != MODE_ENDING)
         return;
-    if (fault_in_force(mode) || act_is_owed(mode))
+    if (fault_in_force(mode) || act_is_owed(mode) || theirs_owes(mode))
         fault_heal(mode, read_all);
     else
         read_all(mode);
@@ -287,9 +290,13 @@ static void free_parts(struct drill_mode *mode)
         (void)tempdir_remove(mode->dir); /* clean finds what is left */
         rundir_drop_path(mode->drill->record, mode->dir);
     }
+    driver_log_close(mode);
     lab_close(&mode->lab);
     free(mode->job.output);
+    for (size_t i = 0; i < mode->n_faults; i++)
+        free(mode->faults[i].text);
     free(mode->faults);
+    theirs_free(mode->theirs);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -343,15 +350,22 @@ static void begin_down(struct drill_mode *mode)
         processes_close(mode->processes, on_processes_closed, mode);
 }
 
+static void undo_acts(struct drill_mode *mode)
+{
+    act_undo_all(mode, mode_down);
+}
+
 void mode_down(struct drill_mode *mode)
 {
     if (mode->closing)
         return;
     if (mode->state != MODE_DOWN) {
         begin_down(mode);
-        act_undo_all(mode, mode_down);
+        theirs_withdraw(mode, undo_acts);
         return;
     }
+    if (mode->theirs && mode->theirs->withdraw_then)
+        return;           /* it has a deadline of its own */
     if (mode->act.then) { /* it calls again */
         if (mode->drill->hurry)
             job_hurry(mode, DRILL_GRACE_NS);

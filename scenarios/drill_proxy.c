@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The drill's own proxy: a child process like any other, started with one listener for
  * each ordered pair of nodes and for each (clients.x, node), or in the middle of a lab
- * with none, and from then on spoken to by its control API, as a user would.
+ * with none, and from then on spoken to by its control API, as a user would. Nodes that
+ * run already do not ask it for the way: there only clients have listeners, and what
+ * the nodes say to each other is intercepted, or is not its business.
  *
  * Its status is sampled where periods meet and while a fault is in force: what links
  * carried is the difference between two samples; what a rule touched is its own count.
@@ -15,6 +17,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* { address: 10.0.0.1, ports: [5432], container: pg1 } */
+static void add_place(const struct cluster *cluster, FILE *to, size_t i)
+{
+    const struct cluster_place *place = &cluster->places[i];
+    fprintf(to, "  %s: { address: \"%s\", ports: [%u]", cluster->nodes[i],
+            place->address, place->port);
+    switch (place->netns.kind) {
+    case PLACE_NONE:
+        break;
+    case PLACE_NETNS:
+        fprintf(to, ", netns: \"%s\"", place->netns.text);
+        break;
+    case PLACE_PID:
+        fprintf(to, ", pid: %" PRIu32, place->netns.pid);
+        break;
+    case PLACE_CONTAINER:
+        fprintf(to, ", container: \"%s\"", place->netns.text);
+        break;
+    }
+    fprintf(to, " }\n  clients.%s:\n", cluster->nodes[i]);
+}
 
 static void add_node(const struct drill_mode *mode, FILE *to, size_t i)
 {
@@ -52,7 +76,7 @@ static void add_listeners(const struct drill_mode *mode, FILE *to)
         for (size_t k = 0; k < 2 * cluster->n_nodes; k++) {
             bool is_client = k >= cluster->n_nodes;
             size_t node = is_client ? k - cluster->n_nodes : k;
-            if (is_client || i != node)
+            if (is_client || (i != node && !cluster->places))
                 fprintf(to, "  - { address: \"%s:0\", from: %s%s, to: %s }\n",
                         lab_listen_address(mode, i, is_client),
                         is_client ? "clients." : "", cluster->nodes[i],
@@ -68,9 +92,13 @@ static bool write_rules(const struct drill_mode *mode, const char *path)
         return false;
     fprintf(to, "netsplit: 1\nintercept: %s\nnodes:\n",
             rule_intercept_name(cluster->intercept));
-    for (size_t i = 0; i < cluster->n_nodes; i++)
-        add_node(mode, to, i);
-    if (cluster->intercept == INTERCEPT_LISTEN)
+    for (size_t i = 0; i < cluster->n_nodes; i++) {
+        if (cluster->places)
+            add_place(cluster, to, i);
+        else
+            add_node(mode, to, i);
+    }
+    if (cluster->intercept == INTERCEPT_LISTEN || cluster->places)
         add_listeners(mode, to);
     bool failed = ferror(to) != 0;
     return fclose(to) == 0 && !failed;
@@ -80,6 +108,8 @@ static bool write_rules(const struct drill_mode *mode, const char *path)
 static void set_paths(struct drill_mode *mode)
 {
     size_t n = mode->drill->cluster->n_nodes;
+    if (mode->drill->cluster->places)
+        return; /* all clients are told */
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < n; k++) {
             struct driver_endpoint *path = &mode->client_paths[i * n + k];
@@ -118,9 +148,23 @@ static void on_stream_event(void *arg, json_t *event)
         fputc('\n', mode->events);
 }
 
+/* Ours is a child, whose end is seen. */
 static void on_stream_end(void *arg, int status, json_t *body, const struct errmsg *err)
 {
-    (void)arg, (void)status, (void)body, (void)err; /* the proxy ended, or we did */
+    struct drill_mode *mode = arg;
+    (void)body;
+    if (mode->theirs && mode->state != MODE_DOWN)
+        mode_abort(mode, RUN_DRIVER_ERROR,
+                   drill_print(mode->drill, "the proxy at %s is gone: %s",
+                               mode->control_path,
+                               status == 200 ? "it ended" : err->text));
+}
+
+void proxy_follow(struct drill_mode *mode, const char *events)
+{
+    if (!control_stream(mode->control, events, DRILL_CONTROL_NS, on_stream_event,
+                        on_stream_end, mode))
+        abort(); /* out of memory: as xcalloc */
 }
 
 static void on_proxy_ready(struct drill_mode *mode)
@@ -138,8 +182,7 @@ static void on_proxy_ready(struct drill_mode *mode)
                   mode->control_path);
         return;
     }
-    (void)control_stream(mode->control, "/v1/events?since=0", DRILL_CONTROL_NS,
-                         on_stream_event, on_stream_end, mode);
+    proxy_follow(mode, "/v1/events?since=0");
     mode->proxy_then(mode);
 }
 
@@ -237,9 +280,14 @@ static struct run_link *find_link(struct drill_mode *mode, const char *from,
 /* What was counted since the periods before this one. */
 static void count_link(struct drill_mode *mode, const json_t *row)
 {
-    struct run_link *link = find_link(mode, text(row, "from"), text(row, "to"));
-    uint64_t passed = number(row, "passed_bytes");
-    uint64_t discarded = number(row, "discarded_bytes");
+    const char *from = text(row, "from"), *to = text(row, "to");
+    if (mode->theirs && !theirs_is_ours(mode, from, to))
+        return;
+    struct run_link *link = find_link(mode, from, to);
+    const json_t *before = mode->theirs ? theirs_link_before(mode, from, to) : NULL;
+    uint64_t passed = number(row, "passed_bytes") - number(before, "passed_bytes");
+    uint64_t discarded =
+        number(row, "discarded_bytes") - number(before, "discarded_bytes");
     uint64_t held = number(row, "held_bytes");
     for (int i = 0; i < (int)mode->period; i++) {
         passed -= link->period[i].passed_bytes;
@@ -259,7 +307,9 @@ static struct run_window *find_window(struct drill_mode *mode, const json_t *rul
             continue;
         for (size_t k = 0; k < fault->n_windows; k++) {
             struct run_window *window = &mode->out->windows[fault->first_window + k];
-            if (strcmp(window->name, text(rule, "name")) == 0)
+            size_t prefix = mode->theirs ? strlen(mode->theirs->prefix) : 0;
+            const char *name = text(rule, "name");
+            if (strlen(name) >= prefix && strcmp(window->name, name + prefix) == 0)
                 return window;
         }
     }
@@ -296,9 +346,14 @@ static void count_rule(struct drill_mode *mode, const json_t *rule)
     felt->packets += window->packets;
     for (size_t i = 0; i < json_array_size(links); i++) {
         const json_t *link = json_array_get(links, i);
-        felt->links += number(link, "touched_bytes") + number(link, "attempts") +
+        bool touched = number(link, "touched_bytes") + number(link, "attempts") +
                            number(link, "packets_dropped") >
                        0;
+        felt->links += touched;
+        window->is_felt_between |=
+            touched &&
+            cluster_find_node(mode->drill->cluster, text(link, "from")) >= 0 &&
+            cluster_find_node(mode->drill->cluster, text(link, "to")) >= 0;
         count_held(mode, link);
     }
 }

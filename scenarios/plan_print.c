@@ -5,6 +5,7 @@
 #include "scenarios/plan_print.h"
 
 #include "rules/unit.h"
+#include "scenarios/driver.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -42,6 +43,9 @@ static void print_cluster(const struct cluster *cluster, FILE *to)
         fprintf(to, "\nlab: each in a network namespace, joined by a %s, intercept: %s",
                 cluster->has_bridge ? "bridge" : "router",
                 rule_intercept_name(cluster->intercept));
+    fprintf(to, "\ndriver: %s %s%s%s", driver_name(cluster->driver), cluster->setting,
+            cluster->program ? ", run in " : "",
+            cluster->program ? cluster->directory : "");
     fprintf(to, "\ntouches: the schema %s, and temporary directories\n\ncommands\n",
             cluster->schema);
     print_text("prepare", commands->prepare, to);
@@ -69,6 +73,9 @@ static void print_modes(const struct cluster *cluster, const char *const *modes,
         const struct cluster_mode *mode = cluster_find_mode(cluster, modes[i]);
         (void)snprintf(label, sizeof label, "%s, enter", modes[i]);
         print_text(label, mode->enter, to);
+        (void)snprintf(label, sizeof label, "%s, driver", modes[i]);
+        if (strcmp(mode->setting, cluster->setting) != 0)
+            print_text(label, mode->setting, to);
         (void)snprintf(label, sizeof label, "%s, check", modes[i]);
         print_text(label, mode->check, to);
         (void)snprintf(label, sizeof label, "%s, leave", modes[i]);
@@ -76,18 +83,35 @@ static void print_modes(const struct cluster *cluster, const char *const *modes,
     }
 }
 
-static void print_links(const struct cluster *cluster, FILE *to)
+static void print_node_links(const struct cluster *cluster, FILE *to)
 {
-    fputs("\nlinks, each through the drill's own proxy\n", to);
     for (size_t i = 0; i < cluster->n_nodes; i++) {
         fprintf(to, "  clients.%s > every node", cluster->nodes[i]);
-        for (size_t k = 0; k < cluster->n_nodes; k++)
+        for (size_t k = 0; k < cluster->n_nodes && !cluster->places; k++)
             if (k != i)
                 fprintf(to, ", %s > %s", cluster->nodes[i], cluster->nodes[k]);
         fputc('\n', to);
     }
-    if (cluster->places)
+    if (cluster->places && cluster->intercept == INTERCEPT_LISTEN)
         fputs("  (what the nodes say to each other goes past it)\n", to);
+    else if (cluster->places)
+        fprintf(to, "  what the nodes say to each other, by intercept: %s\n",
+                rule_intercept_name(cluster->intercept));
+}
+
+static void print_links(const struct cluster *cluster, FILE *to)
+{
+    if (cluster->control) {
+        fprintf(to,
+                "\nlinks: those of the proxy at %s, which was there before\n"
+                "\nlease: faults are overlays of that proxy, each with a lease of %d s "
+                "that\n  is renewed while the drill lives; nothing else of it is "
+                "changed\n",
+                cluster->control, CLUSTER_LEASE_S);
+        return;
+    }
+    fputs("\nlinks, each through the drill's own proxy\n", to);
+    print_node_links(cluster, to);
     fputs("\nlease: faults last until heal or the end of the steps, whichever comes\n"
           "  first, and end with the proxy, which is a child of the drill\n",
           to);

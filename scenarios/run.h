@@ -86,6 +86,9 @@ struct run_window {
     uint64_t packets;            /* that it dropped */
     uint64_t acts;               /* nodes killed or paused; 1 for a command that was
                                     felt, or that nobody asks */
+    bool is_between;      /* it is about what nodes that were there before say to each
+                             other, which may pass the proxy by; and */
+    bool is_felt_between; /* whether some of that was touched */
 };
 
 /* What a probe said. A gap is a sample that is not known. */

@@ -4,9 +4,12 @@
  * A record is believed only as far as it can be checked: a process is killed if its
  * start time is still the one that was noted, so that a reused pid is safe; a socket is
  * removed if it is ours and nobody answers at it; a directory if it is ours, lies
- * directly below the temporary directory, and has our name. Whatever fails a check is
+ * directly below the temporary directory, and has our name; an overlay of a proxy that
+ * runs on if its name is one of that run's. Whatever fails a check is
  * named and left. Running it twice, or beside live runs, does no harm. */
+#include "proxy/base/control_client.h"
 #include "proxy/base/namespace.h"
+#include "proxy/base/now.h"
 #include "proxy/base/rundir.h"
 #include "proxy/base/tempdir.h"
 
@@ -27,6 +30,7 @@
 #include <unistd.h>
 
 enum { KILL_WAIT_MS = 2000 };
+#define CONTROL_WAIT_NS (2 * NS_PER_S) /* for a proxy's answer */
 
 struct sweep {
     rundir_removed_fn on_removed;
@@ -151,6 +155,43 @@ static void remove_path(struct sweep *sweep, const char *path)
         say(sweep, "left %s: it is neither a socket nor a directory", path);
 }
 
+static void remove_overlay(struct sweep *sweep, const char *control, const char *name)
+{
+    char target[160];
+    struct errmsg err = {""};
+    (void)snprintf(target, sizeof target, "/v1/overlays/%s", name);
+    if (control_call(control, "DELETE", target, NULL, CONTROL_WAIT_NS, NULL, &err) ==
+        200) {
+        say(sweep, "removed overlay %s from the proxy at %s", name, control);
+        sweep->n_removed++;
+    } else {
+        say(sweep, "left overlay %s at the proxy at %s: %s", name, control, err.text);
+    }
+}
+
+/* Of a proxy that lives: those whose names begin as the record says. They have leases,
+ * so that there may be none any more. */
+static void remove_overlays(struct sweep *sweep, const json_t *noted)
+{
+    const char *control = json_string_value(json_object_get(noted, "control"));
+    const char *prefix = json_string_value(json_object_get(noted, "prefix"));
+    json_t *body = NULL;
+    struct errmsg err = {""};
+    if (!control || !prefix || !prefix[0])
+        return;
+    if (control_call(control, "GET", "/v1/status", NULL, CONTROL_WAIT_NS, &body,
+                     &err) == 200) {
+        const json_t *all = json_object_get(body, "overlays");
+        for (size_t i = 0; i < json_array_size(all); i++) {
+            const json_t *one = json_array_get(all, i);
+            const char *name = json_string_value(json_object_get(one, "name"));
+            if (name && strncmp(name, prefix, strlen(prefix)) == 0)
+                remove_overlay(sweep, control, name);
+        }
+    }
+    json_decref(body);
+}
+
 static void undo(struct sweep *sweep, const json_t *root)
 {
     const json_t *children = json_object_get(root, "children");
@@ -159,6 +200,7 @@ static void undo(struct sweep *sweep, const json_t *root)
         kill_child(sweep, json_array_get(children, i));
     for (size_t i = json_array_size(paths); i-- > 0;)
         remove_path(sweep, json_string_value(json_array_get(paths, i)));
+    remove_overlays(sweep, json_object_get(root, "overlays"));
 }
 
 /* The name of a record, perhaps of one that was being written: whose it is. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* A terminal is one that can move its cursor: TERM is not dumb. What cannot be written
+ * is lost, for nobody may be reading. */
 #include "proxy/base/term.h"
 
 #include <fcntl.h>

@@ -4,12 +4,15 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/tempdir.h"
 #include "readme.h"
+#include "rules/buffer.h"
 #include "tests/lib/program.h"
+#include "tests/lib/proxy_process.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { HELP_BYTES = 16384, HELPS = 64 };
 
@@ -229,6 +232,42 @@ Test(readme, the_commands_that_it_shows_exist_with_their_flags)
     cr_expect_gt(readme_each_command(&readme, expect_command), 40);
 }
 
+static struct proxy_process proxy; /* that is asked for the faults */
+
+static void expect_taken(const struct readme_command *command)
+{
+    static const char *const verbs[] = {"add", "partition"};
+    static char said[HELP_BYTES];
+    struct buffer arguments = {0};
+    bool changes = false;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs && command->n > 2; i++)
+        changes |= strcmp(command->words[0], "ctl") == 0 &&
+                   strcmp(command->words[1], verbs[i]) == 0;
+    if (!changes)
+        return;
+    buffer_print(&arguments, "ctl --control '%s'", proxy.control);
+    for (size_t i = 1; i < command->n; i++)
+        buffer_print(&arguments, " %s", command->words[i]);
+    cr_expect_eq(program_run(".", buffer_text(&arguments), said, sizeof said), 0,
+                 "README.md:%u: %s", command->line, said);
+    buffer_close(&arguments);
+}
+
+/* By a proxy on nodes of the names that they are shown with. */
+Test(readme, the_faults_that_it_adds_are_taken)
+{
+    proxy_process_open(&proxy);
+    proxy_process_write_rules(
+        &proxy,
+        "netsplit: 1\nnodes:\n  app:\n  db: { address: 127.0.0.1, ports: [1] }\n"
+        "  web: { address: 127.0.0.1, ports: [2] }\n"
+        "listen:\n  - { address: 127.0.0.1:0, from: app, to: db }\n"
+        "  - { address: 127.0.0.1:0, from: app, to: web }\n");
+    proxy_process_start(&proxy, (const char *const[]){NULL});
+    (void)readme_each_command(&readme, expect_taken);
+    proxy_process_close(&proxy);
+}
+
 /* A flag that is named without its command is one of some command. */
 Test(readme, the_flags_that_it_names_exist)
 {
@@ -249,4 +288,47 @@ Test(readme, the_flags_that_it_names_exist)
         cr_expect(found, "README.md:%u: no command has %s", code->line, flag);
         free(flag);
     }
+}
+
+Test(readme, the_sources_that_it_names_are_there)
+{
+    static const char *const roots[] = {"playbooks/", "proxy/", "rules/", "scenarios/",
+                                        "tests/"};
+    size_t n = 0;
+    for (size_t i = 0; i < readme.n; i++)
+        for (size_t k = 0; k < sizeof roots / sizeof *roots; k++) {
+            const struct readme_code *code = &readme.items[i];
+            if (code->kind != README_SPAN || !begins_with(code->text, roots[k]))
+                continue;
+            cr_expect_eq(access(code->text, F_OK), 0, "README.md:%u: no %s", code->line,
+                         code->text);
+            n++;
+        }
+    cr_expect_gt(n, 10);
+}
+
+/* Is it in a line .PHONY of the Makefile? */
+static bool is_target(const char *word)
+{
+    char *command = xasprintf("grep -Eq '^\\.PHONY:.* %s( |$)' Makefile", word);
+    int status = system(command);
+    free(command);
+    return status == 0;
+}
+
+Test(readme, the_targets_that_it_makes_exist)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < readme.n; i++) {
+        char target[32];
+        char *text = xstrdup(readme.items[i].text), *rest = text;
+        for (char *line; (line = strsep(&rest, "\n"));)
+            if (sscanf(line, "make %31[a-z-]", target) == 1) {
+                cr_expect(is_target(target), "README.md:%u: make has no %s",
+                          readme.items[i].line, target);
+                n++;
+            }
+        free(text);
+    }
+    cr_expect_gt(n, 5);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* An instance on port 0 with an API on a loop, and a client that asks it: what the suites
- * of the API start from. For TestSuite(x, .init = api_fixture_open,
- * .fini = api_fixture_close); whatever fails here fails the test. */
+/* An instance on port 0 with an API on a loop, and a client that asks it: what the
+ * suites of the API start from. For TestSuite(x, .init = api_fixture_open, .fini =
+ * api_fixture_close); whatever fails here fails the test. */
 #ifndef NETSPLIT_TESTS_API_FIXTURE_H
 #define NETSPLIT_TESTS_API_FIXTURE_H
 
@@ -31,7 +31,8 @@ struct api_fixture {
 };
 extern struct api_fixture fixture;
 
-/* The base, with the rules slow and split, and an overlay for it, with the rule slower. */
+/* The base, with the rules slow and split, and an overlay for it, with the rule slower.
+ */
 extern const char base_text[], overlay_text[];
 
 void api_fixture_open(void);
@@ -52,8 +53,8 @@ struct answer {
 void on_answer(void *arg, int status, json_t *body, const struct errmsg *err);
 void wait_for_answer(const struct answer *answer);
 
-/* Asks, and waits. Returns the status; the body is fixture.answered until the next call,
- * or the end of the test's process. */
+/* Asks, and waits. Returns the status; the body is fixture.answered until the next
+ * call, or the end of the test's process. */
 int ask(const char *method, const char *target, const char *body);
 
 /* "" and 0 where there is no such key. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Sends never wait; only raw_read_to_end turns the loop. */
 #include "tests/proxy/raw_client.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Words of a command line as rule files, and what is said of wrong ones. */
 #include "proxy/base/errmsg.h"
 #include "proxy/operands.h"
 #include "rules/buffer.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Rules that change at random, with a fault in the chain that checks what it is told. */
+/* Rules that change at random, with a fault in the chain that checks what it is told.
+ */
 #include "tests/rules/one_stream.h"
 
 #include <criterion/criterion.h>

@@ -19,7 +19,8 @@ Test(chain_update, a_changed_delay_acts_at_once_on_what_waits)
     one_stream_expect(0, "1.5s:100");
 }
 
-Test(chain_update, a_delay_taken_away_does_not_backdate_the_next)
+/* 100 bytes have waited 8 s for the 10 s of `one`; `two` adds 5 s. */
+static void wait_under_two_delays(void)
 {
     world_inject(&world, "base", "one", "a", "b", "delay=10s");
     world_inject(&world, "base", "two", "a", "b", "delay=5s");
@@ -27,26 +28,28 @@ Test(chain_update, a_delay_taken_away_does_not_backdate_the_next)
     stream_open(&stream, &world, TO_SERVER, 0);
     stream_take(&stream, 100);
     stream_run(&stream, 8 * SECOND);
-    world_remove(&world, "base", "one");
+}
+
+static void expect_at_13_s(void)
+{
     world_compile(&world, 8 * SECOND);
     stream_update(&stream, &world);
     stream_run(&stream, 60 * SECOND);
     one_stream_expect(0, "13s:100");
 }
 
+Test(chain_update, a_delay_taken_away_does_not_backdate_the_next)
+{
+    wait_under_two_delays();
+    world_remove(&world, "base", "one");
+    expect_at_13_s();
+}
+
 Test(chain_update, a_shortened_delay_does_not_backdate_the_next)
 {
-    world_inject(&world, "base", "one", "a", "b", "delay=10s");
-    world_inject(&world, "base", "two", "a", "b", "delay=5s");
-    world_compile(&world, 0);
-    stream_open(&stream, &world, TO_SERVER, 0);
-    stream_take(&stream, 100);
-    stream_run(&stream, 8 * SECOND);
+    wait_under_two_delays();
     world_inject(&world, "base", "one", "a", "b", "delay=1s");
-    world_compile(&world, 8 * SECOND);
-    stream_update(&stream, &world);
-    stream_run(&stream, 60 * SECOND);
-    one_stream_expect(0, "13s:100");
+    expect_at_13_s();
 }
 
 Test(chain_update, an_unrelated_change_leaves_the_waiting_bytes_alone)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Plans that follow one another, their windows, and what they copy. */
 #include "rules/buffer.h"
 #include "rules/parse.h"
 #include "tests/rules/support.h"

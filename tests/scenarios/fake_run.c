@@ -52,9 +52,15 @@ static struct run_step steps[] = {
      .output = "OK </pre><b>not bold</b>\n"},
 };
 
-static struct run_window windows[] = {{"partition-1", "partition", "stall",
-                                       "partition n1 / n2, n3", 1005 * NS_PER_S,
-                                       1012 * NS_PER_S, 1900000, 14, 3, 0, 0}};
+static struct run_window windows[] = {{.name = "partition-1",
+                                       .kind = "partition",
+                                       .how = "stall",
+                                       .summary = "partition n1 / n2, n3",
+                                       .from_ns = 1005 * NS_PER_S,
+                                       .to_ns = 1012 * NS_PER_S,
+                                       .bytes = 1900000,
+                                       .connections = 14,
+                                       .attempts = 3}};
 static struct run_role roles[] = {
     {0, 1000 * NS_PER_S, 1011 * NS_PER_S},
     {1, 1010 * NS_PER_S + 800 * NS_PER_MS, 1015 * NS_PER_S}};
