@@ -128,6 +128,7 @@ void driver_release(struct driver_client *client)
     free((char *)client->target.schema);
     free((char *)client->target.node);
     free((char *)client->target.program.directory);
+    free((char *)client->target.mark);
     free(client);
 }
 
@@ -143,6 +144,7 @@ struct driver_client *driver_open(const struct driver *driver, uv_loop_t *loop,
     client->target.node = target->node ? xstrdup(target->node) : NULL;
     client->target.program.directory =
         target->program.directory ? xstrdup(target->program.directory) : NULL;
+    client->target.mark = target->mark ? xstrdup(target->mark) : NULL;
     (void)uv_timer_init(loop, &client->timer); /* cannot fail */
     client->timer.data = client;
     driver_hold(client); /* for the timer */
@@ -203,7 +205,7 @@ void driver_answer(struct driver_client *client, const struct driver_outcome *ou
         tell(client, &told);
         return;
     }
-    assert(told.value.kind == HISTORY_NIL); /* start() reports failures only */
+    assert(told.value.kind == HISTORY_NIL); /* start() has read nothing */
     client->outcome = told;
     client->state = DRIVER_FAILED;
     (void)uv_timer_start(&client->timer, on_failed_start, 0, 0); /* cannot fail */
@@ -251,6 +253,8 @@ void driver_defect(struct driver_client *client, const char *why)
 static void on_deadline(uv_timer_t *timer)
 {
     struct driver_client *client = timer->data;
+    if (client->driver->late && client->driver->late(client))
+        return;
     give_up(client, DRIVER_TIMEOUT,
             client->sent ? "no answer by the deadline"
                          : "no connection by the deadline");

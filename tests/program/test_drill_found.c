@@ -176,18 +176,25 @@ Test(drill_found, ctrl_c_leaves_the_mode, .timeout = 120)
     expect_min_replicas("1");
     cr_assert_eq(kill(drill->pid, SIGINT), 0);
     cr_expect_eq(drill_wait(drill), 128 + SIGINT, "it told:\n%s", drill->told);
-    cr_expect(strstr(drill->told, "; everything is undone"), "%s", drill->told);
+    cr_expect(strstr(drill->told, "drill: everything is undone"), "%s", drill->told);
     expect_min_replicas("0");
     theirs_close(&theirs);
 }
 
 Test(drill_found, a_mode_that_cannot_be_left_is_not_undone, .timeout = 120)
 {
-    open_with_modes("echo locked; exit 4", THEIRS_EXPECT);
+    static const char *const clean[] = {"clean", NULL};
+    open_with_modes("test -e key || { echo locked; exit 4; }; " LEAVE, THEIRS_EXPECT);
     int status = drill_run_whole(drill, "sync");
     cr_expect_eq(status, 3, "status %d; it told:\n%s", status, drill->told);
     cr_expect(strstr(drill->told, "NOT UNDONE: sync: the mode is still on at r1: "
                                   "leave, by ./away r1: status 4: locked"),
               "%s", drill->told);
+    theirs_write(&theirs, "key", "", 0644);
+    drill_spawn(drill, clean);
+    cr_expect_eq(drill_wait(drill), 0, "%s", drill->told);
+    cr_expect(strstr(drill->told, "undone: leaving the mode sync at r1"), "%s",
+              drill->told);
+    expect_min_replicas("0");
     theirs_close(&theirs);
 }
