@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks of the machine that the drill runs on. What only a new user namespace can tell
  * is tried in a child, so that this process stays where it is. */
+#include "proxy/base/memory.h"
 #include "proxy/base/rundir.h"
 #include "rules/buffer.h"
 #include "rules/fault.h"
