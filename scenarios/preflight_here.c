@@ -3,7 +3,6 @@
  * is tried in a child, so that this process stays where it is. */
 #include "proxy/base/memory.h"
 #include "proxy/base/rundir.h"
-#include "rules/buffer.h"
 #include "rules/fault.h"
 #include "scenarios/claim.h"
 #include "scenarios/lab_user.h"
