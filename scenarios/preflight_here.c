@@ -4,6 +4,7 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/rundir.h"
 #include "rules/fault.h"
+#include "scenarios/claim.h"
 #include "scenarios/lab_user.h"
 #include "scenarios/playbook.h"
 #include "scenarios/preflight.h"
@@ -38,6 +39,26 @@ void preflight_playbook(struct preflight *preflight)
     preflight_mend(preflight,
                    "netsplit drill %s --cluster %s --dry-run # says them again",
                    preflight->playbook_word, preflight->cluster->source.name);
+}
+
+/* --- claim --- */
+
+/* Had for a moment only: the drill that is to follow takes it again. */
+void preflight_claim(struct preflight *preflight)
+{
+    struct claim claim = {.n = 0};
+    struct errmsg err = {""};
+    if (!preflight->cluster->places)
+        return; /* what a drill starts is nobody else's */
+    int status = claim_take(preflight->cluster, &claim, &err);
+    claim_release(&claim);
+    if (status == 0) {
+        preflight_add(preflight, PREFLIGHT_OK, PREFLIGHT_HERE,
+                      "nobody drills it from this machine");
+        return;
+    }
+    preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE, "%s", err.text);
+    preflight_mend(preflight, "ps -fC netsplit # who drills; wait, or ask them");
 }
 
 /* --- programs --- */
