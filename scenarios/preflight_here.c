@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks of the machine that the drill runs on. What only a new user namespace can tell
  * is tried in a child, so that this process stays where it is. */
+#include "proxy/base/memory.h"
 #include "proxy/base/rundir.h"
-#include "rules/buffer.h"
 #include "rules/fault.h"
 #include "scenarios/claim.h"
 #include "scenarios/lab_user.h"
@@ -87,39 +87,40 @@ static const char *package_of(const char *program)
     return program;
 }
 
-static bool can_run(const struct cluster *one)
+/* Adds it to what was found, or tells that it is missing. */
+static void look_for(struct preflight *preflight, const char *program, char **found)
 {
-    return !cluster_lacks(one);
+    const struct cluster one = {.programs = &program, .n_programs = 1};
+    bool is_path = strchr(program, '/');
+    if (!cluster_lacks(&one)) {
+        char *longer = xasprintf("%s%s%s", *found, **found ? ", " : "", program);
+        free(*found);
+        *found = longer;
+        return;
+    }
+    preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE, "%s is not %s", program,
+                  is_path ? "there, or may not be run" : "on PATH");
+    if (is_path)
+        preflight_mend(preflight, "chmod +x '%s', or correct `driver:` in %s", program,
+                       preflight->cluster->source.name);
+    else
+        preflight_mend(preflight, "apt-get install %s", package_of(program));
 }
 
-/* Those of the commands are looked up in PATH; the driver's may be a path. */
 void preflight_programs(struct preflight *preflight)
 {
     const struct cluster *cluster = preflight->cluster;
-    struct buffer found = {0};
-    for (size_t i = 0; i < cluster->n_programs; i++) {
-        const char *program = cluster->programs[i];
-        if (can_run(&(struct cluster){.programs = &program, .n_programs = 1})) {
-            buffer_print(&found, "%s%s", found.length ? ", " : "", program);
-            continue;
-        }
-        preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE, "%s is not on PATH",
-                      program);
-        preflight_mend(preflight, "apt-get install %s", package_of(program));
-    }
-    const struct cluster drivers = {.modes = cluster->modes,
-                                    .n_modes = cluster->n_modes};
-    if (!can_run(&drivers)) {
-        preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
-                      "%s, the driver's program, cannot be run",
-                      cluster_lacks(&drivers));
-        preflight_mend(preflight, "install it, or correct `driver:` in %s",
-                       cluster->source.name);
-    }
-    if (found.length)
-        preflight_add(preflight, PREFLIGHT_OK, PREFLIGHT_HERE, "on PATH: %s",
-                      buffer_text(&found));
-    buffer_close(&found);
+    char *found = xstrdup("");
+    for (size_t i = 0; i < cluster->n_programs; i++)
+        look_for(preflight, cluster->programs[i], &found);
+    if (cluster->program)
+        look_for(preflight, cluster->program, &found);
+    for (size_t i = 0; i < cluster->n_modes; i++) /* those with one of their own */
+        if (cluster->modes[i].program && cluster->modes[i].program != cluster->program)
+            look_for(preflight, cluster->modes[i].program, &found);
+    if (*found)
+        preflight_add(preflight, PREFLIGHT_OK, PREFLIGHT_HERE, "on PATH: %s", found);
+    free(found);
 }
 
 /* --- space --- */
