@@ -52,7 +52,7 @@ RULES_SRC     := $(sort $(wildcard rules/*.c rules/faults/*.c))
 PROXY_SRC     := $(sort $(filter-out proxy/main.c,$(wildcard proxy/*.c proxy/base/*.c proxy/kernel/*.c)))
 SCENARIOS_SRC := $(sort $(wildcard scenarios/*.c scenarios/*/*.c))
 SRC           := $(RULES_SRC) $(PROXY_SRC) $(SCENARIOS_SRC) proxy/main.c
-PAGES         := $(wildcard scenarios/report/*.S)
+PAGES         := $(wildcard scenarios/report/*.S scenarios/init/*.S)
 OBJ           := $(SRC:%.c=$O/%.o) $(PAGES:%.S=$O/%.o)
 DEPS          := build
 
@@ -99,7 +99,8 @@ DEPS_build := gcc libc6-dev pkg-config libuv1-dev libyaml-dev libjansson-dev \
               libmicrohttpd-dev libcmark-dev libnl-3-dev libnl-route-3-dev \
               libnftables-dev libhiredis-dev libpq-dev libssl-dev
 DEPS_proxy-only := $(filter-out libcmark-dev libhiredis-dev libpq-dev libssl-dev,$(DEPS_build))
-DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15 iproute2 nftables
+DEPS_test  := libcriterion-dev redis-server redis-tools postgresql-15 iproute2 nftables \
+              python3
 DEPS_check := git clang clang-format clang-tidy cppcheck libclang-rt-14-dev
 DEPS_bench := haproxy nginx-light libnginx-mod-stream redis-tools redis-server \
               postgresql-15
@@ -147,18 +148,22 @@ $O/%.o: %.c | build/deps/$(DEPS)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(PKG_CFLAGS) -c -o $@ $<
 
-$O/%.o: %.S scenarios/report/page.html | build/deps/build
+$O/scenarios/report/page.o: scenarios/report/page.html
+$O/scenarios/init/templates.o: $(wildcard scenarios/init/*.yaml scenarios/init/*.md)
+$O/%.o: %.S | build/deps/build
 	@mkdir -p $(@D)
 	$(call say,AS,$<)
 	$(Q)$(CC) $(SANITIZE) -c -o $@ $<
 
-# Rewritten only when the version changed, so that make twice does nothing.
+# Rewritten only when the version changed, so that make twice does nothing; two makes may
+# do so at the same time.
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 $O/version.c: FORCE
 	@mkdir -p $(@D)
-	@printf 'extern const char netsplit_version[];\nconst char netsplit_version[] = "%s";\n' \
-	    '$(VERSION)' > $@.new
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	@new=$@.$$$$; \
+	printf 'extern const char netsplit_version[];\nconst char netsplit_version[] = "%s";\n' \
+	    '$(VERSION)' > $$new; \
+	if cmp -s $$new $@; then rm $$new; else mv $$new $@; fi
 $O/version.o: $O/version.c | build/deps/$(DEPS)
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 .PHONY: FORCE
@@ -212,8 +217,9 @@ test: build/deps/test
 # so it goes even when a test crashes or runs out of time. PostgreSQL, which runs as
 # another user, must be able to pass through it; so must users that run the program,
 # which lies there too, for a checkout may be nobody's business.
-.PHONY: run-tests
-run-tests: all $(addprefix $B/tests/,$(TESTS))
+.PHONY: run-tests runners
+runners: all $(addprefix $B/tests/,$(TESTS))
+run-tests: runners
 	@tmp=$$(mktemp -d -t netsplit-XXXXXX) && chmod 711 "$$tmp" || exit 1; \
 	trap 'rm -rf "$$tmp"' EXIT; trap 'exit 1' HUP INT TERM; \
 	$(INSTALL) -D -m 755 $(NETSPLIT) "$$tmp/bin/netsplit" || exit 1; \
@@ -298,8 +304,13 @@ seeded: $B/tests/seeded
 	@echo 'seeded defects found: $(SEEDED_$(BUILD))'
 
 .PHONY: asan ubsan tsan
+# Two runners side by side, the longest first, since each does one test at a time (see
+# JOBS_asan); each is shown when it has ended.
 asan ubsan: build/deps/test
-	@$(MAKE) --no-print-directory BUILD=$@ seeded run-tests
+	@$(MAKE) --no-print-directory BUILD=$@ seeded runners
+	@printf '%s\n' $(or $T,program scenarios proxy rules) | xargs -P 2 -I% sh -c ' \
+	    $(MAKE) --no-print-directory BUILD=$@ T=% run-tests >build/$@/%.log 2>&1; \
+	    status=$$?; cat build/$@/%.log; exit $$status'
 # Criterion cannot start under TSan, so the program is built with it and the tests that
 # drive the program from outside are run.
 tsan: build/deps/test

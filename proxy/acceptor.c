@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/* What a connection needs is taken from the budgets before it is accepted, so that who
+ * is accepted can be served. Where it is not to be had, or the system has no descriptor
+ * after all, all listeners of the instance pause; they resume when a connection goes,
+ * or try again by themselves. A client that has left is passed over; any other failure
+ * ends the turn. */
 #include "proxy/acceptor.h"
 #include "proxy/budget.h"
 #include "proxy/instance.h"

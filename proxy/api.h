@@ -30,8 +30,8 @@
  * GET /v1/status
  *   { "pid": 4711, "version": "0.1", "seed": 42, "generation": 3, "now_ns": N,
  *     "started_ns": N, "halted": false, "accepting": true, "stopping": false,
- *     "intercept": "listen" | "tproxy" | ..., "bypassing": N  (connections there before),
- *     "threads": 1,
+ *     "intercept": "listen" | "tproxy" | ..., "threads": 1,
+ *     "bypassing": N,                        (connections that were there before)
  *     "base": { "file": "rules.yaml", "committed_ns": N, "off": OFF },
  *     "overlays": [ { "name": "cut", "file": "cut.yaml", "committed_ns": N,
  *                     "remaining_ms": 29000 | null,   (null: for ever)
@@ -42,7 +42,8 @@
  *     "rules": [ RULE, ... ], "links": [ LINK, ... ],
  *     "totals": { "connections": N, "connections_open": N, "passed_bytes": N,
  *                 "held_bytes": N, "discarded_bytes": N, "attempts": N,
- *                 "attempts_held_now": N, "attempts_failed": N, "attempts_unresolved": N },
+ *                 "attempts_held_now": N, "attempts_failed": N,
+ *                 "attempts_unresolved": N },
  *     "budgets": [ { "name": "held_bytes", "limit": N, "used": N, "peak": N,
  *                    "reached": N } ] }
  *   OFF: "nothing", "links" (healed), or "all" (cleared)
@@ -61,24 +62,26 @@
  *     Counts are of (origin, name), over reloads; give each fault an overlay name of
  *     its own, or take differences.
  *   LINK: { "from", "to", "passed_bytes", "spliced_bytes" (read without being
- *     copied), "held_bytes" (now), "discarded_bytes", "connections", "connections_open", "attempts", "attempts_held_now",
- *     "attempts_failed", "attempts_unresolved" (of those: no address for the name) }
+ *     copied), "held_bytes" (now), "discarded_bytes", "connections",
+ *     "connections_open", "attempts", "attempts_held_now", "attempts_failed",
+ *     "attempts_unresolved" (of those: no address for the name) }
  *
  * GET /v1/connections
- *   { "now_ns": N, "connections": [ { "number": 17, "ordinal": 0, "listener": "wal", "from": "n1",
- *     "to": "n2", "client": "127.0.0.1:51234", "server": "127.0.0.1:5432" | null,
- *     "state": "open", "opened_ns": N, "passed_bytes_to_server": N,
- *     "passed_bytes_to_client": N, "held_bytes_to_server": N,
- *     "held_bytes_to_client": N,
- *     "rules": [ { "name": "slow", "origin": "base" } ]       in force for it now
- *     "to_client": LEG, "to_server": LEG | null } ],          newest first
+ *   { "now_ns": N, "connections": [ { "number": 17, "ordinal": 0, "listener": "wal",
+ *     "from": "n1", "to": "n2", "client": "127.0.0.1:51234",
+ *     "server": "127.0.0.1:5432" | null, "state": "open", "opened_ns": N,
+ *     "passed_bytes_to_server": N, "passed_bytes_to_client": N,
+ *     "held_bytes_to_server": N, "held_bytes_to_client": N,
+ *     "rules": [ { "name": "slow", "origin": "base" } ],      (in force for it now)
+ *     "to_client": LEG, "to_server": LEG | null } ],          (newest first)
  *     "bypassing": [ { "from": "n1", "to": "n2", "client": "10.77.1.2:4711",
  *                      "server": "10.77.2.2:5432" } ] }
  *   LEG, of the kernel's (TCP_INFO): { "rtt_us": N (0: none yet), "retransmits": N (of
  *     the proxy's segments, ever), "proxy": "127.0.0.1:7101" (its end: to_server's is
  *     whom the server sees) }
- *     Those that bypass were there before they could be intercepted. Of those that come through
- *     this host only the ones that sent something in the last minute are known.
+ *     Those that bypass were there before they could be intercepted. Of those that
+ *     come through this host only the ones that sent something in the last minute are
+ *     known.
  *
  * GET /v1/rules
  *   { "base": ..., "overlays": [ ... ] } as in status, each with its "text" as it was

@@ -3,6 +3,7 @@
  * all or nothing, and one answer made from what it returned. */
 #include "proxy/api_internal.h"
 #include "proxy/base/now.h"
+#include "proxy/diag_json.h"
 #include "proxy/proxy.h"
 #include "rules/buffer.h"
 #include "rules/diag.h"
@@ -28,37 +29,6 @@ static void begin(struct change *change, struct api_request *request)
 {
     *change = (struct change){.request = request, .lease_ns = UINT64_MAX};
     diag_init(&change->diag, NULL);
-}
-
-/* "lacking": the rules are right, but this machine or version cannot do it. */
-static const char *severity_word(enum diag_severity severity)
-{
-    switch (severity) {
-    case DIAG_ERROR:
-        return "error";
-    case DIAG_LACKING:
-        return "lacking";
-    case DIAG_WARNING:
-        return "warning";
-    }
-    return "error";
-}
-
-static json_t *list_diagnostics(const struct diag *diag)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < diag->n; i++) {
-        const struct diag_item *item = diag->items[i];
-        json_t *row =
-            json_pack("{s:s, s:s, s:i, s:i, s:i, s:s, s:s?, s:s?, s:i}", "severity",
-                      severity_word(item->severity), "file", item->file, "line",
-                      (int)item->line, "column", (int)item->column, "length",
-                      (int)(item->end_column - item->column), "text", item->text,
-                      "hint", item->hint, "excerpt", item->excerpt, "excerpt_column",
-                      (int)item->excerpt_column);
-        (void)json_array_append_new(list, row); /* without memory there are fewer */
-    }
-    return list;
 }
 
 struct name_list {
@@ -114,7 +84,7 @@ static enum MHD_Result answer_committed(const struct change *change)
                                 change->overlay, "rules", api_rule_names(proxy, origin),
                                 "other_cuts", list_other_cuts(proxy, origin),
                                 "lease_ms", lease_of(change->lease_ns), "diagnostics",
-                                list_diagnostics(&change->diag)));
+                                diag_to_json(&change->diag)));
 }
 
 static unsigned http_status_of(int status)
@@ -160,7 +130,7 @@ static enum MHD_Result finish(struct change *change, int status)
         explain(change, status);
         result = api_answer(change->request, http_status_of(status),
                             json_pack("{s:s, s:o}", "error", change->err.text,
-                                      "diagnostics", list_diagnostics(&change->diag)));
+                                      "diagnostics", diag_to_json(&change->diag)));
     }
     diag_close(&change->diag);
     return result;

@@ -47,28 +47,37 @@ void budget_init(struct proxy *proxy)
     budget_of(proxy, BUDGET_STREAM_BYTES)->limit = proxy->config.max_hold_bytes;
 }
 
-void budget_say_reached(struct proxy *proxy, enum counters_budget_kind kind)
+static void say_reached(struct proxy *proxy, enum counters_budget_kind kind,
+                        uint64_t limit)
 {
-    const struct counters_budget *budget = budget_of(proxy, kind);
+    static const char *const outcomes[BUDGET_KINDS] = {
+        [BUDGET_HELD_BYTES] = "reading slows down",
+        [BUDGET_CONNECTIONS] = "accepting waits for connections to end",
+        [BUDGET_DESCRIPTORS] = "accepting waits for connections to end",
+        [BUDGET_STREAM_BYTES] = "a sender waits for its bytes to leave",
+    };
     _Atomic uint64_t *said_ns = &proxy->front->said_ns[kind];
     uint64_t now = now_ns(), last_ns = *said_ns;
     if (last_ns != 0 && now < last_ns + SAY_AGAIN_NS)
         return; /* a storm must not push everything else out of the journal */
     if (!atomic_compare_exchange_strong(said_ns, &last_ns, now))
         return; /* another thread says it */
+    const char *name = budget_of(proxy, kind)->name;
     struct journal_event event = {
-        .type = JOURNAL_BUDGET_REACHED, .text = budget->name, .count = budget->limit};
+        .type = JOURNAL_BUDGET_REACHED, .text = name, .count = limit};
     (void)journal_add(proxy->config.journal, &event);
-    if (last_ns != 0)
-        return;
-    log_line(LOG_WARN, "proxy budget=%s limit=%llu reached: %s (said once)",
-             budget->name, (unsigned long long)budget->limit,
-             kind == BUDGET_HELD_BYTES     ? "reading slows down"
-             : kind == BUDGET_STREAM_BYTES ? "a sender waits for its bytes to leave"
-                                           : "accepting waits for connections to end");
+    if (last_ns == 0)
+        log_line(LOG_WARN, "proxy budget=%s limit=%llu reached: %s (said once)", name,
+                 (unsigned long long)limit, outcomes[kind]);
 }
 
-void budget_note_full_stream(struct proxy *proxy, size_t held_bytes)
+void budget_say_reached(struct proxy *proxy, enum counters_budget_kind kind)
+{
+    say_reached(proxy, kind, budget_of(proxy, kind)->limit);
+}
+
+void budget_note_full_stream(struct proxy *proxy, size_t held_bytes,
+                             uint64_t limit_bytes)
 {
     struct counters_budget *budget = budget_of(proxy, BUDGET_STREAM_BYTES);
     uint64_t peak = budget->peak;
@@ -76,7 +85,7 @@ void budget_note_full_stream(struct proxy *proxy, size_t held_bytes)
            !atomic_compare_exchange_weak(&budget->peak, &peak, held_bytes))
         ; /* another thread's stream was full too */
     budget->reached++;
-    budget_say_reached(proxy, BUDGET_STREAM_BYTES);
+    say_reached(proxy, BUDGET_STREAM_BYTES, limit_bytes);
 }
 
 size_t budget_room(struct proxy *proxy, size_t held_bytes)

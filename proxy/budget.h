@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The limits of an instance: bytes held in all streams, connections, descriptors. What
- * runs into one waits; nothing is lost, and it is said once. */
+/* The limits of an instance: bytes held in all streams and in one, connections,
+ * descriptors. What runs into one waits; nothing is lost, and it is said. */
 #ifndef NETSPLIT_PROXY_BUDGET_H
 #define NETSPLIT_PROXY_BUDGET_H
 
@@ -18,11 +18,15 @@ void budget_init(struct proxy *proxy);
  * holds nothing may still read a little, so that a full budget slows streams and never
  * stops those that did not fill it: max_connections * 8 KiB above the limit at most. */
 size_t budget_room(struct proxy *proxy, size_t held_bytes);
+
+/* So many bytes are held from now on, or no longer, whether there was room or not. */
 void budget_hold(struct proxy *proxy, size_t bytes);
 void budget_release(struct proxy *proxy, size_t bytes);
 
-/* A stream holds all it may for a fault that keeps bytes; its sender has to wait. */
-void budget_note_full_stream(struct proxy *proxy, size_t held_bytes);
+/* A stream holds all it may for a fault that keeps bytes, limit_bytes by its rules; its
+ * sender has to wait. */
+void budget_note_full_stream(struct proxy *proxy, size_t held_bytes,
+                             uint64_t limit_bytes);
 
 /* A place and descriptors for one more connection; or false, and what is lacking. Some
  * descriptors are kept back, so that the proxy can be controlled when it is full. */
@@ -37,8 +41,8 @@ void budget_release_pipe(struct proxy *proxy);
 /* The system had no descriptor, though the budget had. */
 void budget_note_exhausted(struct proxy *proxy);
 
-/* Something had to wait for the budget: the journal tells, and the log the first time.
- */
+/* Something had to wait for the budget: the journal tells, once a second at most, and
+ * the log the first time. */
 void budget_say_reached(struct proxy *proxy, enum counters_budget_kind kind);
 
 #endif

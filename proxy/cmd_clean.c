@@ -15,6 +15,11 @@ static void print_line(void *arg, const char *line)
     puts(line);
 }
 
+/* In this order: a process that the first one ends leaves what it made to the others.
+ */
+static int (*const parts[])(rundir_removed_fn, void *, struct errmsg *) = {
+    rundir_clean, intercept_clean, qdisc_clean};
+
 int cmd_clean(int argc, char **argv); /* seen by main.c, which has the table */
 
 int cmd_clean(int argc, char **argv)
@@ -23,43 +28,28 @@ int cmd_clean(int argc, char **argv)
     static const struct option_command command = {
         .name = "clean",
         .usage = "",
-        .help =
-            "Ends processes and removes sockets, temporary directories, policy "
-            "routes,\n"
-            "queueing disciplines and names of network namespaces that netsplit's own\n"
-            "runs left because they were killed. Live runs are not touched. Running "
-            "it\n"
-            "again does no harm.",
+        .help = "Ends processes and removes sockets, temporary directories, policy\n"
+                "routes, queueing disciplines and names of network namespaces that\n"
+                "netsplit's own runs left because they were killed. Live runs are not\n"
+                "touched. Running it again does no harm.",
         .rows = rows,
     };
     struct errmsg err = {0};
-    int rest;
-    switch (option_parse(&command, argc, argv, false, &rest)) {
-    case OPTION_OK:
-        break;
-    case OPTION_HELPED:
-        return EXIT_DONE;
-    case OPTION_BAD_USAGE:
-        return EXIT_USAGE;
-    }
+    int rest, ends = option_begin(&command, argc, argv, false, &rest);
+    if (ends != OPTION_GOES_ON)
+        return ends;
     if (rest < argc)
         return option_complain(&command, "unexpected operand \"%s\"", argv[rest]);
-    int n = rundir_clean(print_line, NULL, &err);
-    if (n < 0) {
-        fprintf(stderr, "netsplit clean: %s\n", err.text);
-        return EXIT_ENVIRONMENT;
+    int n = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        int removed = parts[i](print_line, NULL, &err);
+        if (removed < 0) {
+            fprintf(stderr, "netsplit clean: %s\n", err.text);
+            return EXIT_ENVIRONMENT;
+        }
+        n += removed;
     }
-    int of_kernel = intercept_clean(print_line, NULL, &err);
-    if (of_kernel < 0) {
-        fprintf(stderr, "netsplit clean: %s\n", err.text);
-        return EXIT_ENVIRONMENT;
-    }
-    int of_devices = qdisc_clean(print_line, NULL, &err);
-    if (of_devices < 0) {
-        fprintf(stderr, "netsplit clean: %s\n", err.text);
-        return EXIT_ENVIRONMENT;
-    }
-    if (n + of_kernel + of_devices == 0)
+    if (n == 0)
         puts("nothing to clean");
     return EXIT_DONE;
 }

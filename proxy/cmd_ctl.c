@@ -3,7 +3,8 @@
  *
  * A verb is a row of the table below. It makes one request, shows the answer (as it
  * came with --json), and turns what went wrong into a status: what the user wrote is 2,
- * a proxy that is not there, or that cannot do it here, is 3. */
+ * a proxy that is not there, or that cannot do it here, is 3. What is said then is in
+ * ctl_error.c. */
 #include "proxy/base/control_client.h"
 #include "proxy/base/exits.h"
 #include "proxy/base/memory.h"
@@ -11,6 +12,7 @@
 #include "proxy/base/option.h"
 #include "proxy/base/rundir.h"
 #include "proxy/base/term.h"
+#include "proxy/ctl_error.h"
 #include "proxy/ctl_show.h"
 #include "rules/buffer.h"
 #include "rules/diag.h"
@@ -52,40 +54,6 @@ struct verb {
     const char *help;
 };
 
-static int complain(const char *text)
-{
-    fprintf(stderr, "netsplit ctl: %s\n", text);
-    return EXIT_USAGE;
-}
-
-static int report_silence(const struct errmsg *err)
-{
-    fprintf(stderr,
-            "netsplit ctl: %s: is one running?\n"
-            "  netsplit proxy -f RULES starts one; --control PATH or $NETSPLIT_CONTROL "
-            "say which\n",
-            err->text);
-    return EXIT_ENVIRONMENT;
-}
-
-/* Says why there is no good answer; the exit status. */
-static int report_refusal(const struct ctl *ctl, int status, const json_t *body,
-                          const struct errmsg *err)
-{
-    bool colour = term_wants_colour(stderr);
-    if (status == -ENOENT || status == -ECONNREFUSED)
-        return report_silence(err);
-    if (ctl->options.json && body) {
-        (void)json_dumpf(body, stdout, JSON_COMPACT);
-        putchar('\n');
-    }
-    size_t n_errors = ctl_show_diagnostics(body, colour);
-    bool lacking =
-        n_errors == 0 && json_array_size(json_object_get(body, "diagnostics")) > 0;
-    fprintf(stderr, "netsplit ctl: %s\n", err->text);
-    return status >= 400 && status < 500 && !lacking ? EXIT_USAGE : EXIT_ENVIRONMENT;
-}
-
 /* Makes the request. 0 and the answer in *body, which the caller frees; or an exit
  * status after saying why. */
 static int request(const struct ctl *ctl, const char *method, const char *target,
@@ -96,7 +64,7 @@ static int request(const struct ctl *ctl, const char *method, const char *target
         control_call(ctl->path, method, target, text, answer_within_ns, body, &err);
     if (status == 200 && *body)
         return EXIT_DONE;
-    int exit_status = report_refusal(ctl, status, *body, &err);
+    int exit_status = ctl_error_answer(ctl->options.json, status, *body, &err);
     json_decref(*body);
     *body = NULL;
     return exit_status;
@@ -186,20 +154,18 @@ static void add_lease(struct target *target, uint64_t lease_ns)
     add_parameter(target, "for", lease_ns == UINT64_MAX ? "ever" : words);
 }
 
-static char *read_text(const char *path, int *status)
+static char *read_text(const struct ctl *ctl, const char *path, int *status)
 {
     char *text = xcalloc(1, TEXT_LIMIT + 2);
     FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
     size_t len = file ? fread(text, 1, TEXT_LIMIT + 1, file) : 0;
     *status = EXIT_DONE;
-    if (!file || ferror(file)) {
-        fprintf(stderr, "netsplit ctl: %s: %s\n", path, strerror(errno));
-        *status = EXIT_USAGE;
-    } else if (len > TEXT_LIMIT || strlen(text) != len) {
-        fprintf(stderr, "netsplit ctl: %s: %s\n", path,
-                len > TEXT_LIMIT ? "is larger than 1 MiB" : "is not text");
-        *status = EXIT_USAGE;
-    }
+    if (!file || ferror(file))
+        *status =
+            ctl_error(ctl->options.json, EXIT_USAGE, "%s: %s", path, strerror(errno));
+    else if (len > TEXT_LIMIT || strlen(text) != len)
+        *status = ctl_error(ctl->options.json, EXIT_USAGE, "%s: %s", path,
+                            len > TEXT_LIMIT ? "is larger than 1 MiB" : "is not text");
     if (file && file != stdin)
         (void)fclose(file); /* only read */
     return text;
@@ -244,8 +210,9 @@ static int run_apply(struct ctl *ctl)
     char name[NAME_BYTES];
     int status;
     if (ctl->options.base && (ctl->options.name || ctl->options.lease_ns))
-        return option_complain(ctl->command, "--base goes without --as and --for");
-    char *text = read_text(path, &status);
+        return ctl_error_usage(ctl->command, ctl->options.json,
+                               "--base goes without --as and --for");
+    char *text = read_text(ctl, path, &status);
     if (status == EXIT_DONE && ctl->options.base) {
         struct target target = {.text = "/v1/rules"};
         add_parameter(&target, "file", shown);
@@ -277,7 +244,7 @@ static int run_add(struct ctl *ctl)
         rules_destroy(rules);
         status = apply_overlay(ctl, ctl->operands[0], NULL, buffer_text(&yaml));
     } else {
-        status = status == -EINVAL ? EXIT_USAGE : EXIT_ENVIRONMENT;
+        status = ctl_error_words(ctl->options.json, ctl->operands[0], &diag, status);
     }
     buffer_close(&shown);
     buffer_close(&yaml);
@@ -324,8 +291,8 @@ static int run_adopt(struct ctl *ctl)
     char *arrow = link ? strchr(link, '>') : NULL;
     json_t *body;
     if (link && (!arrow || arrow == link || !arrow[1]))
-        return option_complain(ctl->command, "\"%s\" is not a link; write 'n1>n2'",
-                               link);
+        return ctl_error_usage(ctl->command, ctl->options.json,
+                               "\"%s\" is not a link; write 'n1>n2'", link);
     if (link) {
         *arrow = 0;
         add_parameter(&target, "from", link);
@@ -385,7 +352,7 @@ static int run_partition(struct ctl *ctl)
     struct target target = {.text = "/v1/partition"};
     json_t *parts = parse_parts(ctl->operands[0]);
     if (!parts)
-        return option_complain(ctl->command,
+        return ctl_error_usage(ctl->command, ctl->options.json,
                                "\"%s\" is not a partition; write 'n1 / n2,n3'",
                                ctl->operands[0]);
     json_t *body = json_pack("{s:o}", "parts", parts);
@@ -421,8 +388,9 @@ static void on_event(void *arg, json_t *event)
 static void on_end(void *arg, int status, json_t *body, const struct errmsg *err)
 {
     struct watching *watching = arg;
-    watching->status =
-        status == 200 ? EXIT_DONE : report_refusal(watching->ctl, status, body, err);
+    watching->status = status == 200 ? EXIT_DONE
+                                     : ctl_error_answer(watching->ctl->options.json,
+                                                        status, body, err);
 }
 
 static int run_events(struct ctl *ctl)
@@ -441,7 +409,7 @@ static int run_events(struct ctl *ctl)
         control_client_create(&client, &loop, ctl->path) < 0 ||
         !control_stream(client, target.text, answer_within_ns, on_event, on_end,
                         &watching))
-        return complain("out of memory"), EXIT_ENVIRONMENT;
+        return ctl_error(ctl->options.json, EXIT_ENVIRONMENT, "out of memory");
     (void)uv_run(&loop, UV_RUN_DEFAULT);
     control_client_close(client, NULL, NULL);
     (void)uv_loop_close(&loop); /* every handle was closed */
@@ -469,16 +437,18 @@ static const struct verb verbs[] = {
 
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
-static int complain_unknown(const struct option_command *command, const char *word)
+static int complain_unknown(const struct ctl *ctl, const char *word)
 {
     const char *names[VERBS];
     for (size_t i = 0; i < VERBS; i++)
         names[i] = verbs[i].name;
     const char *near = nearest_word(word, names, VERBS);
+    bool json = ctl->options.json;
     if (near)
-        return option_complain(command, "unknown command \"%s\"; did you mean \"%s\"?",
-                               word, near);
-    return option_complain(command, "unknown command \"%s\"", word);
+        return ctl_error_usage(ctl->command, json,
+                               "unknown command \"%s\"; did you mean \"%s\"?", word,
+                               near);
+    return ctl_error_usage(ctl->command, json, "unknown command \"%s\"", word);
 }
 
 static int run_verb(struct ctl *ctl, const char *word)
@@ -488,17 +458,17 @@ static int run_verb(struct ctl *ctl, const char *word)
     while (verb < verbs + VERBS && strcmp(verb->name, word) != 0)
         verb++;
     if (verb == verbs + VERBS)
-        return complain_unknown(ctl->command, word);
+        return complain_unknown(ctl, word);
     if (ctl->n < verb->least)
-        return option_complain(ctl->command, "%s: an operand is missing: %s %s", word,
-                               word, verb->operands);
+        return ctl_error_usage(ctl->command, ctl->options.json,
+                               "%s: an operand is missing: %s %s", word, word,
+                               verb->operands);
     if (ctl->n > verb->most)
-        return option_complain(ctl->command, "%s: unexpected operand \"%s\"", word,
+        return ctl_error_usage(ctl->command, ctl->options.json,
+                               "%s: unexpected operand \"%s\"", word,
                                ctl->operands[verb->most]);
-    if (rundir_control_path(ctl->options.control, ctl->path, &err) < 0) {
-        (void)complain(err.text);
-        return EXIT_ENVIRONMENT;
-    }
+    if (rundir_control_path(ctl->options.control, ctl->path, &err) < 0)
+        return ctl_error(ctl->options.json, EXIT_ENVIRONMENT, "%s", err.text);
     return verb->run(ctl);
 }
 
@@ -517,6 +487,13 @@ static void describe_verbs(char *text, size_t text_bytes)
     }
 }
 
+static bool has_word(int argc, char **argv, const char *word)
+{
+    while (argc > 0 && strcmp(argv[argc - 1], word) != 0)
+        argc--;
+    return argc > 0;
+}
+
 int cmd_ctl(int argc, char **argv); /* seen by main.c, which has the table */
 
 int cmd_ctl(int argc, char **argv)
@@ -527,8 +504,8 @@ int cmd_ctl(int argc, char **argv)
     const struct option_row rows[] = {
         {"control", 0, OPTION_TEXT, &options->control, "PATH",
          "the proxy's socket; default $NETSPLIT_CONTROL, else the user's own", 0, 0},
-        {"json", 0, OPTION_FLAG, &options->json, NULL, "the API's answer as it is", 0,
-         0},
+        {"json", 0, OPTION_FLAG, &options->json, NULL,
+         "the API's answer as it is, an error likewise", 0, 0},
         {"as", 0, OPTION_TEXT, &options->name, "NAME", "the overlay's name", 0, 0},
         {"base", 0, OPTION_FLAG, &options->base, NULL,
          "apply: replace the base rules instead", 0, 0},
@@ -545,19 +522,21 @@ int cmd_ctl(int argc, char **argv)
         {0},
     };
     const struct option_command command = {"ctl", "[OPTIONS] COMMAND ...", help, rows};
+    struct errmsg err = {0};
     int rest;
     describe_verbs(help, sizeof help);
-    switch (option_parse(&command, argc, argv, false, &rest)) {
+    ctl.command = &command;
+    switch (option_read(&command, argc, argv, false, &rest, &err)) {
     case OPTION_OK:
         break;
     case OPTION_HELPED:
         return EXIT_DONE;
-    case OPTION_BAD_USAGE:
-        return EXIT_USAGE;
+    case OPTION_BAD_USAGE: /* perhaps before --json was reached */
+        return ctl_error_usage(&command, has_word(argc, argv, "--json"), "%s",
+                               err.text);
     }
     if (rest == argc)
-        return option_complain(&command, "a command is missing");
-    ctl.command = &command;
+        return ctl_error_usage(&command, options->json, "a command is missing");
     ctl.operands = argv + rest + 1;
     ctl.n = argc - rest - 1;
     ctl.colour = term_wants_colour(stdout);

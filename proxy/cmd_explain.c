@@ -181,12 +181,7 @@ int cmd_explain(int argc, char **argv)
 {
     struct explaining explaining = {0};
     const struct option_row rows[] = {
-        {.name = "file",
-         .letter = 'f',
-         .kind = OPTION_TEXT,
-         .target = &explaining.file,
-         .value = "RULES",
-         .help = "the rule file"},
+        option_row_rules(&explaining.file),
         {0},
     };
     const struct option_command command = {
@@ -195,20 +190,14 @@ int cmd_explain(int argc, char **argv)
         .help =
             "What the rules do to a connection that FROM (a node, an address or any)\n"
             "opens to TO (a node or an address): to the attempt, to the bytes in each\n"
-            "direction, rule by rule in the order in which they apply; and which "
-            "rules\n"
-            "are not about it. Says so if such a connection does not pass the proxy.",
+            "direction, rule by rule in the order in which they apply; and which\n"
+            "rules are not about it. Says so if such a connection does not pass the\n"
+            "proxy.",
         .rows = rows,
     };
-    int rest;
-    switch (option_parse(&command, argc, argv, false, &rest)) {
-    case OPTION_OK:
-        break;
-    case OPTION_HELPED:
-        return EXIT_DONE;
-    case OPTION_BAD_USAGE:
-        return EXIT_USAGE;
-    }
+    int rest, ends = option_begin(&command, argc, argv, false, &rest);
+    if (ends != OPTION_GOES_ON)
+        return ends;
     if (!explaining.file)
         return option_complain(&command, "no rule file: -f RULES");
     if (argc - rest != 2)

@@ -177,15 +177,9 @@ int cmd_faults(int argc, char **argv)
                 "and defaults, and how near it is to the real thing.",
         .rows = rows,
     };
-    int rest;
-    switch (option_parse(&command, argc, argv, false, &rest)) {
-    case OPTION_OK:
-        break;
-    case OPTION_HELPED:
-        return EXIT_DONE;
-    case OPTION_BAD_USAGE:
-        return EXIT_USAGE;
-    }
+    int rest, ends = option_begin(&command, argc, argv, false, &rest);
+    if (ends != OPTION_GOES_ON)
+        return ends;
     if (rest < argc)
         return option_complain(&command, "unexpected operand \"%s\"", argv[rest]);
     if (json)

@@ -5,7 +5,7 @@
  * stdout and in --ready-file; SIGHUP, or with --watch a change of their file, reads the
  * rules again; SIGINT, SIGTERM or --for end it: stop listening, let connections end for
  * --drain, reset the rest, remove what was made, and die of the signal, so that whoever
- * sent it sees that it worked.
+ * sent it sees that it worked. So does the SIGHUP of a terminal that is closed.
  *
  * Whatever fails before `ready` is said on stderr and leaves nothing behind. A reload
  * that fails changes nothing and is said likewise. */
@@ -34,7 +34,6 @@
 #include <unistd.h>
 
 #define FOR_EVER UINT64_MAX
-#define NO_SEED  UINT64_MAX /* more than a seed can be: JSON has to carry it */
 
 int cmd_proxy(int argc, char **argv); /* seen by main.c, which has the table */
 
@@ -45,7 +44,7 @@ struct run {
     const char *control;      /* NULL: the default */
     const char *ready_path;   /* NULL: none */
     const char *journal_path; /* NULL: none */
-    uint64_t seed;            /* NO_SEED: not given */
+    uint64_t seed;            /* OPTION_NO_SEED: not given */
     uint64_t for_ns, drain_ns, connect_timeout_ns;
     uint64_t max_bytes, max_hold_bytes, max_connections, max_descriptors;
     uint64_t threads;
@@ -62,8 +61,9 @@ struct run {
     struct rundir_record *record;
     struct file_watch *watch; /* owned; NULL: none */
     char control_path[RUNDIR_PATH_BYTES];
-    int ended_by; /* a signal; 0 = --for */
-    bool ready;   /* the ready file was written */
+    int ended_by;      /* a signal; 0 = --for */
+    bool ready;        /* the ready file was written */
+    bool has_terminal; /* which ends it when it is closed */
 };
 
 static void print_diagnostics(const struct diag *diag)
@@ -194,10 +194,17 @@ static void stop(struct run *run)
     run->drain_ns = 0; /* who asks twice means now */
 }
 
+/* SIGHUP is also what a terminal sends when it is closed. Then nobody is left who would
+ * end the faults, unless the program was started by nohup. */
+static bool has_lost_terminal(const struct run *run)
+{
+    return run->has_terminal && !term_is_attached();
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
-    if (number == SIGHUP) {
+    if (number == SIGHUP && !has_lost_terminal(run)) {
         reload(run);
         return;
     }
@@ -213,6 +220,9 @@ static void on_life_over(uv_timer_t *handle)
 static void watch_signals(struct run *run)
 {
     static const int numbers[SIGNALS] = {SIGHUP, SIGINT, SIGTERM};
+    struct sigaction before;
+    run->has_terminal = sigaction(SIGHUP, NULL, &before) == 0 &&
+                        before.sa_handler != SIG_IGN && term_is_attached();
     for (int i = 0; i < SIGNALS; i++) {
         (void)uv_signal_init(&run->loop, &run->signals[i]); /* cannot fail again: the */
         run->signals[i].data = run;                         /* loop has its pipe */
@@ -301,7 +311,7 @@ static int create(struct run *run)
         .loop = &run->loop,
         .counters = &run->counters,
         .journal = run->journal,
-        .has_seed = run->seed != NO_SEED,
+        .has_seed = run->seed != OPTION_NO_SEED,
         .seed = run->seed,
         .connect_timeout_ns = run->connect_timeout_ns,
         .max_bytes = run->max_bytes,
@@ -378,23 +388,24 @@ static int run_proxy(struct run *run, char **operands, size_t n)
     return result;
 }
 
+/* --help says these. */
+static const struct run defaults = {.seed = OPTION_NO_SEED,
+                                    .for_ns = FOR_EVER,
+                                    .connect_timeout_ns = 10 * NS_PER_S,
+                                    .max_bytes = UINT64_C(1) << 30,
+                                    .max_hold_bytes = UINT64_C(8) << 20,
+                                    .max_connections = 10000,
+                                    .threads = 1,
+                                    .max_descriptors = UINT64_MAX};
+
 int cmd_proxy(int argc, char **argv)
 {
-    struct run run = {.seed = NO_SEED,
-                      .for_ns = FOR_EVER,
-                      .connect_timeout_ns = 10 * NS_PER_S,
-                      .max_bytes = UINT64_C(1) << 30,
-                      .max_hold_bytes = UINT64_C(8) << 20,
-                      .max_connections = 10000,
-                      .threads = 1,
-                      .max_descriptors = UINT64_MAX};
+    struct run run = defaults;
     const struct option_row rows[] = {
-        {"rules", 'f', OPTION_TEXT, &run.rules_path, "RULES",
-         "the rule file: nodes, listeners, faults", 0, 0},
+        option_row_rules(&run.rules_path),
         {"control", 0, OPTION_TEXT, &run.control, "PATH",
          "the control socket (default: in the runtime directory)", 0, 0},
-        {"seed", 0, OPTION_NUMBER, &run.seed, "N",
-         "of all random choices; beats the file's", 0, INT64_MAX},
+        option_row_seed(&run.seed),
         {"watch", 0, OPTION_FLAG, &run.wants_watch, NULL,
          "read the rule file again whenever it changes, as SIGHUP does", 0, 0},
         {"for", 0, OPTION_DURATION, &run.for_ns, "DURATION", "stop after so long", 0,
@@ -428,21 +439,14 @@ int cmd_proxy(int argc, char **argv)
             "Sits on TCP paths and injects the faults that rules say. Prints one\n"
             "line, `ready NAME=ADDR:PORT ... control=PATH seed=N`, when every\n"
             "listener is open; with `intercept:` in the rules also intercept=MODE\n"
-            "bypassing=N, the connections that were there before. LISTEN is PORT "
-            "or ADDR:PORT, UPSTREAM is HOST:PORT;\n"
-            "port 0 is the kernel's choice; NAME is what the path and its server are\n"
-            "called. SIGHUP reads the rules again.",
+            "bypassing=N, the connections that were there before. LISTEN is PORT or\n"
+            "ADDR:PORT, UPSTREAM is HOST:PORT; port 0 is the kernel's choice; NAME is\n"
+            "what the path and its server are called. SIGHUP reads the rules again.",
         .rows = rows,
     };
-    int rest;
-    switch (option_parse(&command, argc, argv, false, &rest)) {
-    case OPTION_OK:
-        break;
-    case OPTION_HELPED:
-        return EXIT_DONE;
-    case OPTION_BAD_USAGE:
-        return EXIT_USAGE;
-    }
+    int rest, ends = option_begin(&command, argc, argv, false, &rest);
+    if (ends != OPTION_GOES_ON)
+        return ends;
     if (!run.rules_path == (rest == argc))
         return option_complain(&command,
                                "give either -f RULES or [NAME=]LISTEN:UPSTREAM");

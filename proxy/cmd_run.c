@@ -8,10 +8,10 @@
  *
  * A rule that touched nothing fails a run that succeeded. A proxy that does not start
  * has said why, and its status is ours. One that ends too soon is status 3, and the
- * command is ended. Signals that somebody sends us go to the command, whose business they
- * are; those that the terminal sends it has already. One that it does not heed is sent
- * again; the third one kills it. A command that died of a signal is told by dying of it,
- * after everything was undone. If we are killed, the kernel ends both children.
+ * command is ended. Signals that somebody sends us go to the command, whose business
+ * they are; those that the terminal sends it has already. One that it does not heed is
+ * sent again; the third one kills it. A command that died of a signal is told by dying
+ * of it, after everything was undone. If we are killed, the kernel ends both children.
  *
  * Not done here: processes that the command leaves behind are its own business. */
 #include "proxy/base/child.h"
@@ -41,8 +41,7 @@
 int cmd_run(int argc, char **argv); /* seen by main.c, which has the table */
 
 enum {
-    NO_SEED_GIVEN = -1, /* as uint64_t: more than a seed can be */
-    NOT_FOUND = 127,    /* as shells say it */
+    NOT_FOUND = 127, /* as shells say it */
     NOT_EXECUTABLE = 126,
     LAST_WARNING = 2, /* the signal after this one kills the command */
 };
@@ -257,7 +256,7 @@ static void start_proxy(struct running *run)
     ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
     exe[length > 0 ? length : 0] = '\0';
     (void)snprintf(seed, sizeof seed, "%" PRIu64, run->seed);
-    bool has_seed = run->seed != (uint64_t)NO_SEED_GIVEN;
+    bool has_seed = run->seed != OPTION_NO_SEED;
     const char *const argv[] = {exe,
                                 "proxy",
                                 "-f",
@@ -445,16 +444,14 @@ static int run_command(struct running *run)
 
 int cmd_run(int argc, char **argv)
 {
-    struct running run = {.seed = (uint64_t)NO_SEED_GIVEN};
+    struct running run = {.seed = OPTION_NO_SEED};
     const struct option_row rows[] = {
-        {"rules", 'f', OPTION_TEXT, &run.rules_path, "RULES",
-         "the rule file: nodes, listeners, faults", 0, 0},
+        option_row_rules(&run.rules_path),
         {"control", 0, OPTION_TEXT, &run.control, "PATH",
          "the proxy's control socket (default: one of this run's own)", 0, 0},
         {"junit", 0, OPTION_TEXT, &run.junit_path, "F",
          "write there what happened, for CI: a test case a rule", 0, 0},
-        {"seed", 0, OPTION_NUMBER, &run.seed, "N",
-         "of all random choices; beats the file's", 0, INT64_MAX},
+        option_row_seed(&run.seed),
         {0},
     };
     const struct option_command command = {
@@ -462,25 +459,16 @@ int cmd_run(int argc, char **argv)
         .usage = "-f RULES [OPTIONS] -- COMMAND...",
         .help =
             "Runs COMMAND with a proxy beside it for as long as it lives. The command\n"
-            "finds each listener's address in NETSPLIT_NAME (in upper case, _ for "
-            "what\n"
-            "is no letter and no digit), and the proxy's socket, for netsplit ctl, in\n"
-            "NETSPLIT_CONTROL. Its status is passed on; if that is 0, but a rule of "
-            "the\n"
-            "file touched nothing, the status is 1. Signals are passed on; the third "
-            "one\n"
-            "kills the command.",
+            "finds each listener's address in NETSPLIT_NAME (in upper case, _ for\n"
+            "what is no letter and no digit), and the proxy's socket, for netsplit\n"
+            "ctl, in NETSPLIT_CONTROL. Its status is passed on; if that is 0, but a\n"
+            "rule of the file touched nothing, the status is 1. Signals are passed\n"
+            "on; the third one kills the command.",
         .rows = rows,
     };
-    int rest;
-    switch (option_parse(&command, argc, argv, true, &rest)) {
-    case OPTION_OK:
-        break;
-    case OPTION_HELPED:
-        return EXIT_DONE;
-    case OPTION_BAD_USAGE:
-        return EXIT_USAGE;
-    }
+    int rest, ends = option_begin(&command, argc, argv, true, &rest);
+    if (ends != OPTION_GOES_ON)
+        return ends;
     if (!run.rules_path)
         return option_complain(&command, "no rule file: -f RULES");
     if (rest == argc)

@@ -45,9 +45,8 @@ struct counters_link {
     uint64_t connections;          /* ever */
     uint64_t attempts; /* ever, by from; those that became connections too */
     uint64_t attempts_held_now;
-    uint64_t attempts_failed; /* refused, reset, timed out, left */
-    uint64_t
-        attempts_unresolved; /* of those: the server's name could not be looked up */
+    uint64_t attempts_failed;     /* refused, reset, timed out, left */
+    uint64_t attempts_unresolved; /* of those: the server's name was not found */
     struct counters_link *next;
 };
 
@@ -83,8 +82,8 @@ enum counters_budget_kind {
     BUDGET_HELD_BYTES = 0, /* all streams together */
     BUDGET_CONNECTIONS,
     BUDGET_DESCRIPTORS,
-    BUDGET_STREAM_BYTES, /* of one stream: its default; nothing is summed up, peak is the
-                            most that one held when it was full */
+    BUDGET_STREAM_BYTES, /* of one stream: its default; nothing is summed up, peak is
+                            the most that one held when it was full */
     BUDGET_KINDS,
 };
 
@@ -94,8 +93,7 @@ struct counters_budget {
     uint64_t limit;   /* 0 = not set */
     _Atomic uint64_t used_now;
     _Atomic uint64_t peak;
-    _Atomic uint64_t
-        reached; /* how often something had to wait or was refused for it */
+    _Atomic uint64_t reached; /* how often something waited or was refused for it */
 };
 
 struct counters {
@@ -129,8 +127,8 @@ void counters_connection_remove(struct counters *counters,
 
 /* The rule touched, on the link: so many bytes; one more connection (once for each
  * connection and rule: the caller remembers); one attempt, which also goes into the
- * rule's field of that outcome; so many packets, which vanished. True the first time it touched anything there: then
- * journal it. */
+ * rule's field of that outcome; so many packets, which vanished. True the first time it
+ * touched anything there: then journal it. */
 enum counters_attempt {
     ATTEMPT_HELD = 0, /* attempts_held; attempts_held_now is the caller's */
     ATTEMPT_REFUSED,

@@ -103,7 +103,7 @@ static void show_listeners(const json_t *status, bool colour)
         table_add(&table, "%s", text(row, "address"));
         table_add(&table, "%s", text(row, "from"));
         table_add(&table, "%s%s", text(row, "to"),
-                  flag(row, "refusing")   ? " (refusing)"
+                  flag(row, "refusing")   ? " (refusing, uncounted)"
                   : flag(row, "ignoring") ? " (answers nobody)"
                                           : "");
         add_count(&table, row, "connections_open");
@@ -216,10 +216,10 @@ void ctl_show_status(const json_t *status, bool colour)
            flag(status, "halted") ? "; HALTED: netsplit ctl resume lets faults in" : "",
            flag(status, "stopping") ? "; stopping" : "");
     if (strcmp(text(status, "intercept"), "listen") != 0)
-        printf("intercept %s, %" PRIu64 " connections bypass it%s\n",
+        printf("intercept %s, connections that bypass it: %" PRIu64 "%s\n",
                text(status, "intercept"), number(status, "bypassing"),
                number(status, "bypassing") > 0
-                   ? ": netsplit ctl adopt ends them, so that they come back"
+                   ? "; netsplit ctl adopt ends them, so that they come back"
                    : "");
     show_budgets(status);
     show_section("files", status, NULL, show_layers, colour);

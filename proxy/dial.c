@@ -172,8 +172,9 @@ static int try_next(struct dial *dial)
     return dial->result.status;
 }
 
-/* Connecting to a port of the kernel's own range on which nobody listens can meet itself:
- * the kernel may choose that very port for our end (TCP's simultaneous open). */
+/* Connecting to a port of the kernel's own range on which nobody listens can meet
+ * itself: the kernel may choose that very port for our end (TCP's simultaneous open).
+ */
 static bool is_connected_to_itself(int fd, const struct sockaddr_storage *server)
 {
     struct sockaddr_storage own = {0}, peer = {0};

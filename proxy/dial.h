@@ -25,10 +25,9 @@ struct dial_result {
 
 /* What the socket is like. Zeroes: as any client's. */
 struct dial_source {
-    const struct netns
-        *netns;       /* borrowed until the dial ends: made there; NULL: here */
-    uint32_t mark;    /* of its packets; 0 = none */
-    bool transparent; /* the address may be another host's */
+    const struct netns *netns; /* borrowed till the end: made there; NULL: here */
+    uint32_t mark;             /* of its packets; 0 = none */
+    bool transparent;          /* the address may be another host's */
     /* To be bound to; family 0: the kernel's choice. Where it cannot be had with its
      * port it is tried with any, and then without it. */
     struct sockaddr_storage address;
@@ -44,8 +43,9 @@ int dial_start(struct dial **out, struct watch_group *group,
                const struct address *address, uint16_t port,
                const struct dial_source *source, dial_done_fn on_done, void *context);
 
-/* For the owner to call at a steady pace: an address that has not answered from one call
- * to the next but one makes way for the next, if there is one. May call on_done. */
+/* For the owner to call at a steady pace: an address that has not answered from one
+ * call to the next but one makes way for the next, if there is one. May call on_done.
+ */
 void dial_press(struct dial *dial);
 
 /* Ends it without a call to on_done and frees it. NULL is fine. A lookup that runs goes

@@ -7,6 +7,10 @@
  * allow: the rule's time never came, somebody switched it off, nobody came its way, or
  * chance passed them by. It does not excuse: the suite has not met the fault.
  *
+ * One thing nobody counts: attempts at a listener that is shut because a rule refuses all
+ * that it serves; the kernel answers them, and nothing is seen of it. Such a rule is
+ * neither felt nor silent.
+ *
  * Not done here: faults that the command itself installs; it can ask for them. */
 #include "proxy/felt.h"
 #include "proxy/base/memory.h"
@@ -113,6 +117,18 @@ static const char *find_chance(const struct plan_rule *rule)
     return NULL;
 }
 
+/* May the kernel have refused attempts for the rule at a listener, where nothing counts
+ * them? What a rule refuses of a part of those who come, the proxy does itself. */
+static bool may_refuse_uncounted(const struct plan *plan, const struct plan_rule *rule,
+                                 const json_t *row)
+{
+    bool refuses = rule->how == HOW_REFUSE;
+    for (size_t i = 0; i < rule->n_faults; i++)
+        refuses |= strcmp(rule->faults[i].fault->name, "refuse") == 0;
+    return refuses && plan->n_listeners > 0 && rule->probability_ppm == ALL_PPM &&
+           (says(row, "state", "active") || says(row, "state", "inactive"));
+}
+
 static const char *plural(uint64_t n)
 {
     return n == 1 ? "" : "s";
@@ -169,6 +185,13 @@ static void add_reason(const struct plan_rule *rule, const json_t *row, char *te
         (void)snprintf(text, text_bytes, ", none of which it met while it was active");
 }
 
+static void say_uncounted(struct felt_rule *out)
+{
+    (void)snprintf(out->sentence, sizeof out->sentence,
+                   "refused all who came, in the kernel, which does not count them: "
+                   "whether this suite met it is not known");
+}
+
 static void say_silent(const struct plan *plan, const struct plan_rule *rule,
                        const json_t *row, uint64_t took_ns, struct felt_rule *out,
                        uint64_t tried)
@@ -216,9 +239,12 @@ void felt_judge(const struct plan *plan, const json_t *status, uint64_t took_ns,
         struct felt_rule *judged = &out->rules[i];
         judged->name = rule->name;
         judged->touched = is_felt(row);
-        out->n_silent += !judged->touched;
+        judged->uncounted = !judged->touched && may_refuse_uncounted(plan, rule, row);
+        out->n_silent += !judged->touched && !judged->uncounted;
         if (judged->touched)
             say_touched(judged, row, tried);
+        else if (judged->uncounted)
+            say_uncounted(judged);
         else
             say_silent(plan, rule, row, took_ns, judged, tried);
     }

@@ -16,13 +16,14 @@ struct plan;
 struct felt_rule {
     const char *name;   /* the plan's */
     bool touched;       /* it did anything at all */
+    bool uncounted;     /* it may have, where nothing counts it; touched is false */
     char sentence[384]; /* "0 bytes in 41 connections: this suite tests nothing" */
 };
 
 struct felt {
     struct felt_rule *rules; /* owned: one a rule, in file order */
     size_t n;
-    size_t n_silent; /* those that touched nothing */
+    size_t n_silent; /* those that touched nothing, which is known */
 };
 
 /* Compiles the text of a rule file for felt_judge: as the proxy with that seed did, for
@@ -47,8 +48,8 @@ struct felt_command {
 };
 
 /* Writes JUnit's XML: one test case for the command, one a rule. A rule that was not
- * felt is a failure; after a command that failed it is skipped, since that may be why. 0
- * or -EIO. */
+ * felt is a failure; after a command that failed it is skipped, since that may be why, as
+ * is one of which it is not known. 0 or -EIO. */
 int felt_write_junit(const struct felt *felt, const struct felt_command *command,
                      FILE *to);
 

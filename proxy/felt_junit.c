@@ -23,6 +23,14 @@ static void put_outcome(FILE *to, const char *element, const char *message)
     fputs("\"/>\n    ", to);
 }
 
+static size_t count_uncounted(const struct felt *felt)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < felt->n; i++)
+        n += felt->rules[i].uncounted;
+    return n;
+}
+
 int felt_write_junit(const struct felt *felt, const struct felt_command *command,
                      FILE *to)
 {
@@ -32,7 +40,8 @@ int felt_write_junit(const struct felt *felt, const struct felt_command *command
           to);
     xml_put_escaped(to, command->suite);
     fprintf(to, "\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\">\n",
-            felt->n + 1, failed ? 1 : felt->n_silent, failed ? felt->n_silent : 0);
+            felt->n + 1, failed ? 1 : felt->n_silent,
+            count_uncounted(felt) + (failed ? felt->n_silent : 0));
     open_case(to, command, "command", command->words,
               (double)command->took_ns / (double)NS_PER_S);
     if (failed)
@@ -42,7 +51,8 @@ int felt_write_junit(const struct felt *felt, const struct felt_command *command
         const struct felt_rule *rule = &felt->rules[i];
         open_case(to, command, "rule", rule->name, 0);
         if (!rule->touched)
-            put_outcome(to, failed ? "skipped" : "failure", rule->sentence);
+            put_outcome(to, failed || rule->uncounted ? "skipped" : "failure",
+                        rule->sentence);
         fputs("</testcase>\n", to);
     }
     fputs("  </testsuite>\n</testsuites>\n", to);

@@ -36,15 +36,14 @@ struct proxy {
     struct proxy_config config; /* defaults filled in; what it borrows stays borrowed */
     struct timers *timers;      /* owned */
     struct watch_group *watches; /* owned: all sockets of the instance */
-    struct proxy
-        *front; /* the shard that has the rules and the budgets; itself if alone */
-    struct fleet *fleet;        /* owned by the front; NULL = alone */
-    struct shared *shared;      /* owned by the front: of the paths of all shards */
-    struct paths *paths;        /* owned */
-    struct plan *plan;          /* one reference; NULL before proxy_start */
-    struct layers layers;       /* what the plan was compiled from */
-    struct listener *listeners; /* owned, in file order */
-    struct listener *retired;   /* owned: closed, but connections still name them */
+    struct proxy *front;         /* the shard with rules and budgets; itself if alone */
+    struct fleet *fleet;         /* owned by the front; NULL = alone */
+    struct shared *shared;       /* owned by the front: of the paths of all shards */
+    struct paths *paths;         /* owned */
+    struct plan *plan;           /* one reference; NULL before proxy_start */
+    struct layers layers;        /* what the plan was compiled from */
+    struct listener *listeners;  /* owned, in file order */
+    struct listener *retired;    /* owned: closed, but connections still name them */
     struct interceptor *interceptor;    /* owned; NULL: there are listeners only */
     struct connection *oldest, *newest; /* owned, by age */
     struct proxy_rule_note *notes;      /* owned; by slot of a rule */
@@ -68,12 +67,9 @@ struct proxy {
     bool stopping;
     struct match unruled; /* the plan's answer for nobody: no rule */
     /* The front's. */
-    _Atomic uint32_t
-        own_mark;             /* of its connections that are not intercepted; 0: none */
-    _Atomic bool over_budget; /* of held bytes: said, and not yet below again */
-    _Atomic uint64_t
-        said_ns[BUDGET_KINDS]; /* by enum counters_budget_kind: journalled last; 0 =
-                                    never */
+    _Atomic uint32_t own_mark; /* of connections that are not intercepted; 0: none */
+    _Atomic bool over_budget;  /* of held bytes: said, and not yet below again */
+    _Atomic uint64_t said_ns[BUDGET_KINDS]; /* journalled last; 0 = never */
 };
 
 /* An instance beside the front, for another loop. It has no rules of its own; change.c

@@ -35,7 +35,8 @@ enum journal_type {
     JOURNAL_DRAWN,             /* rule origin text (the parts of its shape) */
     JOURNAL_HEALED,            /* rule origin text (why) count (links) */
     JOURNAL_TOUCHED,           /* rule origin link: the first touch of it there */
-    JOURNAL_BUDGET_REACHED,    /* text (the budget's name) count (its limit) */
+    JOURNAL_BUDGET_REACHED,    /* text (the budget's name) count (its limit; of
+                                  "hold" that of the stream) */
     JOURNAL_ADOPTED,           /* link text (the client's address): ended, so that it
                                   comes back through the proxy */
     JOURNAL_MISSED,            /* count (events a thread had, and no room to pass on) */

@@ -6,8 +6,8 @@
  * one write is under way; what happens meanwhile goes into the next one.
  *
  * A full or failing disk is said once on the log and the file is given up, without the
- * line that did not fit: the proxy goes on. A slow one makes the reader fall behind, and
- * the ring then drops the oldest events, which the file says with {"missed":N}. */
+ * line that did not fit: the proxy goes on. A slow one makes the reader fall behind,
+ * and the ring then drops the oldest events, which the file says with {"missed":N}. */
 #include "proxy/base/log.h"
 #include "proxy/journal.h"
 

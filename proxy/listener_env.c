@@ -51,8 +51,8 @@ static const char *listener_text(const json_t *listeners, size_t i, const char *
     return text ? text : "";
 }
 
-/* env[0] is the control socket's, then comes one a listener. False: there would be two of
- * one name. */
+/* env[0] is the control socket's, then comes one a listener. False: there would be two
+ * of one name. */
 static bool add_listeners(char **env, size_t *n, const json_t *listeners,
                           struct errmsg *err)
 {

@@ -20,9 +20,11 @@ int cmd_compare(int argc, char **argv);
 int cmd_drill(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_faults(int argc, char **argv);
+int cmd_init(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 int cmd_models(int argc, char **argv);
+int cmd_preflight(int argc, char **argv);
 int cmd_proxy(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
@@ -54,9 +56,13 @@ static const struct subcommand subcommands[] = {
      "runs a playbook on a cluster, and judges what clients saw"},
     {"explain", cmd_explain, "says what rules do to a connection"},
     {"faults", cmd_faults, "lists what a rule can inject"},
+    {"init", UNLESS_PROXY_ONLY(cmd_init),
+     "asks a running system, and writes what a first drill of it needs"},
     {"judge", UNLESS_PROXY_ONLY(cmd_judge), "says what a history of operations shows"},
     {"lab", cmd_lab, "makes network namespaces to try things in"},
     {"models", UNLESS_PROXY_ONLY(cmd_models), "lists what a history can be held to"},
+    {"preflight", UNLESS_PROXY_ONLY(cmd_preflight),
+     "says what a drill on a cluster lacks, and what mends it"},
     {"proxy", cmd_proxy, "sits on TCP paths and injects what rules say"},
     {"run", cmd_run,
      "runs a test suite behind a proxy, and fails it if no fault was felt"},

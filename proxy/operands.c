@@ -7,6 +7,7 @@
 #include "rules/buffer.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct part {
@@ -38,7 +39,8 @@ static struct part part_of(const char *from, const char *to)
 
 /* A word, taken apart. */
 struct operand {
-    struct part name; /* length 0: none was said */
+    struct part name;  /* length 0: none was said */
+    struct part label; /* of its host, where that names it; else length 0 */
     struct part listen, host, port;
 };
 
@@ -61,12 +63,52 @@ static bool take_apart(const char *word, struct operand *out)
            !strpbrk(word, "\"\\\n");
 }
 
+/* The first label of a host's name, which people call it by; length 0: it is an address,
+ * or what cannot be the name of a node. */
+static struct part label_of(const struct operand *operand)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char more[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    struct part label = {operand->host.text, 0};
+    int first_length = (int)strcspn(label.text, ".:]");
+    bool is_ipv6 = memchr(label.text, ':', (size_t)operand->host.length);
+    if (!is_ipv6 && strspn(label.text, letters) > 0 &&
+        strspn(label.text, more) == (size_t)first_length)
+        label.length = first_length;
+    return label;
+}
+
+static bool is_same(const struct part *a, const struct part *b)
+{
+    return a->length == b->length && memcmp(a->text, b->text, (size_t)a->length) == 0;
+}
+
+/* An operand without a name has that of its host, if nothing else is called that. */
+static void name_by_host(struct operand *operands, size_t n, size_t i)
+{
+    static const struct part taken[] = {{"client", 6}, {"any", 3}};
+    struct part label = label_of(&operands[i]);
+    bool is_free = label.length > 0;
+    for (size_t k = 0; k < sizeof taken / sizeof *taken; k++)
+        is_free &= !is_same(&label, &taken[k]);
+    for (size_t k = 0; k < n; k++) {
+        struct part other = label_of(&operands[k]);
+        is_free &=
+            !is_same(&label, &operands[k].name) && (k == i || !is_same(&label, &other));
+    }
+    operands[i].label = is_free ? label : (struct part){NULL, 0};
+}
+
 /* "db", or else "server2". */
 static void print_name(struct buffer *out, const struct operand *operand,
                        const char *kind, size_t place)
 {
-    if (operand->name.length > 0)
-        buffer_print(out, "\"%.*s\"", operand->name.length, operand->name.text);
+    const struct part *name =
+        operand->name.length > 0 ? &operand->name : &operand->label;
+    if (name->length > 0)
+        buffer_print(out, "\"%.*s\"", name->length, name->text);
     else
         buffer_print(out, "%s%zu", kind, place);
 }
@@ -89,25 +131,45 @@ static void add_operand(struct buffer *nodes, struct buffer *listens,
     buffer_print(listens, " }\n");
 }
 
-int operands_to_rules(const char *const *words, size_t n, struct buffer *out,
-                      struct errmsg *err)
+/* All of them, for a name is free only beside the others. */
+static int take_all(const char *const *words, size_t n, struct operand *operands,
+                    struct errmsg *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (take_apart(words[i], &operands[i]))
+            continue;
+        errmsg_set(err,
+                   "\"%s\" is not [NAME=]LISTEN:UPSTREAM, such as "
+                   "7101:127.0.0.1:5432 or db=7101:db.internal:5432",
+                   words[i]);
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < n; i++)
+        name_by_host(operands, n, i);
+    return 0;
+}
+
+static int print_all(const struct operand *operands, size_t n, struct buffer *out)
 {
     struct buffer listens = {0};
     buffer_print(out, "netsplit: 1\nnodes:\n  client: {}\n");
-    for (size_t i = 0; i < n; i++) {
-        struct operand operand;
-        if (!take_apart(words[i], &operand)) {
-            errmsg_set(err,
-                       "\"%s\" is not [NAME=]LISTEN:UPSTREAM, such as "
-                       "7101:127.0.0.1:5432 or db=7101:db.internal:5432",
-                       words[i]);
-            buffer_close(&listens);
-            return -EINVAL;
-        }
-        add_operand(out, &listens, &operand, i + 1);
-    }
+    for (size_t i = 0; i < n; i++)
+        add_operand(out, &listens, &operands[i], i + 1);
     buffer_print(out, "listen:\n%s", buffer_text(&listens));
     bool failed = out->out_of_memory || listens.out_of_memory;
     buffer_close(&listens);
     return failed ? -ENOMEM : 0;
+}
+
+int operands_to_rules(const char *const *words, size_t n, struct buffer *out,
+                      struct errmsg *err)
+{
+    struct operand *operands = calloc(n + 1, sizeof *operands);
+    if (!operands)
+        return -ENOMEM;
+    int status = take_all(words, n, operands, err);
+    if (status == 0)
+        status = print_all(operands, n, out);
+    free(operands);
+    return status;
 }

@@ -243,23 +243,32 @@ static uint64_t choose_seed(const struct proxy *proxy, const struct rules *rules
     return seed >> 32;   /* short enough to be typed again */
 }
 
+/* Reads the text of the change's origin, over the rules of `below`, and copies the
+ * layers that there are, for it to be put among them. */
+static int draft(struct proxy *proxy, const struct proxy_source *source,
+                 const struct rules *below, struct change *change, struct layer *layer,
+                 struct diag *diag, struct errmsg *err)
+{
+    int status = layer_read(layer, change->origin, source, below, diag);
+    if (status == 0) {
+        status = layers_copy(&proxy->layers, &change->next);
+        if (status != 0)
+            layer_close(layer);
+    }
+    if (status == -ENOMEM)
+        errmsg_set(err, "out of memory");
+    return status;
+}
+
 static int apply_base(struct proxy *proxy, const struct proxy_source *source,
                       struct proxy_commit *commit, struct diag *diag,
                       struct errmsg *err)
 {
+    struct change change = {.what = "base applied", .origin = BASE};
     struct layer layer;
-    int status = layer_read(&layer, BASE, source, NULL, diag);
-    if (status == -ENOMEM)
-        errmsg_set(err, "out of memory");
+    int status = draft(proxy, source, NULL, &change, &layer, diag, err);
     if (status != 0)
         return status;
-    struct change change = {.what = "base applied", .origin = BASE};
-    status = layers_copy(&proxy->layers, &change.next);
-    if (status != 0) {
-        layer_close(&layer);
-        errmsg_set(err, "out of memory");
-        return status;
-    }
     uint64_t old_seed = proxy->seed;
     proxy->seed = choose_seed(proxy, layer.rules);
     layer.committed_ns = now_ns();
@@ -300,21 +309,13 @@ int proxy_apply_overlay(struct proxy *proxy, const char *name,
 {
     if (!is_running(proxy))
         return -ESHUTDOWN;
-    const char *kept_name = journal_intern(proxy->config.journal, name);
+    struct change change = {.what = "overlay applied",
+                            .origin = journal_intern(proxy->config.journal, name)};
     struct layer layer;
     int status =
-        layer_read(&layer, kept_name, source, proxy->layers.items[0].rules, diag);
-    if (status == -ENOMEM)
-        errmsg_set(err, "out of memory");
+        draft(proxy, source, proxy->layers.items[0].rules, &change, &layer, diag, err);
     if (status != 0)
         return status;
-    struct change change = {.what = "overlay applied", .origin = kept_name};
-    status = layers_copy(&proxy->layers, &change.next);
-    if (status != 0) {
-        layer_close(&layer);
-        errmsg_set(err, "out of memory");
-        return status;
-    }
     layer.committed_ns = now_ns();
     if (lease_ns < UINT64_MAX - layer.committed_ns)
         layer.ends_ns = layer.committed_ns + lease_ns;

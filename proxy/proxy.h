@@ -230,8 +230,9 @@ size_t proxy_each_bypassing(const struct proxy *proxy, proxy_bypassing_fn visit,
 int proxy_adopt(struct proxy *proxy, const char *from, const char *to, size_t *n,
                 struct errmsg *err);
 
-/* Brings the counters up to date with what the kernel holds back and drops; else they are
- * up to a second late. Costs a few system calls for each connection under such rules. */
+/* Brings the counters up to date with what the kernel holds back and drops; else they
+ * are up to a second late. Costs a few system calls for each connection under such
+ * rules. */
 void proxy_sample(struct proxy *proxy);
 
 struct counters_connection;

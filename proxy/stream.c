@@ -293,7 +293,8 @@ static void note_fullness(struct stream *stream)
 {
     bool is_full = stream->chain && chain_is_full(stream->chain);
     if (is_full && !stream->was_full)
-        budget_note_full_stream(proxy_of(stream), stream->hold.length);
+        budget_note_full_stream(proxy_of(stream), stream->hold.length,
+                                stream->chain->hold_bytes);
     stream->was_full = is_full;
 }
 

@@ -56,7 +56,8 @@ void watch_set(struct watch *watch, int events);
 void watch_close(struct watch *watch);
 
 /* To be called for all watches of a socket that has several descriptors, before any of
- * them is closed: else what comes to the others is reported to those that are closed. */
+ * them is closed: else what comes to the others is reported to those that are closed.
+ */
 void watch_share(struct watch *watch);
 
 int watch_fd(const struct watch *watch);

@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,18 +16,11 @@ enum {
     LABEL_MOST = 63,
 };
 
-static int complain(struct unit_error *why, const char *hint, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int complain(struct unit_error *why, const char *hint, const char *format, ...)
+/* Behind unit_complain: what would be right. */
+static int hint(struct unit_error *why, const char *text)
 {
-    if (!why)
-        return -EINVAL;
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(why->text, sizeof why->text, format, args); /* cut on purpose */
-    va_end(args);
-    (void)snprintf(why->hint, sizeof why->hint, "%s", hint);
+    if (why)
+        (void)snprintf(why->hint, sizeof why->hint, "%s", text);
     return -EINVAL;
 }
 
@@ -56,10 +48,10 @@ static int parse_prefix(const char *slash, const char *text, unsigned most,
     for (size_t i = 0; i < n && value <= most; i++)
         value = value * 10 + (unsigned)(digits[i] - '0');
     if (n == 0 || digits[n])
-        return complain(why, "", "\"%.60s\" has no number behind the \"/\"", text);
+        return unit_complain(why, "\"%.60s\" has no number behind the \"/\"", text);
     if (value > most)
-        return complain(why, "", "the prefix of \"%.60s\" is longer than %u bits", text,
-                        most);
+        return unit_complain(why, "the prefix of \"%.60s\" is longer than %u bits",
+                             text, most);
     *out = value;
     return 0;
 }
@@ -76,13 +68,14 @@ static int parse_network(const char *text, const char *slash, struct address *ad
             return err;
     }
     if (clear_host_bits(address->bytes, bytes, prefix)) {
-        char network[INET6_ADDRSTRLEN] = "", hint[96];
+        char network[INET6_ADDRSTRLEN] = "", meant[96];
         (void)inet_ntop(is_ipv4 ? AF_INET : AF_INET6, address->bytes, network,
                         sizeof network); /* the buffer is large enough */
-        (void)snprintf(hint, sizeof hint,
+        (void)snprintf(meant, sizeof meant,
                        "did you mean \"%s/%u\"? without \"/%u\" it is one address",
                        network, prefix, prefix);
-        return complain(why, hint, "\"%.60s\" has bits set behind its prefix", text);
+        (void)unit_complain(why, "\"%.60s\" has bits set behind its prefix", text);
+        return hint(why, meant);
     }
     address->prefix = (uint8_t)prefix;
     return 0;
@@ -113,16 +106,21 @@ static bool is_host(const char *text)
     return true;
 }
 
+static int complain_ipv4(const char *text, struct unit_error *why)
+{
+    (void)unit_complain(why, "\"%.60s\" is not an IPv4 address", text);
+    return hint(why, "four numbers from 0 to 255, without leading zeros");
+}
+
 /* What is neither address nor host name: says what it probably was meant to be. */
 static int complain_host(const char *text, struct unit_error *why)
 {
-
     if (strchr(text, '%'))
-        return complain(why, "", "scopes such as \"%.60s\" are not available here",
-                        text);
+        return unit_complain(why, "scopes such as \"%.60s\" are not available here",
+                             text);
     if (strchr(text, ':'))
-        return complain(why, "", "\"%.60s\" is not an IPv6 address", text);
-    return complain(why, "", "\"%.60s\" is neither an address nor a host name", text);
+        return unit_complain(why, "\"%.60s\" is not an IPv6 address", text);
+    return unit_complain(why, "\"%.60s\" is neither an address nor a host name", text);
 }
 
 int address_parse(const char *text, size_t length, struct address *out,
@@ -130,9 +128,10 @@ int address_parse(const char *text, size_t length, struct address *out,
 {
     char whole[HOST_MOST + 1], host[HOST_MOST + 1];
     if (length == 0)
-        return complain(why, "", "the address is empty");
+        return unit_complain(why, "the address is empty");
     if (length > HOST_MOST)
-        return complain(why, "", "an address is at most %d characters long", HOST_MOST);
+        return unit_complain(why, "an address is at most %d characters long",
+                             HOST_MOST);
     memcpy(whole, text, length);
     whole[length] = '\0';
     size_t host_length = strcspn(whole, "/");
@@ -148,8 +147,7 @@ int address_parse(const char *text, size_t length, struct address *out,
     if (address.kind != ADDRESS_HOST)
         err = parse_network(whole, slash, &address, why);
     else if (host[strspn(host, "0123456789.")] == '\0')
-        err = complain(why, "four numbers from 0 to 255, without leading zeros",
-                       "\"%.60s\" is not an IPv4 address", host);
+        err = complain_ipv4(host, why);
     else if (slash || !is_host(host))
         err = complain_host(whole, why);
     if (!err)
@@ -177,31 +175,34 @@ static int parse_port(const char *text, const char *whole, uint16_t *out,
 {
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || digits > 5 || text[digits])
-        return complain(why, "", "\"%.20s\" in \"%.60s\" is not a port", text, whole);
+        return unit_complain(why, "\"%.20s\" in \"%.60s\" is not a port", text, whole);
     unsigned value = 0;
     for (size_t i = 0; i < digits; i++)
         value = value * 10 + (unsigned)(text[i] - '0');
-    if (value > UINT16_MAX)
-        return complain(why, "ports are numbers up to 65535", "port %u is too large",
-                        value);
+    if (value > UINT16_MAX) {
+        (void)unit_complain(why, "port %u is too large", value);
+        return hint(why, "ports are numbers up to 65535");
+    }
     *out = (uint16_t)value;
     return 0;
 }
 
 int endpoint_parse(const char *text, struct endpoint *out, struct unit_error *why)
 {
-    if (strstr(text, "://"))
-        return complain(why, "write HOST:PORT alone", "\"%.60s\" is a URL", text);
+    if (strstr(text, "://")) {
+        (void)unit_complain(why, "\"%.60s\" is a URL", text);
+        return hint(why, "write HOST:PORT alone");
+    }
     struct endpoint endpoint = {.host = text};
     const char *port = NULL;
     const char *first = strchr(text, ':');
     if (text[0] == '[') {
         const char *close = strchr(text, ']');
-        if (!close || (close[1] && close[1] != ':'))
-            return complain(why, "\"[::1]:5432\"",
-                            "\"%.60s\" has brackets, but no address "
-                            "between them",
-                            text);
+        if (!close || (close[1] && close[1] != ':')) {
+            (void)unit_complain(
+                why, "\"%.60s\" has brackets, but no address between them", text);
+            return hint(why, "\"[::1]:5432\"");
+        }
         endpoint.host = text + 1;
         endpoint.host_length = (size_t)(close - endpoint.host);
         port = close[1] ? close + 2 : NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What chain.c and chain_update.c share; nobody else needs it. */
+/* What the files of the chain share: chain.c, chain_queue.c, chain_run.c and
+ * chain_update.c. Nobody else needs it. */
 #ifndef NETSPLIT_RULES_CHAIN_STAGE_H
 #define NETSPLIT_RULES_CHAIN_STAGE_H
 

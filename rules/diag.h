@@ -44,8 +44,7 @@ struct diag_item {
     uint32_t end_column; /* > column; what goes on to another line ends with this one */
     const char *text;    /* one sentence without full stop: "unknown key \"dealy\"" */
     const char *hint;    /* "did you mean \"delay\"? one of: ..."; NULL = none */
-    const char
-        *excerpt; /* the line, or the part of a long one around the place; NULL */
+    const char *excerpt; /* the line, or of a long one what is around the place; NULL */
     uint32_t excerpt_column; /* of the place in the excerpt, from 1 */
     uint32_t rank;           /* of the source: in the order of first complaints */
 };

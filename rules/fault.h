@@ -143,8 +143,9 @@ struct fault {
 };
 
 /* The rows, ended by NULL, in the order of one inject; those of attempts first, those
- * that end connections last of those that streams pass, those in the kernel behind. The key `hold` is not among them: it is the stream's
- * budget and belongs to the rule (struct rule). */
+ * that end connections last of those that streams pass, those in the kernel behind. The
+ * key `hold` is not among them: it is the stream's budget and belongs to the rule
+ * (struct rule). */
 const struct fault *const *fault_catalogue(void);
 
 /* The key `hold`, stored into a struct rule. */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Words become sets of nodes, a byte a node with place 0 for "any"; sets become pairs.
- * All this is O(nodes^2) for a rule at worst, which is what a partition has of links. So
- * there is a limit to them: a proxy that compiles for a minute answers nobody. A network
- * is one node, whatever lives in it.
- */
+ * All this is O(nodes^2) for a rule at worst, which is what a partition has of links.
+ * So there is a limit to them: a proxy that compiles for a minute answers nobody. A
+ * network is one node, whatever lives in it. */
 #include "rules/links.h"
 
 #include "rules/shape.h"

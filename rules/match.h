@@ -80,8 +80,8 @@ bool match_applies(const struct plan_rule *rule,
  * those that answer alike the one that holds longest, then the first. */
 struct match_verdict {
     enum admit_verb verb;
-    uint64_t
-        until_ns; /* ADMIT_HOLD, ADMIT_IGNORE: ask again then; FAULT_NEVER: after a change */
+    uint64_t until_ns; /* ADMIT_HOLD, ADMIT_IGNORE: ask again then; FAULT_NEVER: after a
+                          change */
     const struct plan_rule *rule; /* whose answer it is; NULL: accepted */
 };
 

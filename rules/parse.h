@@ -21,7 +21,7 @@ struct parse_context {
                                           of; NULL: `of` is required */
     size_t n_shape_of;
     const char *rule_name;             /* for blocks: what an unnamed rule is called; a
-                                          second one gets "-2"; NULL: names are required */
+                                          second one gets "-2"; NULL: each has a name */
     const struct allocator *allocator; /* NULL = malloc; for tests */
 };
 

@@ -1,9 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Link rules: partition, isolate, cut, and how they cut; shape in parse_shape.c. */
+/* Link rules: partition, isolate, cut, and how they cut; shape in parse_shape.c. Only
+ * what was written is read here: which links that makes is found when a plan is
+ * compiled, in links.c. */
 #include "rules/parser.h"
 
 #include <stdio.h>
 #include <string.h>
+
+struct words *parser_make_parts(struct parser *parser, size_t n, struct rule *rule)
+{
+    struct words *parts = parser_alloc(parser, n, sizeof *parts);
+    if (parts) {
+        rule->parts = parts;
+        rule->n_parts = n;
+    }
+    return parts;
+}
 
 /* "n1 / n2,n3", as on the command line. */
 static void split_parts(struct parser *parser, const struct yaml_node *value,
@@ -55,11 +67,9 @@ static void read_partition(struct parser *parser, const struct yaml_node *value,
         diag_hint(parser->diag, "[[a], [b, c]]");
         return;
     }
-    struct words *parts = parser_alloc(parser, n, sizeof *parts);
+    struct words *parts = parser_make_parts(parser, n, rule);
     if (!parts)
         return;
-    rule->parts = parts;
-    rule->n_parts = n;
     if (value->kind == YAML_SCALAR)
         split_parts(parser, value, parts, n);
     for (size_t i = 0; value->kind == YAML_LIST && i < n; i++)
@@ -69,11 +79,9 @@ static void read_partition(struct parser *parser, const struct yaml_node *value,
 static void read_isolate(struct parser *parser, const struct yaml_node *value,
                          struct rule *rule)
 {
-    struct words *parts = parser_alloc(parser, 1, sizeof *parts);
+    struct words *parts = parser_make_parts(parser, 1, rule);
     if (!parts)
         return;
-    rule->parts = parts;
-    rule->n_parts = 1;
     (void)parser_read_names(parser, "isolate", value, false, parts); /* told */
 }
 
@@ -114,11 +122,9 @@ static void read_cut(struct parser *parser, const struct yaml_node *value,
                      struct rule *rule)
 {
     struct cut_draft draft = {NULL, NULL};
-    struct words *parts = parser_alloc(parser, 2, sizeof *parts);
+    struct words *parts = parser_make_parts(parser, 2, rule);
     if (!parts)
         return;
-    rule->parts = parts;
-    rule->n_parts = 2;
     (void)yaml_read_map(value, &parser_cut_table, &draft,
                         parser->diag); /* all is told */
     if (draft.from)

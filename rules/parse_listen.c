@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* listen: the paths through the proxy, each an address to bind and a node to dial. */
+/* listen: the paths through the proxy, each an address to bind and a node to dial.
+ *
+ * Each is read by itself, and then all are compared: names, and addresses as they are
+ * written. That two spellings are one address, or that one holds the other, is left to
+ * the kernel, which refuses to bind the second. */
 #include "rules/parser.h"
 #include "rules/unit.h"
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Names: giving them, collecting them, and looking them up. */
+/* Names: giving them, collecting them, and looking them up.
+ *
+ * All that may be named is collected once, sorted, and then searched by halves. An
+ * unknown name is told with the nearest known one; but not where a syntax error has cut
+ * the text off before the last of them was given: it may have been among the rest. */
 #include "rules/nearest.h"
 #include "rules/parser.h"
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* One rule: what it is called, what it matches, when, and what it does; the last in
- * parse_inject.c and parse_link.c. */
+ * parse_inject.c and parse_link.c.
+ *
+ * A key that is wrong is told and left out, and the rule is read on and stays in the
+ * list: so all that is wrong with it is found at once, and nobody misses its name. That
+ * the rules as a whole are no good then is what diag_status says. */
 #include "rules/parser.h"
 
 #include <stdio.h>

@@ -104,11 +104,9 @@ static void read_of(struct parser *parser, const struct yaml_node *of,
 void parser_read_shape(struct parser *parser, const struct link_draft *draft,
                        struct rule *rule)
 {
-    struct words *parts = parser_alloc(parser, 1, sizeof *parts);
+    struct words *parts = parser_make_parts(parser, 1, rule);
     if (!parts)
         return;
-    rule->parts = parts;
-    rule->n_parts = 1;
     read_word(parser, draft->shape, rule);
     if (draft->of) {
         read_of(parser, draft->of, rule->shape, parts);

@@ -147,6 +147,9 @@ struct link_draft {
 void parser_read_link(struct parser *parser, const struct link_draft *draft,
                       struct rule *rule);
 
+/* Gives the rule n parts, still empty, and returns them; NULL: no memory, told. */
+struct words *parser_make_parts(struct parser *parser, size_t n, struct rule *rule);
+
 /* parse_shape.c */
 
 /* `shape` and `of` into the rule's shape and parts[0]. */

@@ -154,9 +154,9 @@ plan_node_id plan_find_node(const struct plan *plan, const char *name);
 const char *plan_node_of_address(const struct plan *plan, enum address_kind kind,
                                  const uint8_t *bytes);
 
-/* The node that is the server at that address and port: of those with the longest prefix
- * over the address the one that names the port, else the first that names none; NULL if
- * there is none. With port 0 as plan_node_of_address. */
+/* The node that is the server at that address and port: of those with the longest
+ * prefix over the address the one that names the port, else the first that names none;
+ * NULL if there is none. With port 0 as plan_node_of_address. */
 const struct plan_node *plan_server_of_address(const struct plan *plan,
                                                enum address_kind kind,
                                                const uint8_t *bytes, uint16_t port);

@@ -17,8 +17,7 @@ struct rng_key {
 };
 
 /* The root of all draws of a seed, and keys below a key. Mixing is ordered: a then b
- * is another key than b then a. Texts and bytes are
- * mixed with their length. */
+ * is another key than b then a. Texts and bytes are mixed with their length. */
 struct rng_key rng_seed(uint64_t seed);
 struct rng_key rng_mix(struct rng_key key, uint64_t value);
 struct rng_key rng_mix_text(struct rng_key key, const char *text);

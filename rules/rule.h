@@ -176,8 +176,7 @@ struct rules {
     bool has_seed;
     uint64_t seed;
     enum rule_intercept intercept;
-    struct ports
-        ports; /* intercepted, but in mode listen; n == 0: those of the nodes */
+    struct ports ports; /* intercepted, not in mode listen; n == 0: the nodes' own */
     const struct rule_node *nodes;
     size_t n_nodes;
     const struct rule_group *groups;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Shapes of partitions, drawn: Jepsen's nemeses as parts, in which two nodes that are in
- * no part together are cut. */
+/* Shapes of partitions, drawn: Jepsen's nemeses as parts, in which two nodes that are
+ * in no part together are cut. */
 #ifndef NETSPLIT_RULES_SHAPE_H
 #define NETSPLIT_RULES_SHAPE_H
 

@@ -66,10 +66,9 @@ bool yaml_is_empty(const struct yaml_node *node);
 
 /* What a map is read by. A file's kinds of map are constant tables of this. */
 struct yaml_table {
-    const char *what;           /* "a rule", "inject": for the errors */
-    const struct field *fields; /* ends with a row without a name */
-    const struct field_stranger
-        *strangers; /* ends with a row without a word; or NULL */
+    const char *what;                        /* "a rule", "inject": for the errors */
+    const struct field *fields;              /* ends with a row without a name */
+    const struct field_stranger *strangers;  /* ends with one without a word; or NULL */
     const char *(*belongs)(const char *key); /* the key under which the word does have a
                                                 meaning ("inject"), or NULL; the
                                                 function may be NULL */

@@ -72,6 +72,10 @@ static const struct field command_fields[] = {
      .kind = FIELD_TEXT,
      .offset = DRAFT(commands.rejoin),
      .help = "makes an old primary, stopped meanwhile, a standby of PRIMARY"},
+    {.name = "version",
+     .kind = FIELD_TEXT,
+     .offset = DRAFT(commands.version),
+     .help = "prints the node's version, and below it the settings that matter"},
     {0},
 };
 
@@ -128,7 +132,7 @@ static const struct field cluster_fields[] = {
      .kind = FIELD_TREE,
      .offset = DRAFT(driver),
      .required = true,
-     .help = "how processes talk to it: { resp: \"\" }"},
+     .help = "how processes talk to it: { resp: \"\" }, { exec: [program, ...] }"},
     {.name = "data",
      .kind = FIELD_MAP,
      .members = data_fields,
@@ -281,55 +285,6 @@ static void read_nodes(struct reader *reader, const struct yaml_node *list)
     reader->cluster->n_nodes = n;
 }
 
-static void suggest_driver(struct reader *reader, const char *word)
-{
-    const char *names[16];
-    size_t n = 0;
-    while (n < 16 && driver_get(n)) {
-        names[n] = driver_name(driver_get(n));
-        n++;
-    }
-    diag_suggest(reader->diag, word, names, n);
-}
-
-static void read_driver(struct reader *reader, const struct yaml_node *map,
-                        const struct driver **out, const char **setting)
-{
-    if (map->n != 1) {
-        diag_error(reader->diag, &map->at, "a cluster has one driver: { resp: \"\" }");
-        return;
-    }
-    const struct yaml_node *key = map->pairs[0].key, *value = map->pairs[0].value;
-    const struct driver *driver = driver_find(key->text, NULL);
-    if (!driver) {
-        diag_error(reader->diag, &key->at, "unknown driver \"%s\"", key->text);
-        suggest_driver(reader, key->text);
-        return;
-    }
-    struct errmsg err = {""};
-    if (value->kind != YAML_SCALAR)
-        diag_error(reader->diag, &value->at, "the driver's setting must be text");
-    else if (driver_check(driver, value->text, &err) != 0)
-        diag_error(reader->diag, &value->at, "%s", err.text);
-    *out = driver;
-    *setting = value->text;
-}
-
-const char *cluster_read_setting(struct cluster *cluster, const struct yaml_node *map,
-                                 struct diag *diag)
-{
-    struct reader reader = {cluster, diag};
-    const struct driver *driver = NULL;
-    const char *setting = cluster->setting;
-    if (!map)
-        return setting;
-    read_driver(&reader, map, &driver, &setting);
-    if (driver && cluster->driver && driver != cluster->driver)
-        diag_error(diag, &map->at, "the driver of the cluster is \"%s\"",
-                   driver_name(cluster->driver));
-    return setting;
-}
-
 static void read_programs(struct reader *reader, const struct yaml_node *list)
 {
     const char **names = take(reader, list->n, sizeof *names);
@@ -382,7 +337,7 @@ static void read_cluster(struct reader *reader, const struct yaml_node *root)
         read_nodes(reader, draft.nodes);
     cluster_settle_intercept(cluster, root, draft.intercept, reader->diag);
     if (draft.driver)
-        read_driver(reader, draft.driver, &cluster->driver, &cluster->setting);
+        cluster_read_driver(cluster, draft.driver, reader->diag);
     if (draft.programs)
         read_programs(reader, draft.programs);
     cluster_check_whole(cluster, root, reader->diag);
@@ -390,6 +345,14 @@ static void read_cluster(struct reader *reader, const struct yaml_node *root)
     cluster->env = cluster_read_env(cluster, draft.env, reader->diag);
     if (driver_check_schema(draft.schema, &err) != 0)
         diag_error(reader->diag, mark_schema(root), "schema: %s", err.text);
+}
+
+static const char *directory_of(struct reader *reader, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return ".";
+    return keep(reader, path, slash == path ? 1 : (size_t)(slash - path));
 }
 
 struct cluster *cluster_parse(const char *name, const char *text, size_t length,
@@ -401,6 +364,7 @@ struct cluster *cluster_parse(const char *name, const char *text, size_t length,
     const char *own_text = keep(&reader, text, length);
     const char *own_name = keep(&reader, name, strlen(name));
     cluster->source = (struct source){own_name, own_text, length};
+    cluster->directory = directory_of(&reader, name);
     size_t wrong = diag->n_errors + diag->n_lacking;
     struct yaml_input input = {&cluster->source, own_text, length, 1, 0};
     const struct yaml_node *root = yaml_read(&cluster->arena, &input, diag);

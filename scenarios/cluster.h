@@ -23,8 +23,15 @@
  *       promote: CMD       makes NODE the primary
  *       rejoin: CMD        turns an old primary, which is stopped meanwhile, into a
  *                          standby of PRIMARY
+ *       version: CMD       for the report, run per node and mode: prints the version in
+ *                          its first line, then a line for each setting that matters
  *     modes:
  *       sync: { env: {...}, enter: CMD, check: CMD, driver: { resp: "redis://?wait=1" } }
+ *
+ * A driver of one's own is a program, { exec: [python3, driver.py] }, or in one text,
+ * { exec: python3 driver.py }, which is split at blanks: no shell is asked. It runs in
+ * the directory of the cluster file, so that paths in it, the program's and those among
+ * its arguments, count from there; a program that is a mere name is looked up in PATH.
  *
  * A system that netsplit did not start names where its nodes are; its first mode, and
  * the only one unless the file has others, is as-is, in which it is taken as it is.
@@ -75,6 +82,7 @@ struct cluster_variables {
 struct cluster_commands {
     const char *prepare, *start, *ready, *stop, *promote, *rejoin;
     const char *kill, *pause, *resume; /* pause and resume: both or none */
+    const char *version;
 };
 
 #define CLUSTER_AS_IS "as-is"
@@ -83,6 +91,8 @@ struct cluster_mode {
     const char *name;
     struct cluster_variables env;
     const char *setting; /* of the driver, in this mode */
+    const char *program; /* that is the driver, as it can be run from our directory;
+                            NULL = it is none */
     const char *enter;   /* once, with the primary as NODE; or NULL */
     const char *leave;   /* undoes it on that node, where nodes stay; or NULL */
     const char *
@@ -104,10 +114,12 @@ enum cluster_environment { CLUSTER_LAB = 0, CLUSTER_STAGING, CLUSTER_PRODUCTION 
 /* Owns all of it in one arena. */
 struct cluster {
     struct arena arena;
-    struct source source; /* the file's name and its whole text */
+    struct source source;  /* the file's name and its whole text */
+    const char *directory; /* that the file is in */
     const char *name;
     const struct driver *driver;
     const char *setting; /* of the driver */
+    const char *program; /* as a mode's */
     const char *schema;
     const char *const *nodes;           /* names */
     size_t n_nodes;                     /* 1..CLUSTER_NODES_MAX */
@@ -141,7 +153,8 @@ const struct cluster_mode *cluster_find_mode(const struct cluster *cluster,
 /* The index of the node, or -1. */
 int cluster_find_node(const struct cluster *cluster, const char *name);
 
-/* The first of the programs it needs that is not on PATH, or NULL. */
+/* The first of the programs it needs, for its commands and as its driver, that cannot be
+ * run: a name that is not on PATH, a path where there is none. NULL = none. */
 const char *cluster_lacks(const struct cluster *cluster);
 
 #endif

@@ -46,5 +46,8 @@ const char *cluster_lacks(const struct cluster *cluster)
     for (size_t i = 0; i < cluster->n_programs; i++)
         if (!is_on_path(cluster->programs[i]))
             return cluster->programs[i];
+    for (size_t i = 0; i < cluster->n_modes; i++)
+        if (cluster->modes[i].program && !is_on_path(cluster->modes[i].program))
+            return cluster->modes[i].program;
     return NULL;
 }

@@ -9,13 +9,17 @@
 
 struct yaml_node;
 
-/* cluster.c: an environment, and what a mode says of the cluster's driver. NULL for map
- * is none, and the cluster's own setting. */
+/* cluster.c: an environment; NULL for map is none. */
 struct cluster_variables cluster_read_env(struct cluster *cluster,
                                           const struct yaml_node *map,
                                           struct diag *diag);
-const char *cluster_read_setting(struct cluster *cluster, const struct yaml_node *map,
-                                 struct diag *diag);
+
+/* cluster_driver.c: the cluster's driver, its setting and its program; and a mode's
+ * setting and program, which are the cluster's own if map is NULL. */
+void cluster_read_driver(struct cluster *cluster, const struct yaml_node *map,
+                         struct diag *diag);
+void cluster_read_setting(struct cluster *cluster, const struct yaml_node *map,
+                          struct cluster_mode *mode, struct diag *diag);
 
 /* cluster_modes.c: `modes:`; NULL = the file has none. Nodes must have been read. */
 void cluster_read_modes(struct cluster *cluster, const struct yaml_node *map,

@@ -69,11 +69,11 @@ static void read_mode(struct cluster *cluster, const struct yaml_pair *pair,
     *out = (struct cluster_mode){
         .name = pair->key->text,
         .env = cluster_read_env(cluster, draft.env, diag),
-        .setting = cluster_read_setting(cluster, draft.driver, diag),
         .enter = draft.enter,
         .leave = draft.leave,
         .check = draft.check,
     };
+    cluster_read_setting(cluster, draft.driver, out, diag);
 }
 
 void cluster_read_modes(struct cluster *cluster, const struct yaml_node *map,
@@ -81,9 +81,10 @@ void cluster_read_modes(struct cluster *cluster, const struct yaml_node *map,
 {
     size_t n = map ? map->n : 0;
     struct cluster_mode *modes = arena_alloc(&cluster->arena, n + 1, sizeof *modes);
-    if (cluster->places)
-        modes[cluster->n_modes++] =
-            (struct cluster_mode){.name = CLUSTER_AS_IS, .setting = cluster->setting};
+    if (cluster->places) {
+        modes[0] = (struct cluster_mode){.name = CLUSTER_AS_IS};
+        cluster_read_setting(cluster, NULL, &modes[cluster->n_modes++], diag);
+    }
     for (size_t i = 0; i < n; i++)
         read_mode(cluster, &map->pairs[i], &modes[cluster->n_modes++], diag);
     if (map && n == 0)

@@ -11,6 +11,7 @@
 #include "rules/buffer.h"
 #include "scenarios/drill.h"
 #include "scenarios/many.h"
+#include "scenarios/manifest.h"
 #include "scenarios/plan_print.h"
 #include "scenarios/report.h"
 
@@ -85,16 +86,40 @@ static void die_of(int number)
     (void)raise(number);
 }
 
+/* Written last, so that it vouches for all the other files. */
+static bool write_manifest(const struct run *run)
+{
+    struct errmsg err = {""};
+    if (manifest_write(run, run->directory, &err) == 0)
+        return true;
+    fprintf(stderr, "netsplit drill: %s\n", err.text);
+    return false;
+}
+
+/* The hash stands for all others: kept in a ticket, it shows that nobody made them anew.
+ */
+static void print_sums(const struct run *run)
+{
+    char hex[SHA256_HEX_BYTES];
+    uint64_t bytes = 0;
+    char *path = xasprintf("%s/%s", run->directory, MANIFEST_SUMS);
+    if (sha256_file(path, hex, &bytes) == 0)
+        printf("sums    %s\n        sha256 %s\n", path, hex);
+    free(path);
+}
+
 static int report(struct run *run)
 {
     struct errmsg err = {""};
     int status = run_exit_status(run);
-    if (report_write(run, run->directory, &err) != 0) {
+    bool written = report_write(run, run->directory, &err) == 0;
+    if (!written)
         fprintf(stderr, "netsplit drill: writing the report: %s\n", err.text);
-        status = status == EXIT_DONE ? EXIT_ENVIRONMENT : status;
-    }
+    written = write_manifest(run) && written;
     report_print(run, stdout, term_wants_colour(stdout));
-    return status;
+    if (written)
+        print_sums(run);
+    return !written && status == EXIT_DONE ? EXIT_ENVIRONMENT : status;
 }
 
 /* Which of two statuses of a row of drills is shown: a failure before anything else. */
@@ -131,12 +156,14 @@ static int run_one(struct call *call, const struct drill_options *options,
         return EXIT_ENVIRONMENT;
     }
     int status = *ended_by ? EXIT_ABORTED : report(run);
-    if (*ended_by)
+    if (*ended_by) {
+        (void)write_manifest(run); /* it said why not */
         fprintf(stderr,
                 "netsplit drill: ended by SIG%s; %s, what was recorded is in %s\n",
                 sigabbrev_np(*ended_by),
                 run->left ? "not everything is undone" : "everything is undone",
                 run->directory);
+    }
     tell_moved(run);
     if (run->left) {
         fprintf(stderr, "netsplit drill: NOT UNDONE: %s\n", run->left);
@@ -278,9 +305,10 @@ static int drill_right(struct call *call, const struct playbook *playbook,
         return plan(args, playbook, cluster);
     if (lacks) {
         fprintf(stderr,
-                "netsplit drill: the cluster \"%s\" needs the program %s, which is not "
-                "on PATH\n",
-                cluster->name, lacks);
+                "netsplit drill: the cluster \"%s\" needs the program %s, which %s\n",
+                cluster->name, lacks,
+                strchr(lacks, '/') ? "is not there or may not be run"
+                                   : "is not on PATH");
         many_add_trouble(call->many, playbook->source.name, "a program is missing");
         return EXIT_ENVIRONMENT;
     }
@@ -422,7 +450,9 @@ int cmd_steps(int argc, char **argv)
     static const struct option_command command = {
         .name = "steps",
         .usage = "",
-        .help = "Prints the verbs of playbooks with their options, and the workloads.",
+        .help =
+            "Prints the verbs of playbooks with their options, the workloads, and the "
+            "drivers.",
         .rows = rows,
     };
     int rest = 0;

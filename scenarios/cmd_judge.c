@@ -5,13 +5,16 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/option.h"
 #include "scenarios/checkers/judge.h"
+#include "scenarios/manifest.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 int cmd_judge(int argc, char **argv);
 int cmd_models(int argc, char **argv);
@@ -135,6 +138,64 @@ static void judge_file(struct judging *judging, const char *path)
     history_destroy(history);
 }
 
+static void print_check(const char *directory, const struct manifest_check *check)
+{
+    printf("%s: %zu files are as they were written%s\n", directory, check->n_same,
+           check->broken ? "; others are not:" : "");
+    for (size_t i = 0; i < check->n; i++)
+        printf("  %-15s%s\n", manifest_difference_name(check->items[i].difference),
+               check->items[i].name);
+}
+
+static json_t *check_to_json(const struct manifest_check *check)
+{
+    static const char *const keys[] = {
+        [MANIFEST_CHANGED] = "changed",
+        [MANIFEST_MISSING] = "missing",
+        [MANIFEST_ADDED] = "added",
+    };
+    json_t *lists[] = {json_array(), json_array(), json_array()};
+    for (size_t i = 0; i < check->n; i++)
+        (void)json_array_append_new(lists[check->items[i].difference],
+                                    json_string_nocheck(check->items[i].name));
+    json_t *json =
+        json_pack("{s:s, s:I}", "verdict",
+                  verdict_name(check->broken ? VERDICT_INVALID : VERDICT_VALID), "same",
+                  (json_int_t)check->n_same);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        (void)json_object_set_new(json, keys[i], lists[i]);
+    return json;
+}
+
+/* A run's directory says what its files were like when the run ended. One without
+ * SHA256SUMS is a mode's, or nothing of ours, unless it has a report. */
+static void verify_files(struct judging *judging, const char *directory)
+{
+    struct errmsg err = {""};
+    struct manifest_check check;
+    char *report = xasprintf("%s/report.json", directory);
+    char *sums = xasprintf("%s/%s", directory, MANIFEST_SUMS);
+    int e = manifest_verify(directory, &check, &err);
+    if (e == 0) {
+        note_status(judging, check.broken ? EXIT_FAILED : EXIT_DONE);
+        if (judging->json)
+            (void)json_object_set_new(judging->results, sums, check_to_json(&check));
+        else
+            print_check(directory, &check);
+        manifest_check_free(&check);
+    } else if (e != -ENOENT) {
+        fprintf(stderr, "netsplit judge: %s\n", err.text);
+        note_status(judging, EXIT_USAGE);
+    } else if (access(report, F_OK) == 0) {
+        fprintf(stderr,
+                "netsplit judge: %s holds a report, but no %s: nobody can tell whether "
+                "its files are as they were written\n",
+                directory, MANIFEST_SUMS);
+    }
+    free(report);
+    free(sums);
+}
+
 /* A directory holds history.edn, or one in each of its directories: a mode's. */
 static void judge_path(struct judging *judging, const char *path)
 {
@@ -145,6 +206,7 @@ static void judge_path(struct judging *judging, const char *path)
         judge_file(judging, path);
         return;
     }
+    verify_files(judging, path);
     pattern = xasprintf("%s/history.edn", path);
     int status = glob(pattern, 0, NULL, &found);
     free(pattern);
@@ -187,8 +249,10 @@ int cmd_judge(int argc, char **argv)
     const struct option_command command = {
         "judge", "HISTORY|DIR... [--model MODEL] [--json]",
         "Judges histories (Jepsen's EDN, or JSON lines): what was lost, stale, out of\n"
-        "order, how long nothing was written. DIR is a drill's, or one mode's. Exit\n"
-        "status 0: valid, 1: invalid, 4: unknown.",
+        "order, how long nothing was written. DIR is a drill's, or one mode's; a\n"
+        "drill's files are held to its SHA256SUMS too. Exit status 0: valid, 1: "
+        "invalid\n"
+        "or changed since, 4: unknown.",
         rows};
     int rest;
     enum option_result parsed = option_parse(&command, argc, argv, false, &rest);

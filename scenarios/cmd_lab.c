@@ -364,25 +364,55 @@ static int lab_exec(int argc, char **argv)
 
 /* --- down, list --- */
 
-/* One that is not there is fine: it is down. */
+/* "demo1" and "demo2": two labs, and no slip of the hand. */
+static bool are_numbered_alike(const char *a, const char *b)
+{
+    static const char digits[] = "0123456789";
+    for (;;) {
+        a += strspn(a, digits);
+        b += strspn(b, digits);
+        if (*a != *b || *a == '\0')
+            return *a == *b;
+        a++;
+        b++;
+    }
+}
+
+/* A lab that is gone leaves no trace, so that one which never was is told only when it
+ * reads like one that is there. */
+static int complain_missing(const struct option_command *command,
+                            const struct lab_home *homes, size_t n, const char *name)
+{
+    const char **names = xcalloc(n + 1, sizeof *names);
+    for (size_t i = 0; i < n; i++)
+        names[i] = homes[i].name;
+    const char *near = nearest_word(name, names, n);
+    free(names);
+    if (near && !are_numbered_alike(near, name))
+        return option_complain(command, "there is no lab \"%s\"; did you mean \"%s\"?",
+                               name, near);
+    printf("there is no lab \"%s\": it is down already, or never was\n", name);
+    return EXIT_DONE;
+}
+
 static int end_lab(const struct option_command *command, const char *name)
 {
     struct lab_home *homes = NULL;
+    const struct lab_home *found = NULL;
     struct errmsg err = {""};
     size_t n = 0;
-    bool is_there = false;
     int status = lab_home_list(&homes, &n, &err);
     for (size_t i = 0; i < n && status == 0; i++)
-        if (strcmp(homes[i].name, name) == 0) {
-            is_there = true;
-            status = lab_home_down(&homes[i], &err);
-        }
-    free(homes);
+        if (strcmp(homes[i].name, name) == 0)
+            found = &homes[i];
+    if (found)
+        status = lab_home_down(found, &err);
     if (status < 0)
-        return fail(command, &err);
-    if (!is_there)
-        printf("lab \"%s\" is down already\n", name);
-    return EXIT_DONE;
+        status = fail(command, &err);
+    else
+        status = found ? EXIT_DONE : complain_missing(command, homes, n, name);
+    free(homes);
+    return status;
 }
 
 static int lab_down(int argc, char **argv)
@@ -390,7 +420,9 @@ static int lab_down(int argc, char **argv)
     const struct option_row rows[] = {{0}};
     const struct option_command command = {
         "lab down", "NAME...",
-        "Ends what runs in a lab, and removes it. One that is gone is no error.", rows};
+        "Ends what runs in a lab, and removes it. One that is gone is no error, but a\n"
+        "name that reads like another lab's is.",
+        rows};
     int rest, status = parse(&command, argc, argv, false, &rest);
     if (status >= 0)
         return status;

@@ -259,6 +259,7 @@ static void fill_run(struct drill *drill)
     const struct playbook *playbook = drill->playbook;
     const struct cluster *cluster = drill->cluster;
     struct run *run = drill->run;
+    char here[PATH_MAX];
     const char **nodes = drill_take(drill, cluster->n_nodes, sizeof *nodes);
     for (size_t i = 0; i < cluster->n_nodes; i++)
         nodes[i] = drill_keep(drill, cluster->nodes[i]);
@@ -284,6 +285,7 @@ static void fill_run(struct drill *drill)
     run->version = netsplit_version;
     run->seed = drill->options->seed;
     run->command = repeat_command(drill);
+    run->working_directory = getcwd(here, sizeof here) ? drill_keep(drill, here) : NULL;
     run->nodes = nodes;
     run->n_nodes = cluster->n_nodes;
     run->started_wall_ns = now_wall_ns();
@@ -365,6 +367,7 @@ static void on_tick(uv_timer_t *timer)
     nodes_end_late_stops(mode, now);
     probes_tick(mode, now);
     manual_tick(mode, now);
+    driver_tick(mode);
     check_stop_conditions(drill, now);
 }
 

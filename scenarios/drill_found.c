@@ -209,6 +209,8 @@ static void tear_down_at(struct drill_mode *mode, size_t node)
     const struct driver_endpoint there = lab_direct(mode, node);
     struct driver_target target = {.endpoint = there,
                                    .direct = there,
+                                   .node = drill->cluster->nodes[node],
+                                   .program = driver_program(mode),
                                    .setting = mode->mode->setting,
                                    .schema = drill->cluster->schema};
     mode->setup = driver_open(drill->cluster->driver, &mode->drill->loop, &target);

@@ -165,7 +165,9 @@ struct drill_mode {
     unsigned ticks;
     struct drill_probe *probes; /* of the run's arena; NULL = none */
     size_t n_probes;
-    bool asking; /* a manual step waits for its answer */
+    int driver_log_fd; /* where the driver is a program; 0 = none */
+    bool driver_told;  /* of what is wrong with it */
+    bool asking;       /* a manual step waits for its answer */
     bool control_closing, closing;
     unsigned open_timers; /* while closing */
 };
@@ -274,6 +276,10 @@ void nodes_wait_ready(struct drill_mode *mode, uint64_t within_ns, drill_then_fn
  * something. */
 void nodes_resolve(struct drill_mode *mode, drill_then_fn then);
 
+/* drill_system.c: asks every node for its version and settings, if the cluster says how;
+ * they are in mode->out->systems. What is not told is no failure. */
+void systems_ask(struct drill_mode *mode, drill_then_fn then);
+
 /* drill_found.c: a cluster that runs already. The first ends the mode if it is not as
  * it must be, before anything is touched. The second undoes what the mode was entered
  * by, and asks for the roles at the end; the third removes what the workload made from
@@ -355,6 +361,15 @@ bool act_is_owed(const struct drill_mode *mode);
 void probe_add(struct drill_mode *mode, const struct step *step);
 void probes_tick(struct drill_mode *mode, uint64_t now);
 void probes_stop(struct drill_mode *mode);
+
+/* drill_driver.c: of a driver that is a program. The first is false with mode->error;
+ * the tick tells of the first thing that was wrong with it; the verdict is why nothing
+ * can be judged for its sake, or NULL. */
+bool driver_log_open(struct drill_mode *mode);
+void driver_log_close(struct drill_mode *mode);
+struct driver_program driver_program(const struct drill_mode *mode);
+void driver_tick(struct drill_mode *mode);
+const char *driver_verdict(struct drill_mode *mode);
 
 /* drill_manual.c: asks, and looks for the answer; ends in step_end(). */
 void manual_start(struct drill_mode *mode, const struct step *step);

@@ -55,6 +55,7 @@ static void keep_output(struct job *job, const struct child_end *end)
     job->output = xcalloc(end->output_bytes + 1, 1);
     memcpy(job->output, end->output, end->output_bytes);
     job->output_cut = end->output_cut;
+    job->status = end->status;
 }
 
 static void on_attempt_end(void *data, const struct child_end *end)
@@ -65,9 +66,8 @@ static void on_attempt_end(void *data, const struct child_end *end)
     rundir_drop_child(mode->drill->record, child_pid(job->child));
     child_close(job->child);
     job->child = NULL;
-    if (!job->late || end->output_bytes > 0)
+    if (!job->late || !job->output)
         keep_output(job, end); /* what the last whole attempt said is worth more */
-    job->status = end->status;
     job_first_word(job, word, sizeof word);
     bool ok = !job->late && end->status == 0 &&
               (!job->wants || strcmp(job->wants, word) == 0);

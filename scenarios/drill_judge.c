@@ -210,9 +210,12 @@ static void decide(struct drill_mode *mode)
     const struct run_expectation *unknown =
         find_expectation(out, EXPECT_UNKNOWN, false);
     const struct run_expectation *silent = find_expectation(out, EXPECT_UNMET, true);
+    const char *broken = driver_verdict(mode);
     if (!silent)
         silent = find_expectation(out, EXPECT_UNKNOWN, true);
-    if (failed)
+    if (broken)
+        set_verdict(mode, RUN_INCONCLUSIVE, RUN_DRIVER_ERROR, broken);
+    else if (failed)
         set_verdict(mode, RUN_FAIL, RUN_STEP_FAILED_REASON,
                     drill_print(mode->drill, "%s on line %" PRIu32 ": %s", failed->verb,
                                 failed->line, failed->why));

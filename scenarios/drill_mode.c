@@ -48,15 +48,19 @@ static void begin_history(struct drill_mode *mode)
                   drill->cluster->n_nodes);
 }
 
-static void on_first_roles(struct drill_mode *mode)
+static void take_steps(struct drill_mode *mode)
 {
-    if (mode->resolved < 0) {
-        mode_fail(mode, "%s", mode->error);
-        return;
-    }
     begin_history(mode);
     mode->state = MODE_STEPS;
     steps_begin(mode);
+}
+
+static void on_first_roles(struct drill_mode *mode)
+{
+    if (mode->resolved < 0)
+        mode_fail(mode, "%s", mode->error);
+    else
+        systems_ask(mode, take_steps);
 }
 
 /* Those of a cluster that runs already were asked before anything else. */
@@ -159,7 +163,7 @@ static bool make_places(struct drill_mode *mode)
     }
     mode->events = fopen(path, "we");
     mode->out->events_path = drill_print(drill, "%s/events.jsonl", mode->mode->name);
-    return true;
+    return driver_log_open(mode);
 }
 
 void mode_start(struct drill_mode *mode)
@@ -262,8 +266,17 @@ void mode_abort(struct drill_mode *mode, enum run_reason reason, const char *why
 
 /* --- Down --- */
 
+/* Nothing is recorded any more: what is in the file now is hashed and judged again. */
+static void end_history(struct drill_mode *mode)
+{
+    struct errmsg err = {""};
+    if (mode->out->history && history_flush(mode->out->history, &err) != 0)
+        term_progress_say(&mode->drill->progress, "%s", err.text);
+}
+
 static void free_parts(struct drill_mode *mode)
 {
+    end_history(mode);
     for (size_t i = 0; i < CLUSTER_NODES_MAX; i++) {
         if (mode->nodes[i].port_fd >= 0)
             (void)close(mode->nodes[i].port_fd); /* nothing was written */
@@ -277,6 +290,7 @@ static void free_parts(struct drill_mode *mode)
         (void)tempdir_remove(mode->dir); /* clean finds what is left */
         rundir_drop_path(mode->drill->record, mode->dir);
     }
+    driver_log_close(mode);
     lab_close(&mode->lab);
     free(mode->job.output);
     for (size_t i = 0; i < mode->n_faults; i++)

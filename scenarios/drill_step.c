@@ -53,6 +53,7 @@ static void start_processes(struct drill_mode *mode)
                                       .driver = drill->cluster->driver,
                                       .setting = mode->mode->setting,
                                       .schema = drill->cluster->schema,
+                                      .program = driver_program(mode),
                                       .plan = current(mode)->workload,
                                       .seed = drill->run->seed,
                                       .nodes = drill->cluster->n_nodes,
@@ -61,6 +62,15 @@ static void start_processes(struct drill_mode *mode)
                                       .direct = direct};
     mode->processes = processes_create(&config);
     processes_start(mode->processes);
+}
+
+/* The system has not been asked anything: nothing is found out about it. */
+static void give_up_workload(struct drill_mode *mode)
+{
+    struct run_step *out = &mode->out->steps[mode->step];
+    out->status = RUN_STEP_FAILED;
+    out->why = drill_keep(mode->drill, mode->error);
+    mode_abort(mode, RUN_DRIVER_ERROR, mode->error);
 }
 
 static void on_setup(void *context, const struct driver_outcome *outcome)
@@ -73,6 +83,10 @@ static void on_setup(void *context, const struct driver_outcome *outcome)
     mode->setup = NULL;
     if (mode->state != MODE_STEPS)
         return;
+    if (outcome->error == DRIVER_DEFECT) {
+        give_up_workload(mode);
+        return;
+    }
     if (ok)
         start_processes(mode);
     step_end(mode, ok ? NULL : mode->error);
@@ -85,7 +99,10 @@ static void start_workload(struct drill_mode *mode, const struct step *step)
     struct driver_target target = {.endpoint = primary,
                                    .direct = primary,
                                    .setting = mode->mode->setting,
-                                   .schema = cluster->schema};
+                                   .schema = cluster->schema,
+                                   .node = node_name(mode, mode->primary),
+                                   .writes = step->workload.workload->write,
+                                   .program = driver_program(mode)};
     mode->has_schema = true; /* or a part of it */
     mode->setup = driver_open(cluster->driver, &mode->drill->loop, &target);
     driver_setup(mode->setup, step->workload.settings.keys, DRILL_START_NS, on_setup,

@@ -28,6 +28,7 @@
 enum { SCHEMA_LONGEST = 40 };
 
 static const struct driver *const drivers[] = {
+    &driver_exec,
     &driver_postgres,
     &driver_resp,
 };
@@ -65,6 +66,11 @@ const char *driver_setting(const struct driver *driver)
     return driver->setting;
 }
 
+bool driver_is_program(const struct driver *driver)
+{
+    return driver->is_program;
+}
+
 bool driver_can(const struct driver *driver, enum history_f f)
 {
     return driver->operations & (1u << f);
@@ -100,6 +106,7 @@ const char *driver_error_name(enum driver_error error)
         [DRIVER_READ_ONLY] = "read-only",  [DRIVER_REFUSED] = "refused",
         [DRIVER_CONFLICT] = "conflict",    [DRIVER_TIMEOUT] = "timeout",
         [DRIVER_LOST] = "connection-lost", [DRIVER_UNCLEAR] = "unclear",
+        [DRIVER_DEFECT] = "driver-defect",
     };
     return names[error];
 }
@@ -119,6 +126,8 @@ void driver_release(struct driver_client *client)
         client->driver->finish(client);
     free((char *)client->target.setting);
     free((char *)client->target.schema);
+    free((char *)client->target.node);
+    free((char *)client->target.program.directory);
     free(client);
 }
 
@@ -131,6 +140,9 @@ struct driver_client *driver_open(const struct driver *driver, uv_loop_t *loop,
     client->target = *target;
     client->target.setting = xstrdup(target->setting);
     client->target.schema = xstrdup(target->schema);
+    client->target.node = target->node ? xstrdup(target->node) : NULL;
+    client->target.program.directory =
+        target->program.directory ? xstrdup(target->program.directory) : NULL;
     (void)uv_timer_init(loop, &client->timer); /* cannot fail */
     client->timer.data = client;
     driver_hold(client); /* for the timer */
@@ -215,9 +227,10 @@ static void give_up(struct driver_client *client, enum driver_error error,
                     const char *text)
 {
     bool definite = !client->sent || driver_reads(client);
+    bool is_known = client->sent || error == DRIVER_DEFECT;
     driver_answer(client, &(struct driver_outcome){
                               .type = definite ? HISTORY_FAIL : HISTORY_INFO,
-                              .error = client->sent ? error : DRIVER_UNREACHABLE,
+                              .error = is_known ? error : DRIVER_UNREACHABLE,
                               .text = text,
                               .reusable = false,
                           });
@@ -227,6 +240,12 @@ void driver_broke(struct driver_client *client, const char *why)
 {
     if (client->state == DRIVER_BUSY || client->state == DRIVER_STARTING)
         give_up(client, DRIVER_LOST, why);
+}
+
+void driver_defect(struct driver_client *client, const char *why)
+{
+    if (client->state == DRIVER_BUSY || client->state == DRIVER_STARTING)
+        give_up(client, DRIVER_DEFECT, why);
 }
 
 static void on_deadline(uv_timer_t *timer)
@@ -241,6 +260,7 @@ static void begin(struct driver_client *client, uint64_t within_ns,
                   driver_done_fn on_done, void *context)
 {
     assert(client->state == DRIVER_IDLE);
+    client->request.within_ns = within_ns;
     client->state = DRIVER_STARTING;
     client->sent = false;
     client->on_done = on_done;

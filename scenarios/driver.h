@@ -34,8 +34,17 @@ struct driver_endpoint {
                          (borrowed while the client is open); 0 = ours */
 };
 
+/* How a driver that is a program runs. Zeroed: in our directory, and what it complains
+ * of is not kept. */
+struct driver_program {
+    const char *directory; /* NULL = ours */
+    int log_fd;            /* to append its errors to (borrowed while the client is
+                              open); 0 = none */
+};
+
 /* What a client needs to know; copied by driver_open(). */
 struct driver_target {
+    const char *node;                /* its name; NULL = it has none */
     struct driver_endpoint endpoint; /* of the connection: a listener of the proxy, or
                                         the node itself for final reads and probes */
     struct driver_endpoint direct;   /* the node itself, past the proxy: an abandoned
@@ -45,6 +54,7 @@ struct driver_target {
     const char *setting;   /* the cluster file's text for the driver; may be "" */
     const char *schema;    /* the only thing a workload touches: [a-z_][a-z0-9_]*, at
                               most 40 characters */
+    struct driver_program program;
 };
 
 /* Why an operation was not ok, for counts and the progress line. */
@@ -57,14 +67,17 @@ enum driver_error {
     DRIVER_TIMEOUT,     /* no answer by the deadline: info, a read: fail */
     DRIVER_LOST,        /* the connection broke first: info, a read: fail */
     DRIVER_UNCLEAR,     /* the server's answer leaves it open: info, a read: fail */
+    DRIVER_DEFECT,      /* the driver's own program ended, or answered nonsense: info; a
+                           read, or what it was not sent: fail */
 };
-enum { DRIVER_ERRORS = DRIVER_UNCLEAR + 1 };
+enum { DRIVER_ERRORS = DRIVER_DEFECT + 1 };
 
 const char *driver_error_name(enum driver_error error); /* "read-only" */
 
 struct driver_operation {
     enum history_f f;           /* not HISTORY_EVENT */
     int64_t key;                /* 0.. */
+    int32_t process;            /* who asks, as in the history */
     struct history_value value; /* write, append, add: integer; cas: pair; read: nil */
 };
 
@@ -75,6 +88,8 @@ struct driver_outcome {
                                    callback returns */
     const char *text; /* what the server or the system said, one line; NULL if ok;
                          borrowed until the callback returns */
+    const char *node; /* that answered, where the driver was told; NULL = the one
+                         asked; borrowed likewise */
     bool reusable;    /* the client may be invoked again; else close it */
 };
 
@@ -91,6 +106,9 @@ const struct driver *driver_get(size_t i);
 const char *driver_name(const struct driver *driver);    /* "resp" */
 const char *driver_help(const struct driver *driver);    /* one sentence */
 const char *driver_setting(const struct driver *driver); /* what its setting is */
+/* Whether it is a program of the user's: its setting is a JSON list of the program and
+ * its arguments. */
+bool driver_is_program(const struct driver *driver);
 /* Whether it has the operation. */
 bool driver_can(const struct driver *driver, enum history_f f);
 /* Checks a cluster file's setting: 0, or -EINVAL with err. */

@@ -5,6 +5,7 @@
 #include "scenarios/plan_print.h"
 
 #include "rules/unit.h"
+#include "scenarios/driver.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -42,12 +43,16 @@ static void print_cluster(const struct cluster *cluster, FILE *to)
         fprintf(to, "\nlab: each in a network namespace, joined by a %s, intercept: %s",
                 cluster->has_bridge ? "bridge" : "router",
                 rule_intercept_name(cluster->intercept));
+    fprintf(to, "\ndriver: %s %s%s%s", driver_name(cluster->driver), cluster->setting,
+            cluster->program ? ", run in " : "",
+            cluster->program ? cluster->directory : "");
     fprintf(to, "\ntouches: the schema %s, and temporary directories\n\ncommands\n",
             cluster->schema);
     print_text("prepare", commands->prepare, to);
     print_text("start", commands->start, to);
     print_text("ready", commands->ready, to);
     print_text("role", cluster->role, to);
+    print_text("version", commands->version, to);
     print_text("promote", commands->promote, to);
     print_text("rejoin", commands->rejoin, to);
     print_text("kill", commands->kill, to);
@@ -68,6 +73,9 @@ static void print_modes(const struct cluster *cluster, const char *const *modes,
         const struct cluster_mode *mode = cluster_find_mode(cluster, modes[i]);
         (void)snprintf(label, sizeof label, "%s, enter", modes[i]);
         print_text(label, mode->enter, to);
+        (void)snprintf(label, sizeof label, "%s, driver", modes[i]);
+        if (strcmp(mode->setting, cluster->setting) != 0)
+            print_text(label, mode->setting, to);
         (void)snprintf(label, sizeof label, "%s, check", modes[i]);
         print_text(label, mode->check, to);
         (void)snprintf(label, sizeof label, "%s, leave", modes[i]);

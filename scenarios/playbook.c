@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FRONT(member) offsetof(struct playbook_front, member)
 
@@ -224,9 +225,11 @@ static void read_steps(struct playbook *playbook, const struct playbook_blocks *
     playbook->steps = take(playbook, blocks->n, sizeof *playbook->steps);
     for (size_t i = 0; i < blocks->n; i++) {
         const struct playbook_block *block = &blocks->items[i];
-        if (is_ours(block) &&
-            step_read(&context, block, &playbook->steps[playbook->n_steps]))
-            playbook->n_steps++;
+        if (!is_ours(block) ||
+            !step_read(&context, block, &playbook->steps[playbook->n_steps]))
+            continue;
+        playbook->n_steps++;
+        playbook_lint_block(&playbook->source, block, diag);
     }
 }
 
@@ -273,6 +276,19 @@ static void peek_cluster(const char *text, size_t length, char *word, size_t wor
     diag_close(&silent);
 }
 
+/* A path in a playbook is looked for beside it first: so the two can move together. */
+static void prefer_beside(const char *playbook, char *path, size_t path_bytes)
+{
+    char beside[PATH_MAX];
+    const char *slash = strrchr(playbook, '/');
+    if (path[0] == '/' || !slash)
+        return;
+    int n = snprintf(beside, sizeof beside, "%.*s/%s", (int)(slash - playbook),
+                     playbook, strncmp(path, "./", 2) == 0 ? path + 2 : path);
+    if (n < (int)sizeof beside && access(beside, R_OK) == 0)
+        (void)snprintf(path, path_bytes, "%s", beside);
+}
+
 struct cluster *playbook_load_cluster(const char *name, const char *text, size_t length,
                                       const char *cluster_word, struct diag *diag)
 {
@@ -281,8 +297,11 @@ struct cluster *playbook_load_cluster(const char *name, const char *text, size_t
         (void)snprintf(word, sizeof word, "%s", cluster_word);
     else
         peek_cluster(text, length, word, sizeof word);
-    if (shipped_find(SHIPPED_CLUSTER, word, path, sizeof path) == 0)
+    if (shipped_find(SHIPPED_CLUSTER, word, path, sizeof path) == 0) {
+        if (!cluster_word && strchr(word, '/'))
+            prefer_beside(name, path, sizeof path);
         return cluster_load(path, diag);
+    }
     struct source source = {name, "", 0};
     struct mark whole = {.source = &source};
     diag_error(diag, &whole, "there is no cluster \"%s\"", word);

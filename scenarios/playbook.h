@@ -35,8 +35,9 @@ struct playbook *playbook_load(const char *word, const char *cluster_word,
                                const struct cluster_variables *sets,
                                struct cluster **used, struct diag *diag);
 
-/* The cluster that the text is for: cluster_word, else what its front matter says, else
- * the store. NULL when it cannot be loaded: diag says why. Owned by the caller. */
+/* The cluster that the text is for: cluster_word, else what its front matter says (a path
+ * is looked for beside the playbook called name, then from here), else the store. NULL
+ * when it cannot be loaded: diag says why. Owned by the caller. */
 struct cluster *playbook_load_cluster(const char *name, const char *text, size_t length,
                                       const char *cluster_word, struct diag *diag);
 

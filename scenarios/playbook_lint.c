@@ -218,6 +218,23 @@ static void warn_front(const struct playbook *playbook,
         diag_warning(diag, &top, "the playbook has no stop condition (abort)");
 }
 
+/* Viewers of Markdown show a block, but not what follows its language. */
+void playbook_lint_block(const struct source *source,
+                         const struct playbook_block *block, struct diag *diag)
+{
+    const char *header = block->header;
+    size_t verb = strcspn(header, " \t");
+    size_t options = verb + strspn(header + verb, " \t");
+    if (header[options] == '\0' || block->header_line != block->line)
+        return;
+    uint32_t column = block->header_column + (uint32_t)options;
+    struct mark at = {source, block->line, column, block->line,
+                      column + (uint32_t)strlen(header + options)};
+    diag_warning(diag, &at, "who reads the rendered page does not see this");
+    diag_hint(diag, "make it the block's first line: # netsplit: %.*s %s", (int)verb,
+              header, header + options);
+}
+
 void playbook_lint(const struct playbook *playbook, const struct playbook_front *front,
                    const struct cluster *cluster, bool whole, struct diag *diag)
 {

@@ -4,6 +4,7 @@
 #define NETSPLIT_SCENARIOS_PLAYBOOK_LINT_H
 
 #include "scenarios/playbook.h"
+#include "scenarios/playbook_block.h"
 
 struct yaml_node;
 
@@ -18,5 +19,10 @@ struct playbook_front {
  * said about what seems to be missing among the steps. */
 void playbook_lint(const struct playbook *playbook, const struct playbook_front *front,
                    const struct cluster *cluster, bool whole, struct diag *diag);
+
+/* Warns where a step's options, where it runs and by when, are not to be seen by who
+ * reads the rendered page. The block is one with a header. */
+void playbook_lint_block(const struct source *source,
+                         const struct playbook_block *block, struct diag *diag);
 
 #endif

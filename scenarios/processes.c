@@ -134,6 +134,7 @@ struct processes *processes_create(const struct processes_config *config)
         .driver = config->driver,
         .setting = config->setting,
         .schema = config->schema,
+        .program = config->program,
         .writes = config->plan.workload->write,
         .seed = config->seed,
         .nodes = nodes,
@@ -233,6 +234,9 @@ static void count(struct processes *p, enum history_f f,
     if (outcome->text)
         (void)snprintf(statistics->last_error, sizeof statistics->last_error, "%s",
                        outcome->text);
+    if (outcome->error == DRIVER_DEFECT && !statistics->first_defect[0])
+        (void)snprintf(statistics->first_defect, sizeof statistics->first_defect, "%s",
+                       outcome->text);
     if (outcome->type == HISTORY_FAIL)
         statistics->fail++;
     if (outcome->type == HISTORY_INFO)
@@ -300,6 +304,7 @@ static bool was_answered(const struct driver_outcome *outcome)
     case DRIVER_TIMEOUT:
     case DRIVER_LOST:
     case DRIVER_UNCLEAR:
+    case DRIVER_DEFECT:
         break;
     }
     return false;

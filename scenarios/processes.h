@@ -29,11 +29,12 @@ struct processes;
 /* Copied by processes_create(), but for what is said to be borrowed. Nodes are numbered
  * as in the history. */
 struct processes_config {
-    uv_loop_t *loop;             /* borrowed until closed */
-    struct history *history;     /* borrowed until closed; begun, with these nodes */
-    const struct driver *driver; /* a row */
-    const char *setting;         /* of the driver; borrowed until closed */
-    const char *schema;          /* likewise */
+    uv_loop_t *loop;               /* borrowed until closed */
+    struct history *history;       /* borrowed until closed; begun, with these nodes */
+    const struct driver *driver;   /* a row */
+    const char *setting;           /* of the driver; borrowed until closed */
+    const char *schema;            /* likewise */
+    struct driver_program program; /* likewise */
     struct workload_plan plan;
     uint64_t seed;
     size_t nodes;   /* 1.. */
@@ -102,9 +103,10 @@ struct processes_statistics {
     uint64_t missed;                /* turns that were let go */
     uint64_t errors[DRIVER_ERRORS]; /* by enum driver_error */
     char last_error[160];           /* the last text; "" if there was none */
-    size_t open;                    /* operations */
-    uint64_t connects;              /* connections asked for */
-    uint64_t last_ok_write_ns;      /* CLOCK_MONOTONIC; when started if none was ok */
+    char first_defect[240]; /* the first text of DRIVER_DEFECT; "" if there was none */
+    size_t open;            /* operations */
+    uint64_t connects;      /* connections asked for */
+    uint64_t last_ok_write_ns; /* CLOCK_MONOTONIC; when started if none was ok */
 };
 void processes_statistics(const struct processes *processes,
                           struct processes_statistics *out);

@@ -31,10 +31,12 @@ char *report_sentence(const struct run *run);
 json_t *report_to_json(const struct run *run);
 
 /* What the page draws: the above and every operation. directory may be NULL: no
- * hashes. New reference. */
-json_t *report_page_data(const struct run *run, const char *directory);
+ * hashes. New reference; NULL with err when a file of the directory cannot be read. */
+json_t *report_page_data(const struct run *run, const char *directory,
+                         struct errmsg *err);
 
 int report_write_junit(const struct run *run, FILE *to);
-int report_write_page(const struct run *run, const char *directory, FILE *to);
+int report_write_page(const struct run *run, const char *directory, FILE *to,
+                      struct errmsg *err);
 
 #endif

@@ -21,6 +21,16 @@ json_t *report_text(const char *text)
     return text ? made(json_stringn_nocheck(text, strlen(text))) : json_null();
 }
 
+json_t *report_object(void)
+{
+    return made(json_object());
+}
+
+json_t *report_array(void)
+{
+    return made(json_array());
+}
+
 void report_put(json_t *object, const char *name, json_t *value)
 {
     if (json_object_set_new(object, name, value) != 0)
@@ -52,7 +62,7 @@ json_t *report_real(double number)
 json_t *report_felt(const struct run_mode *mode)
 {
     uint64_t attempts = 0;
-    json_t *felt = made(json_object());
+    json_t *felt = report_object();
     for (size_t i = 0; i < mode->n_windows; i++)
         attempts += mode->windows[i].attempts;
     report_put(felt, "bytes", report_number(mode->felt.bytes));
@@ -66,7 +76,7 @@ json_t *report_felt(const struct run_mode *mode)
 
 json_t *report_expectations(const struct run_mode *mode)
 {
-    json_t *all = made(json_array());
+    json_t *all = report_array();
     for (size_t i = 0; i < mode->n_expectations; i++) {
         const struct run_expectation *row = &mode->expectations[i];
         const struct expectation *expectation = &row->expectation;
@@ -84,10 +94,10 @@ json_t *report_expectations(const struct run_mode *mode)
 
 json_t *report_phases(const struct run_mode *mode)
 {
-    json_t *all = made(json_array());
+    json_t *all = report_array();
     for (size_t i = 0; i < mode->n_phases; i++) {
         const struct run_phase *phase = &mode->phases[i];
-        json_t *one = made(json_object());
+        json_t *one = report_object();
         if (phase->start_ns == 0) {
             json_decref(one);
             continue; /* not reached */
@@ -103,10 +113,10 @@ json_t *report_phases(const struct run_mode *mode)
 
 json_t *report_steps(const struct run_mode *mode)
 {
-    json_t *all = made(json_array());
+    json_t *all = report_array();
     for (size_t i = 0; i < mode->n_steps; i++) {
         const struct run_step *step = &mode->steps[i];
-        json_t *one = made(json_object());
+        json_t *one = report_object();
         report_put(one, "verb", report_text(step->verb));
         report_put(one, "line", report_number(step->line));
         report_put(one, "heading", report_text(step->heading));
@@ -127,11 +137,11 @@ json_t *report_steps(const struct run_mode *mode)
 
 json_t *report_windows(const struct run_mode *mode)
 {
-    json_t *all = made(json_array());
+    json_t *all = report_array();
     for (size_t i = 0; i < mode->n_windows; i++) {
         const struct run_window *window = &mode->windows[i];
         uint64_t end_ns = window->to_ns ? window->to_ns : mode->end_of_reads_ns;
-        json_t *one = made(json_object());
+        json_t *one = report_object();
         report_put(one, "name", report_text(window->name));
         report_put(one, "kind", report_text(window->kind));
         report_put(one, "how", report_text(window->how));
@@ -151,10 +161,10 @@ json_t *report_windows(const struct run_mode *mode)
 /* Samples are [ms, value] each; null for a gap. */
 static json_t *list_samples(const struct run_mode *mode, const struct run_probe *probe)
 {
-    json_t *all = made(json_array());
+    json_t *all = report_array();
     for (size_t i = 0; i < probe->n_samples; i++) {
         const struct run_sample *sample = &probe->samples[i];
-        json_t *one = made(json_array());
+        json_t *one = report_array();
         report_push(one, report_real(report_ms(mode, sample->at_ns)));
         report_push(one, sample->known ? report_real(sample->value) : json_null());
         report_push(all, one);
@@ -164,10 +174,10 @@ static json_t *list_samples(const struct run_mode *mode, const struct run_probe 
 
 static json_t *list_probes(const struct run_mode *mode)
 {
-    json_t *all = made(json_array());
+    json_t *all = report_array();
     for (size_t i = 0; i < mode->n_probes; i++) {
         const struct run_probe *probe = &mode->probes[i];
-        json_t *one = made(json_object());
+        json_t *one = report_object();
         report_put(one, "name", report_text(probe->name));
         report_put(one, "line", report_number(probe->line));
         report_put(one, "alarm", report_text(probe->alarm));
@@ -181,9 +191,36 @@ static json_t *list_probes(const struct run_mode *mode)
     return all;
 }
 
+static json_t *list_lines(const char *text)
+{
+    json_t *all = report_array();
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        char *line = xasprintf("%.*s", (int)length, text);
+        report_push(all, report_text(line));
+        free(line);
+        text += length + (text[length] == '\n');
+    }
+    return all;
+}
+
+json_t *report_systems(const struct run *run, const struct run_mode *mode)
+{
+    json_t *all = mode->systems ? report_object() : json_null();
+    for (size_t i = 0; mode->systems && i < run->n_nodes; i++) {
+        const struct run_system *system = &mode->systems[i];
+        json_t *one = report_object();
+        report_put(one, "version", report_text(system->version));
+        report_put(one, "settings", list_lines(system->settings));
+        report_put(one, "why", report_text(system->why));
+        report_put(all, run->nodes[i], one);
+    }
+    return all;
+}
+
 json_t *report_mode(const struct run_mode *mode)
 {
-    json_t *json = made(json_object());
+    json_t *json = report_object();
     report_put(json, "verdict", report_text(run_verdict_name(mode->verdict)));
     report_put(json, "reason",
                mode->reason ? report_text(run_reason_name(mode->reason)) : json_null());
@@ -205,7 +242,7 @@ json_t *report_mode(const struct run_mode *mode)
 json_t *report_to_json(const struct run *run)
 {
     char started[32], *sentence = report_sentence(run);
-    json_t *json = made(json_object()), *modes = made(json_object());
+    json_t *json = report_object(), *modes = report_object();
     now_format_utc(run->started_wall_ns, started, sizeof started);
     report_put(json, "verdict", report_text(run_verdict_name(run->verdict)));
     report_put(json, "reason",

@@ -5,38 +5,21 @@
  * nothing of a playbook or of a command's output can become part of the page.
  *
  * Not done here: layout. The page draws what it is given. */
+#include "proxy/base/errmsg.h"
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
+#include "scenarios/manifest.h"
 #include "scenarios/report.h"
 #include "scenarios/report_parts.h"
 
 #include <cmark.h>
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 
 extern const char report_page[], report_page_end[];
-
-static json_t *object(void)
-{
-    json_t *json = json_object();
-    if (!json)
-        abort();
-    return json;
-}
-
-static json_t *array(void)
-{
-    json_t *json = json_array();
-    if (!json)
-        abort();
-    return json;
-}
 
 /* --- the playbook --- */
 
@@ -58,14 +41,14 @@ static json_t *render_document(const char *text)
 {
     uint32_t skipped;
     const char *body = skip_front_matter(text, &skipped);
-    json_t *blocks = array();
+    json_t *blocks = report_array();
     cmark_node *root = cmark_parse_document(body, strlen(body), CMARK_OPT_DEFAULT);
     for (cmark_node *node = cmark_node_first_child(root); node;
          node = cmark_node_next(node)) {
         char *html = cmark_render_html(node, CMARK_OPT_DEFAULT);
         bool code = cmark_node_get_type(node) == CMARK_NODE_CODE_BLOCK;
         uint32_t line = (uint32_t)cmark_node_get_start_line(node) + skipped;
-        json_t *block = object();
+        json_t *block = report_object();
         report_put(block, "html", report_text(html));
         report_put(block, "line", report_number(code ? line : 0));
         report_push(blocks, block);
@@ -77,7 +60,7 @@ static json_t *render_document(const char *text)
 
 static json_t *describe_playbook(const struct run *run)
 {
-    json_t *playbook = object();
+    json_t *playbook = report_object();
     report_put(playbook, "title", report_text(run->title));
     report_put(playbook, "file", report_text(run->playbook_path));
     report_put(playbook, "owner", report_text(run->owner));
@@ -104,9 +87,9 @@ static void put_operation(json_t *lists[4], const struct run_mode *mode, size_t 
 static json_t *list_operations(const struct run_mode *mode)
 {
     static const char *const names[] = {"invoked", "latency", "type", "fate"};
-    json_t *all = object(), *lists[4];
+    json_t *all = report_object(), *lists[4];
     for (int i = 0; i < 4; i++) {
-        lists[i] = array();
+        lists[i] = report_array();
         report_put(all, names[i], lists[i]);
     }
     for (size_t i = 0; mode->judged && i < mode->judgement.operations.n; i++)
@@ -117,9 +100,9 @@ static json_t *list_operations(const struct run_mode *mode)
 
 static json_t *list_roles(const struct run *run, const struct run_mode *mode)
 {
-    json_t *all = array();
+    json_t *all = report_array();
     for (size_t i = 0; i < mode->n_roles; i++) {
-        json_t *one = object();
+        json_t *one = report_object();
         report_put(one, "node", report_text(run->nodes[mode->roles[i].node]));
         report_put(one, "start_ms",
                    report_real(report_ms(mode, mode->roles[i].from_ns)));
@@ -131,13 +114,13 @@ static json_t *list_roles(const struct run *run, const struct run_mode *mode)
 
 static json_t *list_split_brains(const struct run_mode *mode)
 {
-    json_t *all = array();
+    json_t *all = report_array();
     for (size_t i = 0; mode->judged && i < mode->judgement.evidence.n; i++) {
         const struct finding *finding = &mode->judgement.evidence.items[i];
         if (finding->kind != FINDING_SPLIT_BRAIN)
             continue;
         double start_ms = (double)finding->at_ns / (double)NS_PER_MS;
-        json_t *one = object();
+        json_t *one = report_object();
         report_put(one, "start_ms", report_real(start_ms));
         report_put(
             one, "end_ms",
@@ -150,7 +133,7 @@ static json_t *list_split_brains(const struct run_mode *mode)
 static void push_recovery(json_t *all, const char *name, double start_ms, double end_ms,
                           bool reached)
 {
-    json_t *one = object();
+    json_t *one = report_object();
     report_put(one, "name", report_text(name));
     report_put(one, "human", json_boolean(strcmp(name, "decide") == 0));
     report_put(one, "start_ms", report_real(start_ms));
@@ -176,7 +159,7 @@ static void push_measured(json_t *all, const struct run_mode *mode, const char *
 /* Where the time went between the fault and a service as good as before. */
 static json_t *list_recovery(const struct run_mode *mode)
 {
-    json_t *all = array();
+    json_t *all = report_array();
     double from_ms = 0, fault_ms = report_ms(mode, mode->fault_ns);
     bool acted = false; /* what comes before the first act is for people to decide */
     if (!mode->judged || mode->fault_ns == 0)
@@ -206,14 +189,14 @@ static json_t *list_recovery(const struct run_mode *mode)
 static json_t *list_links(const struct run_mode *mode)
 {
     static const char *const periods[] = {"before", "during", "after"};
-    json_t *all = array();
+    json_t *all = report_array();
     for (size_t i = 0; i < mode->n_links; i++) {
         const struct run_link *link = &mode->links[i];
-        json_t *one = object();
+        json_t *one = report_object();
         report_put(one, "from", report_text(link->from));
         report_put(one, "to", report_text(link->to));
         for (int p = 0; p < RUN_PERIODS; p++) {
-            json_t *period = object();
+            json_t *period = report_object();
             report_put(period, "passed", report_number(link->period[p].passed_bytes));
             report_put(period, "held", report_number(link->period[p].held_bytes));
             report_put(period, "discarded",
@@ -230,7 +213,7 @@ static json_t *list_links(const struct run_mode *mode)
 static json_t *list_cut_from(const struct run *run, const struct run_mode *mode,
                              int node)
 {
-    json_t *cut = array();
+    json_t *cut = report_array();
     for (size_t i = 0; node >= 0 && i < mode->n_links; i++) {
         const struct run_link *link = &mode->links[i];
         if (strcmp(link->from, run->nodes[node]) == 0 &&
@@ -289,7 +272,7 @@ static char *tell_story(const struct run *run, const struct run_mode *mode,
 static json_t *describe_lost(const struct run *run, const struct run_mode *mode,
                              const struct operation *write)
 {
-    json_t *one = object();
+    json_t *one = report_object();
     char *story = tell_story(run, mode, write);
     report_put(one, "text", report_text(story));
     report_put(one, "invoked_ms",
@@ -305,7 +288,7 @@ static json_t *describe_lost(const struct run *run, const struct run_mode *mode,
 
 static json_t *list_lost(const struct run *run, const struct run_mode *mode)
 {
-    json_t *lost = object(), *items = array();
+    json_t *lost = report_object(), *items = report_array();
     const struct judgement *judgement = &mode->judgement;
     for (size_t i = 0; mode->judged && i < judgement->evidence.n; i++) {
         const struct finding *finding = &judgement->evidence.items[i];
@@ -326,6 +309,7 @@ static json_t *page_mode(const struct run *run, const struct run_mode *mode)
     json_t *json = report_mode(mode);
     uint64_t end_ns = mode->end_of_reads_ns ? mode->end_of_reads_ns : mode->end_ns;
     report_put(json, "name", report_text(mode->name));
+    report_put(json, "systems", report_systems(run, mode));
     report_put(json, "end_ms", report_real(report_ms(mode, end_ns)));
     report_put(json, "started_wall_ms", report_number(mode->base_wall_ns / NS_PER_MS));
     report_put(json, "operations", list_operations(mode));
@@ -342,10 +326,10 @@ static json_t *page_mode(const struct run *run, const struct run_mode *mode)
 static json_t *list_measures(void)
 {
     static const char *const units[] = {"count", "duration", "frequency", "boolean"};
-    json_t *all = array();
+    json_t *all = report_array();
     for (int i = 0; i < MEASURE_COUNT; i++) {
         const struct measure_row *row = measure_row((enum measure)i);
-        json_t *one = object();
+        json_t *one = report_object();
         report_put(one, "name", report_text(row->name));
         report_put(one, "json", report_text(row->json_name));
         report_put(one, "unit", report_text(units[row->unit]));
@@ -358,7 +342,7 @@ static json_t *list_measures(void)
 
 static json_t *list_fates(void)
 {
-    json_t *all = array();
+    json_t *all = report_array();
     for (int i = FATE_KEPT; i <= FATE_GHOST; i++)
         report_push(all, report_text(fate_name((enum fate)i)));
     return all;
@@ -368,7 +352,7 @@ static json_t *describe_environment(const struct run *run)
 {
     struct utsname host;
     char ended[32], *kernel;
-    json_t *json = object();
+    json_t *json = report_object();
     uint64_t took_ns = run->ended_ns - run->started_ns;
     now_format_utc(run->started_wall_ns + took_ns, ended, sizeof ended);
     kernel = uname(&host) == 0
@@ -386,53 +370,24 @@ static json_t *describe_environment(const struct run *run)
     return json;
 }
 
-/* The file's SHA-256 in hex into hex (65 bytes); false if it cannot be read. */
-static bool hash_file(const char *path, char *hex)
+/* All but what is written after or with the page. */
+static json_t *list_files(const char *directory, struct errmsg *err)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE], piece[65536];
-    unsigned length = 0;
-    size_t n;
-    FILE *file = fopen(path, "rb");
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool done = file && context && EVP_DigestInit_ex(context, EVP_sha256(), NULL);
-    while (done && (n = fread(piece, 1, sizeof piece, file)) > 0)
-        done = EVP_DigestUpdate(context, piece, n);
-    done = done && !ferror(file) && EVP_DigestFinal_ex(context, digest, &length);
-    for (unsigned i = 0; done && i < length && i < 32; i++)
-        (void)snprintf(hex + 2 * (size_t)i, 3, "%02x", digest[i]);
-    EVP_MD_CTX_free(context);
-    if (file)
-        (void)fclose(file);
-    return done;
-}
-
-static void list_files_in(json_t *files, const char *directory, const char *below)
-{
-    char *path = xasprintf("%s/%s", directory, below);
-    struct dirent **entries = NULL;
-    int n = scandir(path, &entries, NULL, alphasort);
-    for (int i = 0; i < n; i++) {
-        const char *name = entries[i]->d_name;
-        char *relative = xasprintf("%s%s%s", below, *below ? "/" : "", name);
-        char *whole = xasprintf("%s/%s", directory, relative), hex[65] = "";
-        struct stat status;
-        bool own = !*below &&
-                   (strncmp(name, "report.", 7) == 0 || strcmp(name, "junit.xml") == 0);
-        bool there = name[0] != '.' && !own && lstat(whole, &status) == 0;
-        if (there && S_ISDIR(status.st_mode) && !*below)
-            list_files_in(files, directory, relative);
-        else if (there && S_ISREG(status.st_mode) && hash_file(whole, hex)) {
-            json_t *file = object();
-            report_put(file, "name", report_text(relative));
-            report_put(file, "sha256", report_text(hex));
-            report_push(files, file);
-        }
-        free(relative);
-        free(whole);
-        free(entries[i]);
+    static const char *const but[] = {"report.json", "report.html", "report.html.new",
+                                      "junit.xml",   MANIFEST_NAME, MANIFEST_SUMS,
+                                      NULL};
+    struct manifest_files files;
+    if (manifest_list(directory, but, &files, err) != 0)
+        return NULL;
+    json_t *all = report_array();
+    for (size_t i = 0; i < files.n; i++) {
+        json_t *one = report_object();
+        report_put(one, "name", report_text(files.items[i].name));
+        report_put(one, "sha256", report_text(files.items[i].sha256));
+        report_push(all, one);
     }
-    free(entries);
-    free(path);
+    manifest_free(&files);
+    return all;
 }
 
 /* "async: lost_writes: 939, expected at least 1", or that there is none. */
@@ -446,17 +401,19 @@ static char *describe_control(const struct run *run)
     return xstrdup("none");
 }
 
-json_t *report_page_data(const struct run *run, const char *directory)
+json_t *report_page_data(const struct run *run, const char *directory,
+                         struct errmsg *err)
 {
-    json_t *data = report_to_json(run), *modes = array(), *nodes = array();
-    json_t *files = array();
+    json_t *files = directory ? list_files(directory, err) : report_array();
+    if (!files)
+        return NULL;
+    json_t *data = report_to_json(run), *modes = report_array(),
+           *nodes = report_array();
     char *control = describe_control(run);
     for (size_t i = 0; i < run->n_nodes; i++)
         report_push(nodes, report_text(run->nodes[i]));
     for (size_t i = 0; i < run->n_modes; i++)
         report_push(modes, page_mode(run, &run->modes[i]));
-    if (directory)
-        list_files_in(files, directory, "");
     report_put(data, "started_utc", json_incref(json_object_get(data, "started")));
     report_put(data, "playbook", describe_playbook(run));
     report_put(data, "document", render_document(run->text));
@@ -465,6 +422,7 @@ json_t *report_page_data(const struct run *run, const char *directory)
     report_put(data, "modes", modes);
     report_put(data, "measures", list_measures());
     report_put(data, "fates", list_fates());
+    report_put(data, "directory", report_text(run->working_directory));
     report_put(data, "environment", describe_environment(run));
     report_put(data, "files", files);
     report_put(data, "previous", report_previous(run, directory));
@@ -496,13 +454,16 @@ static void put_escaped(const char *text, FILE *to)
     }
 }
 
-int report_write_page(const struct run *run, const char *directory, FILE *to)
+int report_write_page(const struct run *run, const char *directory, FILE *to,
+                      struct errmsg *err)
 {
     static const char sentence_mark[] = "@SENTENCE@", data_mark[] = "@DATA@";
     const char *sentence_at = strstr(report_page, sentence_mark);
     const char *data_at = strstr(report_page, data_mark);
+    json_t *data = report_page_data(run, directory, err);
+    if (!data)
+        return -EIO;
     char *sentence = report_sentence(run);
-    json_t *data = report_page_data(run, directory);
     const char *rest = data_at + strlen(data_mark);
     fwrite(report_page, 1, (size_t)(sentence_at - report_page), to);
     put_escaped(sentence, to);

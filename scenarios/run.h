@@ -152,12 +152,20 @@ struct run_expectation {
     const char *sentence; /* "lost_writes: 939, expected at least 1" */
 };
 
+/* What a node said of itself in a mode, to the cluster's `version`. */
+struct run_system {
+    const char *version;  /* its first line; NULL = it did not say, and why is set */
+    const char *settings; /* the other lines; "" = none */
+    const char *why;      /* one sentence; NULL = it said */
+};
+
 struct run_mode {
     const char *name;    /* "sync" */
     const char *setting; /* what its check printed: "sync · ack by 3 of 3"; or NULL */
-    const char *found;   /* of a running cluster, roles that the file does not say;
+    struct run_system *systems; /* one a node; NULL = nobody was asked */
+    const char *found; /* of a running cluster, roles that the file does not say;
                             or NULL */
-    const char *moved;   /* likewise, roles that are not those at the beginning: nothing
+    const char *moved; /* likewise, roles that are not those at the beginning: nothing
                             moves them back; or NULL */
     enum run_verdict verdict;
     enum run_reason reason;
@@ -212,8 +220,9 @@ struct run {
     const char *variables;    /* "RATE=400/s HOLD=5s"; "" without one */
     const char *version;      /* of netsplit; static */
     uint64_t seed;
-    const char *command;      /* that repeats it, quoted for a shell, with its seed */
-    const char *const *nodes; /* names; index i is node i in histories */
+    const char *command; /* that repeats it, quoted for a shell, with its seed */
+    const char *working_directory; /* where the command's paths begin */
+    const char *const *nodes;      /* names; index i is node i in histories */
     size_t n_nodes;
     uint64_t started_wall_ns;
     uint64_t started_ns, ended_ns;

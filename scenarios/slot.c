@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PAUSE_DOUBLINGS = 4 };
 #define PAUSE_FIRST_NS (5 * NS_PER_MS)
@@ -49,12 +50,23 @@ static struct history_record record_of(const struct slot *slot, enum history_typ
     };
 }
 
+/* The node that answered; a name that is none of the cluster's says nothing. */
+static int16_t node_of(const struct slot *slot, const struct driver_outcome *outcome)
+{
+    const struct slot_pool *pool = slot->pool;
+    for (size_t i = 0; outcome->node && i < pool->nodes; i++)
+        if (strcmp(history_node_name(pool->history, (int)i), outcome->node) == 0)
+            return (int16_t)i;
+    return (int16_t)slot->node;
+}
+
 /* Writes the completion down; the successor sits here afterwards if it was info. */
 static void complete(struct slot *slot, const struct driver_outcome *outcome)
 {
     struct history_record record = record_of(slot, outcome->type);
     if (slot->operation.f == HISTORY_READ)
         record.value = outcome->value;
+    record.node = node_of(slot, outcome);
     record.error = outcome->text;
     (void)history_record(slot->pool->history, &record); /* its index is not needed */
     slot->open = false;
@@ -83,6 +95,12 @@ static void begin_pause(struct slot *slot, struct slot_client *client)
     client->pause_until_ns = now_ns() + pause_ns;
 }
 
+static bool is_broken(enum driver_error error)
+{
+    return error == DRIVER_UNREACHABLE || error == DRIVER_LOST ||
+           error == DRIVER_DEFECT;
+}
+
 static void on_done(void *context, const struct driver_outcome *outcome)
 {
     struct slot *slot = context;
@@ -90,7 +108,7 @@ static void on_done(void *context, const struct driver_outcome *outcome)
     complete(slot, outcome);
     if (!outcome->reusable)
         close_client(client);
-    if (outcome->error == DRIVER_UNREACHABLE || outcome->error == DRIVER_LOST) {
+    if (is_broken(outcome->error)) {
         begin_pause(slot, client);
     } else {
         client->failures = 0;
@@ -99,18 +117,20 @@ static void on_done(void *context, const struct driver_outcome *outcome)
     slot->on_done(slot, outcome);
 }
 
-static struct driver_client *open_client(struct slot_pool *pool,
+static struct driver_client *open_client(struct slot_pool *pool, size_t node,
                                          const struct driver_endpoint *endpoint,
                                          const struct driver_endpoint *direct)
 {
     pool->connects++;
     return driver_open(pool->driver, pool->loop,
                        &(struct driver_target){
+                           .node = history_node_name(pool->history, (int)node),
                            .endpoint = *endpoint,
                            .direct = *direct,
                            .writes = pool->writes,
                            .setting = pool->setting,
                            .schema = pool->schema,
+                           .program = pool->program,
                        });
 }
 
@@ -121,13 +141,14 @@ void slot_invoke(struct slot *slot, size_t node, const struct driver_endpoint *e
     assert(!slot->open);
     struct slot_client *client = &slot->clients[node];
     if (!client->client)
-        client->client = open_client(slot->pool, endpoint, direct);
+        client->client = open_client(slot->pool, node, endpoint, direct);
     slot->open = true;
     slot->node = node;
     slot->operation = *operation;
+    slot->operation.process = slot->process;
     struct history_record record = record_of(slot, HISTORY_INVOKE);
     (void)history_record(slot->pool->history, &record); /* its index is not needed */
-    driver_invoke(client->client, operation, within_ns, on_done, slot);
+    driver_invoke(client->client, &slot->operation, within_ns, on_done, slot);
 }
 
 void slot_abandon(struct slot *slot, const char *why)

@@ -15,7 +15,8 @@ struct slot_pool {
     const struct driver *driver; /* a row */
     const char *setting;         /* borrowed */
     const char *schema;          /* borrowed */
-    enum history_f writes;       /* what writes at the keys */
+    struct driver_program program;
+    enum history_f writes; /* what writes at the keys */
     uint64_t seed;
     size_t nodes;
     int32_t width;     /* a retired process's successor has a number higher by this */

@@ -2,6 +2,8 @@
 /* The table of verbs. How the blocks themselves are read is step_read.c. */
 #include "scenarios/step.h"
 
+#include "scenarios/driver.h"
+
 #include <string.h>
 
 #define STEP(member) offsetof(struct step, member)
@@ -241,4 +243,8 @@ void step_print_verbs(FILE *to)
         fprintf(to, "%-18s %s\n", workload_get(i)->name, workload_get(i)->help);
         print_fields(workload_get(i)->fields, "  ", to);
     }
+    fputs("\nDrivers of a cluster file, driver: { NAME: SETTING }:\n", to);
+    for (size_t i = 0; driver_get(i); i++)
+        fprintf(to, "%-18s %s\n  %s\n", driver_name(driver_get(i)),
+                driver_help(driver_get(i)), driver_setting(driver_get(i)));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Child processes on a libuv loop: each is the leader of a process group of its own,
- * reads /dev/null, is killed by the kernel when we die, and reports its end once. One
- * in the foreground is instead as a shell's: in our group, on our terminal. */
+ * reads /dev/null or what it is sent, is killed by the kernel when we die, and reports
+ * its end once. One in the foreground is instead as a shell's: in our group, on our
+ * terminal. */
 #ifndef NETSPLIT_BASE_CHILD_H
 #define NETSPLIT_BASE_CHILD_H
 
@@ -36,11 +37,14 @@ struct child_options {
     size_t output_limit;       /* bytes of stdout and stderr kept for child_end */
     int output_fd;             /* > 0: both go there instead (borrowed); 0: captured */
     int error_fd;              /* > 0: stderr goes there (borrowed); 0: with stdout */
+    bool has_input;            /* it reads what child_send() sends; else /dev/null */
     bool foreground;           /* our group, our stdin, stdout and stderr; TERM instead
                                   of KILL when we die; signals go to it alone */
     child_output_fn on_output; /* may be NULL */
+    child_output_fn on_error;  /* takes stderr, which is then not with stdout; NULL =
+                                  as error_fd says */
     child_end_fn on_end;       /* may be NULL */
-    void *data;                /* of both callbacks */
+    void *data;                /* of all callbacks */
 };
 
 /* Starts a process. NULL with err filled and the reason in errno when it cannot be
@@ -56,6 +60,11 @@ pid_t child_pid(const struct child *child);
 /* Still running, as far as the loop has heard. */
 bool child_running(const struct child *child);
 
+/* Writes to the input of one that has it, without waiting. 0; -EAGAIN when the pipe
+ * does not take it whole (nothing was written if n is at most PIPE_BUF); -EPIPE when
+ * nobody reads it any more. SIGPIPE must be ignored. */
+int child_send(struct child *child, const char *bytes, size_t n);
+
 /* Sends the signal to the whole group, or to what is in the foreground; nothing if it
  * has ended. */
 void child_signal(struct child *child, int signal);
@@ -65,7 +74,7 @@ void child_signal(struct child *child, int signal);
 void child_stop(struct child *child, uint64_t grace_ns);
 
 /* Kills what still runs, reaps it, forgets the callbacks and frees, after the loop has
- * closed the handles. NULL is fine. */
+ * closed the handles. NULL is fine; so is a call from a callback. */
 void child_close(struct child *child);
 
 #endif

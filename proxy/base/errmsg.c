@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* Text that does not fit is cut at its end, so that what a caller puts in front of it
+ * is kept; if that alone is too long the text stays as it was. */
 #include "proxy/base/errmsg.h"
 
 #include <stdarg.h>

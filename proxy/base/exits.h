@@ -5,7 +5,8 @@
 
 enum exit_status {
     EXIT_DONE = 0,         /* done, or the expectations held */
-    EXIT_FAILED = 1,       /* an expectation failed, a history is invalid */
+    EXIT_FAILED = 1,       /* an expectation failed, a history is invalid, or a fault of
+                              a run touched nothing */
     EXIT_USAGE = 2,        /* bad usage or bad input */
     EXIT_ENVIRONMENT = 3,  /* a privilege, port or program is lacking; it was named */
     EXIT_INCONCLUSIVE = 4, /* the drill says nothing; its reason was named */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* A line is made in memory and handed to stderr in one call, whose lock keeps threads
+ * apart. What is longer than a kilobyte is cut; what cannot be written is lost. */
 #include "proxy/base/log.h"
 #include "proxy/base/now.h"
 

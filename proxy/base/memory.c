@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* The C library's calls, each looked at. Nothing of no size is asked for, because for
+ * that NULL would be a good answer. */
 #include "proxy/base/memory.h"
 #include "rules/arena.h"
 

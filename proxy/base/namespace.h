@@ -18,9 +18,9 @@ int namespace_make(void);
 int namespace_enter(int fd);
 
 /* Goes into fd (0: stays), and comes back to where namespace_visit was called. Between
- * the two only sockets are made. namespace_visit returns what namespace_return wants, or
- * a negative errno: then the thread has not moved. namespace_return aborts if it cannot
- * go back: all that followed would happen in the wrong network. */
+ * the two only sockets are made. namespace_visit returns what namespace_return wants,
+ * or a negative errno: then the thread has not moved. namespace_return aborts if it
+ * cannot go back: all that followed would happen in the wrong network. */
 int namespace_visit(int fd);
 void namespace_return(int home);
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* A code that somebody acts on, or that means something to a user, has a row; all
+ * others are one. */
 #include "proxy/base/netlink.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* clock_gettime(2), and what follows from its nanoseconds. */
 #include "proxy/base/now.h"
 
 #include <time.h>

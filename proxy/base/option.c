@@ -3,6 +3,7 @@
  * (opterr = 0): every complaint is ours, so that an unknown option can be answered
  * with the nearest known one. */
 #include "proxy/base/option.h"
+#include "proxy/base/errmsg.h"
 #include "proxy/base/exits.h"
 #include "proxy/base/memory.h"
 #include "rules/nearest.h"
@@ -72,8 +73,20 @@ static const char *nearest_option(const struct option_command *command,
     return found;
 }
 
-static int store_number(const struct option_command *command,
-                        const struct option_row *row, const char *text)
+static int refuse(struct errmsg *err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int refuse(struct errmsg *err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(err->text, sizeof err->text, format, args);
+    va_end(args);
+    return -EINVAL;
+}
+
+static int store_number(const struct option_row *row, const char *text,
+                        struct errmsg *err)
 {
     char *end = NULL;
     errno = 0;
@@ -82,18 +95,17 @@ static int store_number(const struct option_command *command,
     if (errno || end == text || *end || *text == '-' ||
         (limited && (number < row->min || number > row->max))) {
         if (limited)
-            return option_complain(
-                command, "--%s takes a number from %llu to %llu, not \"%s\"", row->name,
-                (unsigned long long)row->min, (unsigned long long)row->max, text);
-        return option_complain(command, "--%s takes a number, not \"%s\"", row->name,
-                               text);
+            return refuse(err, "--%s takes a number from %llu to %llu, not \"%s\"",
+                          row->name, (unsigned long long)row->min,
+                          (unsigned long long)row->max, text);
+        return refuse(err, "--%s takes a number, not \"%s\"", row->name, text);
     }
     *(uint64_t *)row->target = number;
     return 0;
 }
 
-static int store_unit(const struct option_command *command,
-                      const struct option_row *row, const char *text)
+static int store_unit(const struct option_row *row, const char *text,
+                      struct errmsg *err)
 {
     struct unit_error why;
     bool bytes = row->kind == OPTION_BYTES;
@@ -102,14 +114,13 @@ static int store_unit(const struct option_command *command,
         value = UINT64_MAX;
     else if ((bytes ? unit_parse_bytes(text, &value, &why)
                     : unit_parse_duration(text, &value, &why)) != 0)
-        return option_complain(command, "--%s: %s%s%s", row->name, why.text,
-                               why.hint[0] ? "; " : "", why.hint);
+        return refuse(err, "--%s: %s%s%s", row->name, why.text, why.hint[0] ? "; " : "",
+                      why.hint);
     *(uint64_t *)row->target = value;
     return 0;
 }
 
-static int store(const struct option_command *command, const struct option_row *row,
-                 const char *text)
+static int store(const struct option_row *row, const char *text, struct errmsg *err)
 {
     switch (row->kind) {
     case OPTION_FLAG:
@@ -128,15 +139,16 @@ static int store(const struct option_command *command, const struct option_row *
         return 0;
     }
     case OPTION_NUMBER:
-        return store_number(command, row, text);
+        return store_number(row, text, err);
     case OPTION_DURATION:
     case OPTION_BYTES:
-        return store_unit(command, row, text);
+        return store_unit(row, text, err);
     }
     return 0;
 }
 
-static int complain_unknown(const struct option_command *command, const char *word)
+static int refuse_unknown(const struct option_command *command, const char *word,
+                          struct errmsg *err)
 {
     const char *bare = word;
     while (*bare == '-')
@@ -145,9 +157,8 @@ static int complain_unknown(const struct option_command *command, const char *wo
     (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(bare, "="), bare);
     const char *near = nearest_option(command, name);
     if (near)
-        return option_complain(command, "unknown option \"%s\"; did you mean \"--%s\"?",
-                               word, near);
-    return option_complain(command, "unknown option \"%s\"", word);
+        return refuse(err, "unknown option \"%s\"; did you mean \"--%s\"?", word, near);
+    return refuse(err, "unknown option \"%s\"", word);
 }
 
 static void fill_tables(const struct option_command *command, size_t n,
@@ -186,28 +197,29 @@ static const struct option_row *row_of(const struct option_command *command, siz
 }
 
 static enum option_result next_option(const struct option_command *command, size_t n,
-                                      int code, char **argv)
+                                      int code, char **argv, struct errmsg *err)
 {
     if (code == LONG_BASE) {
         print_help(command);
         return OPTION_HELPED;
     }
     if (code == ':') {
-        (void)option_complain(command, "\"%s\" needs a value", argv[optind - 1]);
+        (void)refuse(err, "\"%s\" needs a value", argv[optind - 1]);
         return OPTION_BAD_USAGE;
     }
     const struct option_row *row = row_of(command, n, code);
     if (!row) {
         char letter[3] = {'-', (char)optopt, '\0'};
         bool is_letter = optopt > 0 && optopt < LONG_BASE;
-        (void)complain_unknown(command, is_letter ? letter : argv[optind - 1]);
+        (void)refuse_unknown(command, is_letter ? letter : argv[optind - 1], err);
         return OPTION_BAD_USAGE;
     }
-    return store(command, row, optarg) ? OPTION_BAD_USAGE : OPTION_OK;
+    return store(row, optarg, err) ? OPTION_BAD_USAGE : OPTION_OK;
 }
 
-enum option_result option_parse(const struct option_command *command, int argc,
-                                char **argv, bool operands_end_options, int *rest)
+enum option_result option_read(const struct option_command *command, int argc,
+                               char **argv, bool operands_end_options, int *rest,
+                               struct errmsg *err)
 {
     size_t n = count_rows(command);
     struct option *longs = xcalloc(n + 2, sizeof *longs);
@@ -219,9 +231,54 @@ enum option_result option_parse(const struct option_command *command, int argc,
     optind = 0; /* glibc: start afresh, also in a second call of one process */
     while (result == OPTION_OK &&
            (code = getopt_long(argc, argv, letters, longs, NULL)) != -1)
-        result = next_option(command, n, code, argv);
+        result = next_option(command, n, code, argv, err);
     *rest = optind;
     free(longs);
     free(letters);
     return result;
+}
+
+enum option_result option_parse(const struct option_command *command, int argc,
+                                char **argv, bool operands_end_options, int *rest)
+{
+    struct errmsg err = {""};
+    enum option_result result =
+        option_read(command, argc, argv, operands_end_options, rest, &err);
+    if (result == OPTION_BAD_USAGE)
+        (void)option_complain(command, "%s", err.text);
+    return result;
+}
+
+int option_begin(const struct option_command *command, int argc, char **argv,
+                 bool operands_end_options, int *rest)
+{
+    switch (option_parse(command, argc, argv, operands_end_options, rest)) {
+    case OPTION_OK:
+        return OPTION_GOES_ON;
+    case OPTION_HELPED:
+        return EXIT_DONE;
+    case OPTION_BAD_USAGE:
+        return EXIT_USAGE;
+    }
+    return EXIT_USAGE;
+}
+
+struct option_row option_row_rules(const char **path)
+{
+    return (struct option_row){.name = "rules",
+                               .letter = 'f',
+                               .kind = OPTION_TEXT,
+                               .target = path,
+                               .value = "RULES",
+                               .help = "the rule file: nodes, listeners, faults"};
+}
+
+struct option_row option_row_seed(uint64_t *seed)
+{
+    return (struct option_row){.name = "seed",
+                               .kind = OPTION_NUMBER,
+                               .target = seed,
+                               .value = "N",
+                               .help = "of all random choices; beats the file's",
+                               .max = INT64_MAX};
 }

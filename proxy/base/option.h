@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct errmsg;
+
 enum option_kind {
     OPTION_FLAG = 0, /* bool *: set to true */
     OPTION_TEXT,     /* const char **: points into argv */
@@ -52,6 +54,23 @@ enum option_result {
  * unknown option is answered with the nearest known one. */
 enum option_result option_parse(const struct option_command *command, int argc,
                                 char **argv, bool operands_end_options, int *rest);
+
+/* The same, but what is wrong goes to err alone, for who prints it in another way. */
+enum option_result option_read(const struct option_command *command, int argc,
+                               char **argv, bool operands_end_options, int *rest,
+                               struct errmsg *err);
+
+/* The same for a subcommand that has nothing to do when its options are not right: it
+ * returns what this returns, unless that is OPTION_GOES_ON. */
+enum { OPTION_GOES_ON = -1 };
+int option_begin(const struct option_command *command, int argc, char **argv,
+                 bool operands_end_options, int *rest);
+
+/* Rows that several subcommands have. A seed is at most INT64_MAX, because JSON has to
+ * carry it; *seed is OPTION_NO_SEED at first, to tell whether it was given. */
+#define OPTION_NO_SEED UINT64_MAX
+struct option_row option_row_rules(const char **path); /* -f, --rules RULES */
+struct option_row option_row_seed(uint64_t *seed);     /* --seed N */
 
 /* Prints "netsplit NAME: TEXT" and where to find help, on stderr. Returns EXIT_USAGE.
  */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* Removal walks from the leaves up, follows no link, and ends at the first entry that
+ * cannot be removed; what somebody else removes meanwhile is not missed. */
 #include "proxy/base/tempdir.h"
 #include "proxy/base/errmsg.h"
 

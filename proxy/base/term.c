@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/* A terminal is one that can move its cursor: TERM is not dumb. What cannot be written
+ * is lost, for nobody may be reading. */
 #include "proxy/base/term.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +30,14 @@ unsigned term_columns(FILE *to)
     if (ioctl(fileno(to), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
         return DEFAULT_COLUMNS;
     return size.ws_col;
+}
+
+bool term_is_attached(void)
+{
+    int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0)
+        (void)close(fd); /* nothing was written */
+    return fd >= 0;
 }
 
 void term_progress_init(struct term_progress *progress, FILE *to)

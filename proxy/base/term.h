@@ -15,6 +15,9 @@ bool term_wants_colour(FILE *to);
 /* Columns of the stream's terminal; 80 when it is none or does not say. */
 unsigned term_columns(FILE *to);
 
+/* This process belongs to a terminal, which has not been closed. */
+bool term_is_attached(void);
+
 struct term_progress {
     FILE *to;            /* borrowed; stderr as a rule */
     bool in_place;       /* a terminal: one line, rewritten */

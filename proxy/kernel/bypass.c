@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Two ways to know them.
  *
- * Where their sockets are, the kernel lists them. A connection that was redirected looks
- * the same from its client's side, because NAT is not seen there; but then its other
- * end is in the same list, at a door, and the two name each other.
+ * Where their sockets are, the kernel lists them. A connection that was redirected
+ * looks the same from its client's side, because NAT is not seen there; but then its
+ * other end is in the same list, at a door, and the two name each other.
  *
  * Where they only come through, packets tell: those to a server that are no first ones
  * and belong to nothing that was intercepted put their connection into a set of the

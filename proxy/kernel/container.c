@@ -109,8 +109,9 @@ int container_find(const char *name, uint32_t *pid, struct errmsg *err)
     if (found != -ECONNREFUSED)
         return found;
     errmsg_set(err,
-               "container %s: no engine answers (Docker's or Podman's API socket; "
-               "$DOCKER_HOST names one): give the node as `pid: N`",
+               "container %s: no engine answers at Docker's or Podman's API socket: "
+               "start it (systemctl start podman.socket), name another one in "
+               "$DOCKER_HOST (unix:///PATH), or give the node as `pid: N`",
                name);
-    return -ENOENT;
+    return found;
 }

@@ -9,8 +9,9 @@
  * late, and may go. Its namespace lives while we hold it, so that what counts is
  * whether its path or process still leads there.
  *
- * A node that went away is said, and journalled, and does not disturb the others. One that comes back in
- * another namespace is taken up again, as is one that was not there at a reload. */
+ * A node that went away is said, and journalled, and does not disturb the others. One
+ * that comes back in another namespace is taken up again, as is one that was not there
+ * at a reload. */
 #include "proxy/kernel/intercept.h"
 #include "proxy/base/errmsg.h"
 #include "proxy/base/log.h"

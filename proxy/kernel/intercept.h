@@ -4,9 +4,9 @@
  * whose mode (tproxy, redirect, netns) is that of the rules.
  *
  * It acts in one network namespace, its own, or with netns in each node's. There it has
- * a table `inet netsplit_N` (proxy/kernel/nft.h: gone with the process, however that ends), N
- * being the lowest number that is free there, and accept sockets. Only SYNs are taken:
- * connections that were there before pass by untouched, and are counted. */
+ * a table `inet netsplit_N` (proxy/kernel/nft.h: gone with the process, however that
+ * ends), N being the lowest number that is free there, and accept sockets. Only SYNs
+ * are taken: connections that were there before pass by untouched, and are counted. */
 #ifndef NETSPLIT_KERNEL_INTERCEPT_H
 #define NETSPLIT_KERNEL_INTERCEPT_H
 
@@ -59,9 +59,9 @@ int intercept_check_permitted(const char *mode, struct errmsg *err);
 /* Brings everything in line with a plan that is about to run; makes the interceptor if
  * the plan wants one and there is none. All or nothing, each namespace in one
  * transaction: 0; or -EPERM (a capability is lacking, named), -EADDRINUSE (another
- * instance intercepts some of it, named), -EBUSY (packets cannot be shaped, said), -EINVAL (what the plan asks for cannot be,
- * said), -ENOMEM, or what the kernel says, with a sentence in err. Accepts nothing new
- * before intercept_resume. */
+ * instance intercepts some of it, named), -EBUSY (packets cannot be shaped, said),
+ * -EINVAL (what the plan asks for cannot be, said), -ENOMEM, or what the kernel says,
+ * with a sentence in err. Accepts nothing new before intercept_resume. */
 int intercept_change(struct proxy *proxy, const struct plan *plan, struct errmsg *err);
 
 /* The same for a plan with the nodes and ports of the one that runs, for which there is

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Ours is what has our mark, our mask and our routing table with one number in all
- * three; nobody else's is touched. The table of nftables that an instance owns goes with
- * it, so that a number without a table is of the dead; a live one makes its table first
- * and removes it last. */
+ * three; nobody else's is touched. The table of nftables that an instance owns goes
+ * with it, so that a number without a table is of the dead; a live one makes its table
+ * first and removes it last. */
 #include "proxy/kernel/intercept_clean.h"
 #include "proxy/base/errmsg.h"
 #include "proxy/kernel/intercept_internal.h"

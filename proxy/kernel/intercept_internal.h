@@ -34,8 +34,8 @@ struct intercept_mode {
     /* Its chains, emptied if they are there, and their rules. */
     void (*write_chains)(const struct intercept_site *site, struct buffer *out);
 
-    /* Fills in where an accepted socket's client was going, and whether it is from here.
-     * 0 or a negative errno: it was going nowhere but here. */
+    /* Fills in where an accepted socket's client was going, and whether it is from
+     * here. 0 or a negative errno: it was going nowhere but here. */
     int (*find_server)(const struct intercept_door *door, int fd,
                        struct intercepted *out);
 

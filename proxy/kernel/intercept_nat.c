@@ -26,8 +26,8 @@ static bool is_loopback(const struct sockaddr_storage *address)
     return bytes && bytes[0] == 127;
 }
 
-/* What leaves from here is redirected to the loopback, what comes through to the address
- * of the interface that it came by. */
+/* What leaves from here is redirected to the loopback, what comes through to the
+ * address of the interface that it came by. */
 int nat_find_server(const struct intercept_door *door, int fd, struct intercepted *out)
 {
     bool six = door->family == AF_INET6;
@@ -43,7 +43,8 @@ int nat_find_server(const struct intercept_door *door, int fd, struct intercepte
 }
 
 /* The client's port is taken: by the client, in this very namespace. An address of
- * another host's could be bound to where the host allows that, and would hear nothing. */
+ * another host's could be bound to where the host allows that, and would hear nothing.
+ */
 void nat_fill_source(const struct intercepted *intercepted, struct dial_source *out)
 {
     if (!intercepted->is_from_here)
@@ -85,11 +86,7 @@ void nat_write_door(const struct intercept_site *site, const char *chain,
 static void write_input(const struct intercept_site *site, struct buffer *out)
 {
     const char *table = nft_table(site->nft);
-    buffer_print(out,
-                 "add chain inet %s input "
-                 "{ type filter hook input priority filter; policy accept; }\n"
-                 "flush chain inet %s input\n",
-                 table, table);
+    nft_write_chain(site->nft, "input", "type filter hook input priority filter", out);
     /* Conntrack is on for as long as a rule asks for it, and NAT with it: this one does
      * when no connection is taken any more and some are still carried on. */
     buffer_print(out, "add rule inet %s input ct status dnat accept\n", table);
@@ -104,13 +101,11 @@ static void write_input(const struct intercept_site *site, struct buffer *out)
 void nat_write_output(const struct intercept_site *site, struct buffer *out)
 {
     const char *table = nft_table(site->nft);
+    nft_write_chain(site->nft, "output", "type nat hook output priority -100", out);
     buffer_print(out,
-                 "add chain inet %s output "
-                 "{ type nat hook output priority -100; policy accept; }\n"
-                 "flush chain inet %s output\n"
                  "add rule inet %s output meta mark & 0x%08x == 0x%08x return\n"
                  "add rule inet %s output " INTERCEPT_NOT_SYN "return\n",
-                 table, table, table, INTERCEPT_MARK_MASK | INTERCEPT_MARK_OWN,
+                 table, INTERCEPT_MARK_MASK | INTERCEPT_MARK_OWN,
                  intercept_mark(site->number, INTERCEPT_MARK_OWN), table);
     if (site->node) /* what it says to itself is its own affair */
         buffer_print(out, "add rule inet %s output oif lo return\n", table);

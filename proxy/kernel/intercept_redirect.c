@@ -21,13 +21,12 @@
 static void write_prerouting(const struct intercept_site *site, struct buffer *out)
 {
     const char *table = nft_table(site->nft);
+    nft_write_chain(site->nft, "prerouting", "type nat hook prerouting priority dstnat",
+                    out);
     buffer_print(out,
-                 "add chain inet %s prerouting "
-                 "{ type nat hook prerouting priority dstnat; policy accept; }\n"
-                 "flush chain inet %s prerouting\n"
                  "add rule inet %s prerouting iif lo return\n"
                  "add rule inet %s prerouting " INTERCEPT_NOT_SYN "return\n",
-                 table, table, table, table);
+                 table, table);
     nat_write_door(site, "prerouting", site_door(site, AF_INET), out);
     nat_write_door(site, "prerouting", site_door(site, AF_INET6), out);
 }
@@ -35,13 +34,10 @@ static void write_prerouting(const struct intercept_site *site, struct buffer *o
 /* What comes through and was not redirected. */
 static void write_passing(const struct intercept_site *site, struct buffer *out)
 {
-    const char *table = nft_table(site->nft);
-    buffer_print(out,
-                 "add chain inet %s passing "
-                 "{ type filter hook prerouting priority mangle; policy accept; }\n"
-                 "flush chain inet %s passing\n"
-                 "add rule inet %s passing ct status dnat return\n",
-                 table, table, table);
+    nft_write_chain(site->nft, "passing", "type filter hook prerouting priority mangle",
+                    out);
+    buffer_print(out, "add rule inet %s passing ct status dnat return\n",
+                 nft_table(site->nft));
     bypass_write_rules(site, "passing", out);
 }
 

@@ -178,14 +178,12 @@ static void write_set(const struct intercept_site *site,
 /* What sockets of ours are to send in vain is marked (packet.h). */
 static void write_drops(const struct intercept_site *site, struct buffer *out)
 {
-    const char *table = nft_table(site->nft);
+    nft_write_chain(site->nft, "drop-marked", "type filter hook output priority raw",
+                    out);
     buffer_print(out,
-                 "add chain inet %s drop-marked "
-                 "{ type filter hook output priority raw; policy accept; }\n"
-                 "flush chain inet %s drop-marked\n"
                  "add rule inet %s drop-marked meta mark & 0x%08x == 0x%08x "
                  "counter drop\n",
-                 table, table, table, INTERCEPT_MARK_MASK | INTERCEPT_MARK_DROPPED,
+                 nft_table(site->nft), INTERCEPT_MARK_MASK | INTERCEPT_MARK_DROPPED,
                  intercept_mark(site->number, INTERCEPT_MARK_DROPPED));
 }
 

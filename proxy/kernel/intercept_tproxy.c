@@ -59,12 +59,11 @@ static void write_chains(const struct intercept_site *site, struct buffer *out)
 {
     const char *table = nft_table(site->nft);
     uint32_t own = intercept_mark(site->number, INTERCEPT_MARK_OWN);
+    nft_write_chain(site->nft, "intercept",
+                    "type filter hook prerouting priority mangle", out);
     buffer_print(out,
-                 "add chain inet %s intercept "
-                 "{ type filter hook prerouting priority mangle; policy accept; }\n"
-                 "flush chain inet %s intercept\n"
                  "add rule inet %s intercept meta mark & 0x%08x == 0x%08x return\n",
-                 table, table, table, INTERCEPT_MARK_MASK | INTERCEPT_MARK_OWN, own);
+                 table, INTERCEPT_MARK_MASK | INTERCEPT_MARK_OWN, own);
     write_family(site, AF_INET, out);
     write_family(site, AF_INET6, out);
     buffer_print(out,

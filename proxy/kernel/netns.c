@@ -7,7 +7,8 @@
  * inside is the caller's; failing to come back is the end of the process, because
  * everything it did from then on would happen in somebody else's network.
  *
- * Not done here: making namespaces (netsplit lab does), or waiting for one to appear. */
+ * Not done here: making namespaces (netsplit lab does), or waiting for one to appear.
+ */
 #include "proxy/kernel/netns.h"
 #include "proxy/base/errmsg.h"
 #include "proxy/base/log.h"

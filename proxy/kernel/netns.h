@@ -12,8 +12,8 @@ struct netns;
 
 /* Opens the namespace of the place, and with it keeps it alive. A container is asked
  * for of its engine, which may take up to two seconds. 0 and *out; or -ENOENT,
- * -ESRCH (there is none), -EPERM (needs CAP_SYS_ADMIN, or to see the process), -ENOMEM,
- * or what else was said, with a sentence in err. */
+ * -ESRCH (there is none), -ECONNREFUSED (nor an engine), -EPERM (needs CAP_SYS_ADMIN, or
+ * to see the process), -ENOMEM, or what else was said, with a sentence in err. */
 int netns_open(struct netns **out, const struct place *place, struct errmsg *err);
 
 /* Calls inside the namespace (NULL: right here) and comes back; a call makes sockets

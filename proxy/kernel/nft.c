@@ -7,6 +7,7 @@
  * has no accessor, so it is found as the descriptor that was not there before. */
 #include "proxy/kernel/nft.h"
 #include "proxy/base/errmsg.h"
+#include "rules/buffer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -200,6 +201,15 @@ int nft_exists(const char *name)
     if (nft.context)
         nft_ctx_free(nft.context);
     return status;
+}
+
+void nft_write_chain(const struct nft *nft, const char *chain, const char *base,
+                     struct buffer *out)
+{
+    buffer_print(out, "add chain inet %s %s", nft->name, chain);
+    if (base)
+        buffer_print(out, " { %s; policy accept; }", base);
+    buffer_print(out, "\nflush chain inet %s %s\n", nft->name, chain);
 }
 
 void nft_destroy(struct nft *nft)

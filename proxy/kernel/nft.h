@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buffer;
 struct errmsg;
 struct nft;
 
@@ -35,6 +36,12 @@ int nft_exists(const char *name);
 
 /* The table's name, as in "inet NAME". */
 const char *nft_table(const struct nft *nft);
+
+/* Appends commands after which the table has the chain, without rules. base says where
+ * packets meet it ("type nat hook output priority -100"), and what no rule decides
+ * about is accepted; NULL: rules jump to it. */
+void nft_write_chain(const struct nft *nft, const char *chain, const char *base,
+                     struct buffer *out);
 
 /* Removes the table. NULL is fine. */
 void nft_destroy(struct nft *nft);

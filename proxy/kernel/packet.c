@@ -6,8 +6,8 @@
  * the connections.
  *
  * A stream whose link drops: what its sender sends is filtered from the socket that the
- * sender talks to; what the receiver would be sent is marked on the socket that talks to
- * the receiver. Acknowledgements of the other stream are among both: they vanish as
+ * sender talks to; what the receiver would be sent is marked on the socket that talks
+ * to the receiver. Acknowledgements of the other stream are among both: they vanish as
  * they would on that link. Bytes that had come before wait at the gate (chain.h). When
  * the rule goes, retransmission timers decide when what goes on.
  *
@@ -15,8 +15,8 @@
  * (intercept_site.c); attempts, and what passes the proxy by, are packet_tables.c's.
  *
  * What fails: without the privilege or without nf_tables the rules that need it are
- * refused, or fall back, when they are compiled. A socket that cannot be filtered later,
- * for want of memory, is said on the log; its stream then stalls.
+ * refused, or fall back, when they are compiled. A socket that cannot be filtered
+ * later, for want of memory, is said on the log; its stream then stalls.
  *
  * The table has no hooks while no rule of the plan drops. It does not outlive the
  * process. */

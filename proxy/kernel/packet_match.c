@@ -2,9 +2,9 @@
 /* An element for each pair of endpoints, O(links x addresses), in few sets: the kernel
  * looks there for first packets only, and for what belongs to no socket of ours.
  *
- * A network is a condition, so that there is a rule for each of a plan's networks. Where
- * it holds another node, that one's address is left out of it, as the longest prefix
- * decides. */
+ * A network is a condition, so that there is a rule for each of a plan's networks.
+ * Where it holds another node, that one's address is left out of it, as the longest
+ * prefix decides. */
 #include "proxy/kernel/packet_match.h"
 #include "proxy/kernel/intercept_internal.h"
 #include "proxy/kernel/intercept_nat.h"
@@ -101,8 +101,8 @@ static void gather(struct packet_writer *writer, enum address_kind kind)
     packet_told_clear(told);
 }
 
-/* Between the opener's end and the server's, whose node has the server; NULL: any server
- * of the family. */
+/* Between the opener's end and the server's, whose node has the server; NULL: any
+ * server of the family. */
 static void match_one(struct packet_writer *writer, const struct end *opener,
                       enum address_kind kind, const struct endpoint_server *server,
                       bool to_server)

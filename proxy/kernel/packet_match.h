@@ -27,7 +27,8 @@ struct packet_writer {
 
 /* Gathers packets between all that the opener may be and all servers that the
  * other node may be, those that the link's port allows: towards the servers, or from
- * them. Nodes that are told by who connects are known only as openers of what leaves. */
+ * them. Nodes that are told by who connects are known only as openers of what leaves.
+ */
 void packet_match_pair(struct packet_writer *writer, plan_node_id opener,
                        plan_node_id server, bool to_server);
 

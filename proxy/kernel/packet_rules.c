@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Attempts are decided by their first packet, on its way to be intercepted: refused by
- * a reset, dropped, or lost by chance. An attempt needs both directions, so that a cut of
- * either drops it. The strongest answer of all rules comes first (rules/match.h).
+ * a reset, dropped, or lost by chance. An attempt needs both directions, so that a cut
+ * of either drops it. The strongest answer of all rules comes first (rules/match.h).
  *
  * Connections that were there before the proxy pass it by, and are cut by address here:
  * what is not a first packet and belongs to no socket of ours. With `ports: all` it is
@@ -26,8 +26,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* Behind conntrack (-200), so that it is known what was turned already, and before all
  * that intercepts (-150, -100). */
@@ -193,19 +191,17 @@ static void write_own(struct packet_writer *writer)
 }
 
 static void write_base(struct packet_writer *writer, const char *chain,
-                       const char *hook, uint64_t now_ns)
+                       const char *base, bool leaves, uint64_t now_ns)
 {
     const char *table = nft_table(writer->site->nft);
     uint32_t mask = INTERCEPT_MARK_MASK | INTERCEPT_MARK_OWN;
     struct buffer *out = writer->out;
-    buffer_print(out,
-                 "add chain inet %s %s { type filter hook %s priority " PRIORITY "; }\n"
-                 "flush chain inet %s %s\n"
-                 "add rule inet %s %s meta mark & 0x%08x == 0x%08x return\n",
-                 table, chain, hook, table, chain, table, chain, mask,
+    nft_write_chain(writer->site->nft, chain, base, out);
+    buffer_print(out, "add rule inet %s %s meta mark & 0x%08x == 0x%08x return\n",
+                 table, chain, mask,
                  intercept_mark(writer->site->number, INTERCEPT_MARK_OWN));
     writer->chain = chain;
-    writer->leaves = strcmp(hook, "output") == 0;
+    writer->leaves = leaves;
     if (!writer->leaves)
         buffer_print(out, "add rule inet %s %s iif lo return\n", table, chain);
     buffer_print(out,
@@ -238,15 +234,14 @@ int packet_rules_write(const struct intercept_site *site, const struct plan *pla
         .site = site, .plan = plan, .endpoints = endpoints, .sets = sets, .out = out};
     bool enters = site->mode != &intercept_netns;
     bool leaves = site->mode != &intercept_tproxy;
-    const char *table = nft_table(site->nft);
-    buffer_print(out,
-                 "add chain inet %s packet-rest\nflush chain inet %s packet-rest\n"
-                 "add chain inet %s packet-all\nflush chain inet %s packet-all\n",
-                 table, table, table, table);
+    nft_write_chain(site->nft, "packet-rest", NULL, out);
+    nft_write_chain(site->nft, "packet-all", NULL, out);
     if (enters)
-        write_base(&writer, "packet-in", "prerouting", now_ns);
+        write_base(&writer, "packet-in",
+                   "type filter hook prerouting priority " PRIORITY, false, now_ns);
     if (leaves)
-        write_base(&writer, "packet-out", "output", now_ns);
+        write_base(&writer, "packet-out", "type filter hook output priority " PRIORITY,
+                   true, now_ns);
     writer.chain = "packet-rest";
     writer.leaves = false;
     write_own(&writer);

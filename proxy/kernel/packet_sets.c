@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Values are gathered in groups, one for each key and conditions, and a group becomes a
- * set: the kernel finds an element by a hash, however many there are, and loads and lists
- * thousands of them in the time of some hundreds of rules. Each bears the place of its
- * link as a comment, by which it is known when it is listed. (An element that is there
- * twice stays the first's.)
+ * set: the kernel finds an element by a hash, however many there are, and loads and
+ * lists thousands of them in the time of some hundreds of rules. Each bears the place
+ * of its link as a comment, by which it is known when it is listed. (An element that is
+ * there twice stays the first's.)
  *
  * Only whole addresses are elements. Networks are conditions: sets of intervals refuse
  * those that overlap, and a network here may have holes (packet_match.c).
  *
- * A set that stays as it is stays where it is, with what it has counted: a change of the
- * plan makes what is new and deletes what is gone. Numbers are never used again.
+ * A set that stays as it is stays where it is, with what it has counted: a change of
+ * the plan makes what is new and deletes what is gone. Numbers are never used again.
  *
  * Nothing here is of the kernel: it is all text. */
 #include "proxy/kernel/packet_sets.h"
@@ -68,7 +68,8 @@ static void *grow(void *items, size_t n, size_t *capacity, size_t bytes)
     return grown;
 }
 
-/* The group that the packets belong to; it is made if there is none. NULL: no memory. */
+/* The group that the packets belong to; it is made if there is none. NULL: no memory.
+ */
 static struct packet_group *find_group(struct packet_groups *groups,
                                        const struct packet_told *told)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sets of nftables: the packets of all links of a rule of the plan are told by one rule
- * of nftables and a set, whose elements count. For packet_rules.c and packet_tables.c. */
+ * of nftables and a set, whose elements count. For packet_rules.c and packet_tables.c.
+ */
 #ifndef NETSPLIT_KERNEL_PACKET_SETS_H
 #define NETSPLIT_KERNEL_PACKET_SETS_H
 
@@ -12,8 +13,8 @@
 
 enum { PACKET_KEY_BYTES = 64 };
 
-/* How packets are told: conditions, and the value that a key of theirs has. The parts of
- * both are divided by dots. Zeroes: by nothing yet. */
+/* How packets are told: conditions, and the value that a key of theirs has. The parts
+ * of both are divided by dots. Zeroes: by nothing yet. */
 struct packet_told {
     struct buffer conditions; /* "ip saddr 10.77.9.0/24 ", or nothing */
     struct buffer key;        /* "ip daddr . tcp dport" */

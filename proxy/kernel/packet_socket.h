@@ -26,14 +26,14 @@ struct packet_socket {
  * is as it was. */
 int packet_socket_lose(struct packet_socket *packets, int fd, uint32_t lost);
 
-/* From now on what it sends carries the mark, for a rule of nftables to drop; or its own
- * mark again. Where its own one is of the same instance its bits stay set. 0, or a
+/* From now on what it sends carries the mark, for a rule of nftables to drop; or its
+ * own mark again. Where its own one is of the same instance its bits stay set. 0, or a
  * negative errno and all is as it was (-EPERM: needs CAP_NET_ADMIN). */
 int packet_socket_mute(struct packet_socket *packets, int fd, uint32_t mark);
 int packet_socket_unmute(struct packet_socket *packets, int fd);
 
-/* Neither any more: for one that is about to be closed, which the kernel does in its own
- * time, with whatever is on it then. */
+/* Neither any more: for one that is about to be closed, which the kernel does in its
+ * own time, with whatever is on it then. */
 void packet_socket_release(struct packet_socket *packets, int fd);
 
 /* Is it cut off, with bytes or a FIN that the peer has not acknowledged? */
@@ -47,8 +47,8 @@ struct packet_count {
 };
 struct packet_count packet_socket_count(struct packet_socket *packets, int fd);
 
-/* How many packets for the socket the kernel has thrown away, ever, for whatever reason;
- * of one that listens: SYNs that it did not answer. Wraps. */
+/* How many packets for the socket the kernel has thrown away, ever, for whatever
+ * reason; of one that listens: SYNs that it did not answer. Wraps. */
 uint32_t packet_socket_drops(int fd);
 
 #endif

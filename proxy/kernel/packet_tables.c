@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Each link of a rule has counters in the kernel, on the elements of a set. Another rule,
- * or other links, have another set, so that what one caught is never another's; the one
- * before goes. (They are not set back by reading: `reset` leaks memory of libnftables
- * 1.0.6.)
+/* Each link of a rule has counters in the kernel, on the elements of a set. Another
+ * rule, or other links, have another set, so that what one caught is never another's;
+ * the one before goes. (They are not set back by reading: `reset` leaks memory of
+ * libnftables 1.0.6.)
  *
  * Reading costs the loop a millisecond for few links and 30 for 2,000, and so is done
  * each second or more rarely, and before each change; the sampling of sockets, which
  * costs little, is done oftener.
  *
- * A namespace where the rules cannot be installed keeps those it had: attempts then meet
- * the proxy, which answers as well as it can. */
+ * A namespace where the rules cannot be installed keeps those it had: attempts then
+ * meet the proxy, which answers as well as it can. */
 #include "proxy/kernel/packet_tables.h"
 #include "proxy/base/errmsg.h"
 #include "proxy/base/log.h"
@@ -49,7 +49,8 @@ static void count_set(struct proxy *proxy, struct packet_set *set)
     }
 }
 
-/* What the kernel says of a set: each element, whose comment is the place of its link. */
+/* What the kernel says of a set: each element, whose comment is the place of its link.
+ */
 static void read_set(struct packet_set *set, const json_t *elements)
 {
     for (size_t i = 0; i < set->n_links; i++)

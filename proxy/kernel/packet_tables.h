@@ -14,12 +14,12 @@ struct proxy;
  * is another than it was. What fails is said on the log. */
 void packet_tables_follow(struct proxy *proxy, uint64_t now_ns);
 
-/* Counts what they caught since the last time, for the rules of the plan that runs; call
- * it before another takes its place. */
+/* Counts what they caught since the last time, for the rules of the plan that runs;
+ * call it before another takes its place. */
 void packet_tables_read(struct proxy *proxy);
 
-/* The same, if the last time was a second ago, or longer where it takes long. True while
- * there are such rules. */
+/* The same, if the last time was a second ago, or longer where it takes long. True
+ * while there are such rules. */
 bool packet_tables_sample(struct proxy *proxy, uint64_t now_ns);
 
 /* The same for somebody who asks: now, unless it takes long and was done lately. */

@@ -4,9 +4,9 @@
  * removed, and the device has its default again. Up to the transaction all is undone
  * where something fails.
  *
- * Only the chain in the instance's table, which goes with the process, puts packets into
- * a class. What a killed one leaves on a device lets everything pass; the next instance
- * that wants the device replaces it, and `netsplit clean` removes it.
+ * Only the chain in the instance's table, which goes with the process, puts packets
+ * into a class. What a killed one leaves on a device lets everything pass; the next
+ * instance that wants the device replaces it, and `netsplit clean` removes it.
  *
  * What it does not do: look again when routes or devices change, but with a change of
  * the rules, at the edge of a window, or when a node has moved. */

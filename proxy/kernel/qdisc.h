@@ -5,9 +5,9 @@
  * What is shaped: packets from the one node to the other that leave the namespace where
  * the proxy acts: with tproxy its own, with netns that of `from`. So, of a connection
  * that the proxy carries:
- *   tproxy: what it sends to `to` with the address of `from`, on whichever side `to` is.
- *     What `from` sends arrives at the proxy unshaped, and waits there: `from` sees a
- *     receiver that reads slowly, `to` a path that is slow.
+ *   tproxy: what it sends to `to` with the address of `from`, on whichever side `to`
+ *     is. What `from` sends arrives at the proxy unshaped, and waits there: `from` sees
+ *     a receiver that reads slowly, `to` a path that is slow.
  *   netns: where `from` has opened the connection, the leg from the proxy to `to`,
  *     likewise; where it is the server, what the server itself sends, which sees the
  *     slow path itself.
@@ -44,8 +44,9 @@ int qdisc_check(const struct intercept_site *site, const struct plan *plan,
 int qdisc_follow(struct proxy *proxy, struct intercept_site *site, uint64_t now_ns,
                  struct errmsg *err);
 
-/* Counts what the site's classes did since the last time, for the rules of the plan that
- * runs: the bytes that left by them as touched, and the packets that they dropped. */
+/* Counts what the site's classes did since the last time, for the rules of the plan
+ * that runs: the bytes that left by them as touched, and the packets that they dropped.
+ */
 void qdisc_read(struct proxy *proxy, struct intercept_site *site);
 
 /* Puts the site's devices back as they were. */

@@ -3,8 +3,9 @@
  * To anybody they may leave by any, but the loopback. With netns the packets leave in
  * the namespace of `from`, and nowhere else is anything done for the link.
  *
- * Packets are told by address and port (packet_match.h), as they leave: those of our own
- * sockets and those that pass. The first rule of the file that wants them has them. */
+ * Packets are told by address and port (packet_match.h), as they leave: those of our
+ * own sockets and those that pass. The first rule of the file that wants them has them.
+ */
 #include "proxy/kernel/qdisc_classes.h"
 #include "proxy/kernel/intercept_internal.h"
 #include "proxy/kernel/nft.h"
@@ -273,11 +274,8 @@ int qdisc_classes_write(const struct qdisc_classes *classes,
     struct packet_writer writer = {
         .site = site, .plan = plan, .endpoints = endpoints, .chain = CHAIN, .out = out};
     const char *table = nft_table(site->nft);
-    buffer_print(out,
-                 "add chain inet %s " CHAIN
-                 " { type filter hook postrouting priority " PRIORITY "; }\n"
-                 "flush chain inet %s " CHAIN "\n",
-                 table, table);
+    nft_write_chain(site->nft, CHAIN, "type filter hook postrouting priority " PRIORITY,
+                    out);
     if (classes->n == 0)
         buffer_print(out, "delete chain inet %s " CHAIN "\n", table);
     else

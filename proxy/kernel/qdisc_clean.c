@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A root of ours says of which instance it is (tc.c), so that no record is needed. The
- * table of nftables that an instance owns goes with it; a live one makes its table first
- * and removes it last.
+ * table of nftables that an instance owns goes with it; a live one makes its table
+ * first and removes it last.
  *
  * Namespaces without a name, such as a container's, are not looked for: what is left
  * there goes with them, or is replaced by the next instance. */

@@ -6,10 +6,10 @@
 
 struct errmsg;
 
-/* Removes those whose instance is dead: a live one has its table. It looks in the network
- * namespace we are in, and in those that have a name (ip-netns(8)), as far as they may be
- * entered. Calls on_removed for each ("removed ...", "left ...", borrowed). Returns how
- * many were removed, or a negative errno and err. Again is fine. */
+/* Removes those whose instance is dead: a live one has its table. It looks in the
+ * network namespace we are in, and in those that have a name (ip-netns(8)), as far as
+ * they may be entered. Calls on_removed for each ("removed ...", "left ...", borrowed).
+ * Returns how many were removed, or a negative errno and err. Again is fine. */
 typedef void (*qdisc_clean_fn)(void *arg, const char *line);
 int qdisc_clean(qdisc_clean_fn on_removed, void *arg, struct errmsg *err);
 

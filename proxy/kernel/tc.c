@@ -7,7 +7,8 @@
  * unclassified packets: there is none of that number, so that these are not queued at
  * all. Within a class the delay comes first, and the bucket is inside of it.
  *
- * libnl's error numbers are its own (NLE_*); they become errno here and go no further. */
+ * libnl's error numbers are its own (NLE_*); they become errno here and go no further.
+ */
 #include "proxy/kernel/tc.h"
 #include "proxy/base/netlink.h"
 #include "rules/rule.h"

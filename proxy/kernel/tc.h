@@ -42,8 +42,8 @@ int tc_each_root(struct nl_sock *socket, tc_root_fn visit, void *context);
  * the main routing tables: its index; 0: there is no route. */
 int tc_find_device(struct nl_sock *socket, const struct address *address);
 
-/* Takes the place of the device's default root, for instance N; -EEXIST: there is another
- * one. When it is removed the default comes back. */
+/* Takes the place of the device's default root, for instance N; -EEXIST: there is
+ * another one. When it is removed the default comes back. */
 int tc_add_root(struct nl_sock *socket, int device, unsigned number);
 
 /* Removes the one of instance N; whatever else is there stays. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* Options that every kernel has for TCP are set without a look at the answer; those
+ * that need a privilege are not. */
 #include "proxy/kernel/tcp_socket.h"
 #include "proxy/kernel/netns.h"
 

@@ -13,12 +13,14 @@ struct driver_request {
     enum driver_verb verb;
     struct driver_operation operation; /* of DRIVER_OPERATION */
     uint64_t keys;                     /* of the other two: 0..keys-1 */
+    uint64_t within_ns;                /* as it was invoked */
 };
 
 struct driver {
     const char *name;
     const char *help;    /* one sentence */
     const char *setting; /* what its setting is, a phrase */
+    bool is_program;     /* as driver_is_program() */
     unsigned operations; /* a bit (1u << f) for each that it has */
     size_t client_bytes; /* of its client, which begins with struct driver_client */
 
@@ -62,6 +64,7 @@ struct driver_client {
     char text[256];                /* what outcome.text points to */
 };
 
+extern const struct driver driver_exec;
 extern const struct driver driver_resp;
 extern const struct driver driver_postgres;
 
@@ -73,6 +76,9 @@ void driver_answer(struct driver_client *client, const struct driver_outcome *ou
 /* The connection could not be made, or broke: an answer if a request is open (of a type
  * that follows from client->sent), else nothing. why is text for people. */
 void driver_broke(struct driver_client *client, const char *why);
+
+/* The same where the driver's own program is to blame. */
+void driver_defect(struct driver_client *client, const char *why);
 
 /* What the server said about the open request, an error: fail if it is definite or the
  * request reads, else info. The client can go on. */

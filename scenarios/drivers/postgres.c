@@ -214,20 +214,17 @@ static bool send_operation(struct postgres_client *client)
     return pq_send(client->pq, sql, 2, values);
 }
 
-/* The comment on a schema that netsplit made; others are not touched. */
-#define MADE_BY_NETSPLIT "made by netsplit for a drill"
-
 static bool send_schema(struct postgres_client *client)
 {
     const char *schema = client->base.target.schema;
     char *drop = xasprintf(
         "DO $$ BEGIN IF EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = '%s' AND "
-        "obj_description(oid, 'pg_namespace') IS DISTINCT FROM '" MADE_BY_NETSPLIT
+        "obj_description(oid, 'pg_namespace') IS DISTINCT FROM '" PQ_SCHEMA_COMMENT
         "') THEN RAISE 'schema %s exists and was not made by netsplit'; "
         "END IF; END $$; DROP SCHEMA IF EXISTS %s CASCADE;",
         schema, schema, schema);
     char *create = xasprintf(
-        "CREATE SCHEMA %s; COMMENT ON SCHEMA %s IS '" MADE_BY_NETSPLIT "';"
+        "CREATE SCHEMA %s; COMMENT ON SCHEMA %s IS '" PQ_SCHEMA_COMMENT "';"
         "CREATE TABLE %s.lists (k bigint PRIMARY KEY, v text NOT NULL);"
         "CREATE TABLE %s.sets (k bigint, e bigint, PRIMARY KEY (k, e));"
         "CREATE TABLE %s.registers (k bigint PRIMARY KEY, v bigint NOT NULL);",

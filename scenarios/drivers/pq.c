@@ -218,9 +218,7 @@ static void on_notice(void *context, const PGresult *notice)
                    text ? text : "");
 }
 
-struct pq *pq_open(uv_loop_t *loop, const struct driver_endpoint *endpoint,
-                   const char *conninfo, pq_event_fn on_event, void *context,
-                   struct errmsg *err)
+int pq_begin(const struct driver_endpoint *endpoint, const char *conninfo, PGconn **out)
 {
     char port[8];
     (void)snprintf(port, sizeof port, "%u", (unsigned)endpoint->port);
@@ -230,19 +228,30 @@ struct pq *pq_open(uv_loop_t *loop, const struct driver_endpoint *endpoint,
                               NULL};
     const char *values[] = {"disable",         "disable", "netsplit", conninfo,
                             endpoint->address, port,      NULL};
+    int home = namespace_visit(endpoint->netns_fd);
+    if (home < 0)
+        return home;
+    *out = PQconnectStartParams(keywords, values, 1);
+    namespace_return(home);
+    return 0;
+}
+
+struct pq *pq_open(uv_loop_t *loop, const struct driver_endpoint *endpoint,
+                   const char *conninfo, pq_event_fn on_event, void *context,
+                   struct errmsg *err)
+{
     struct pq *pq = xcalloc(1, sizeof *pq);
     *pq = (struct pq){.loop = loop,
                       .netns_fd = endpoint->netns_fd,
                       .on_event = on_event,
                       .context = context};
-    int home = namespace_visit(pq->netns_fd);
-    if (home < 0) {
-        errmsg_set(err, "its network namespace cannot be entered: %s", strerror(-home));
+    int status = pq_begin(endpoint, conninfo, &pq->conn);
+    if (status < 0) {
+        errmsg_set(err, "its network namespace cannot be entered: %s",
+                   strerror(-status));
         free(pq);
         return NULL;
     }
-    pq->conn = PQconnectStartParams(keywords, values, 1);
-    namespace_return(home);
     if (!pq->conn || PQstatus(pq->conn) == CONNECTION_BAD) {
         errmsg_set(err, "%s", pq->conn ? PQerrorMessage(pq->conn) : "out of memory");
         pq_close(pq);

@@ -31,6 +31,12 @@ struct pq *pq_open(uv_loop_t *loop, const struct driver_endpoint *endpoint,
                    const char *conninfo, pq_event_fn on_event, void *context,
                    struct errmsg *err);
 
+/* Only the beginning of that, for who drives libpq without a loop: *out is the caller's,
+ * and NULL without memory. 0, or a negative errno when the endpoint's network namespace
+ * cannot be entered. */
+int pq_begin(const struct driver_endpoint *endpoint, const char *conninfo,
+             PGconn **out);
+
 /* Sends a statement with n parameters as text; without parameters it may be several
  * statements, which are one transaction. False when the connection is broken, which is
  * not told again. */
@@ -41,5 +47,8 @@ int pq_backend(const struct pq *pq);
 
 /* Closes the socket now, and frees the rest when the loop has run. NULL is fine. */
 void pq_close(struct pq *pq);
+
+/* The comment on a schema that netsplit made; others are not touched. */
+#define PQ_SCHEMA_COMMENT "made by netsplit for a drill"
 
 #endif

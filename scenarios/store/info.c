@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+extern const char netsplit_version[];
+
 static const char *role_word(const struct store_node *node)
 {
     return node->role == STORE_PRIMARY ? "master" : "slave";
@@ -94,9 +96,10 @@ static void write_numbers(const struct store_node *node, struct store_buffer *te
 void store_info_write(const struct store_node *node, struct store_buffer *text)
 {
     store_buffer_format(text,
-                        "# Store\r\nname:%s\r\nmode:%s\r\nrole:%s\r\nprimary:%s\r\n",
-                        node->config.name, node->config.mode->name, role_word(node),
-                        store_role_primary_name(node));
+                        "# Store\r\nversion:%s\r\nname:%s\r\nmode:%s\r\nrole:%s\r\n"
+                        "primary:%s\r\n",
+                        netsplit_version, node->config.name, node->config.mode->name,
+                        role_word(node), store_role_primary_name(node));
     write_numbers(node, text);
     write_members(node, text);
     write_replicas(node, text);

@@ -67,6 +67,7 @@ void proxy_process_start(struct proxy_process *proxy, const char *const *words)
 {
     pid_t parent = getpid();
     cr_assert_not_null(getenv("NETSPLIT"), "make test sets it");
+    (void)unlink(proxy->said); /* of one that ran before it */
     proxy->pid = fork();
     cr_assert_geq(proxy->pid, 0);
     if (proxy->pid == 0)

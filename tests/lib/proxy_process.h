@@ -28,7 +28,8 @@ void proxy_process_open(struct proxy_process *proxy);
 void proxy_process_write_rules(struct proxy_process *proxy, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Runs it on the rule file with more words (NULL-terminated) until it is ready. */
+/* Runs it on the rule file with more words (NULL-terminated) until it is ready. It may
+ * be started again when it has ended; what it said before is forgotten then. */
 void proxy_process_start(struct proxy_process *proxy, const char *const *words);
 
 /* The port behind NAME= in its line `ready`. */

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* netsplit check and schema as a user runs them: statuses, and what goes where. */
+#include "drill_fixture.h"
 #include "tests/lib/program.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 TestSuite(check_program, .timeout = 60);
 
@@ -63,4 +66,38 @@ Test(check_program, the_schema_is_printed)
 {
     expect_run("schema", 0, "\"$schema\":\"http://json-schema.org/draft-07/schema#\"");
     expect_run("schema much 2>&1", 2, "\"much\"");
+}
+
+static void write_file(const char *directory, const char *name, const char *text)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/%s", directory, name);
+    FILE *to = fopen(path, "we");
+    cr_assert_not_null(to);
+    fputs(text, to);
+    cr_assert_eq(fclose(to), 0);
+}
+
+Test(check_program, a_playbook_s_cluster_lies_beside_it_or_is_found_from_here)
+{
+    static const char *const cluster =
+        "cluster: 1\nname: beside\ndriver: { resp: \"redis://\" }\nrole: echo primary\n"
+        "nodes: { r1: { address: 127.0.0.1, ports: [6379] } }\n";
+    static const char *const steps =
+        "control: none because nothing is harmed\n---\n"
+        "```yaml workload\nappend: { keys: 1 }\n```\n```yaml run\nfor: 1s\n```\n";
+    static struct drill_fixture fixture;
+    char text[1024], path[512], said[4096];
+    drill_open(&fixture, "", ""); /* with a cluster.yaml: the store */
+    (void)snprintf(path, sizeof path, "%s/sub", fixture.dir);
+    cr_assert_eq(mkdir(path, 0755), 0);
+    (void)snprintf(text, sizeof text, "---\nplaybook: A\ncluster: ./cluster.yaml\n%s",
+                   steps);
+    write_file(path, "playbook.md", text);
+    (void)program_run(fixture.dir, "check sub/playbook.md", said, sizeof said);
+    cr_expect(strstr(said, "of the cluster store"), "%s", said);
+    write_file(path, "cluster.yaml", cluster);
+    (void)program_run(fixture.dir, "check sub/playbook.md", said, sizeof said);
+    cr_expect(strstr(said, "of the cluster beside"), "%s", said);
+    drill_finish(&fixture);
 }

@@ -4,35 +4,25 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
 #include "proxy/base/tempdir.h"
+#include "tests/lib/own_net.h"
 #include "tests/lib/program.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PORT = 5432, PATIENCE_MS = 20000 };
 
 static char dir[TEMPDIR_PATH_MAX];
 static int echo; /* a listening socket: the server */
-
-struct run {
-    pid_t pid;
-    int said;
-    char text[8192];
-    size_t length;
-};
 
 static int listen_at(uint16_t port)
 {
@@ -47,10 +37,11 @@ static int listen_at(uint16_t port)
 
 static void setup(void)
 {
+    const char *why = program_lacks_namespaces(0); /* the rules speak of user 0 */
+    if (why)
+        cr_skip_test("%s", why);
     (void)signal(SIGPIPE, SIG_IGN);
-    if (unshare(CLONE_NEWNET) != 0)
-        cr_skip_test("network namespaces: %s", strerror(errno));
-    cr_assert_eq(system("ip link set lo up"), 0);
+    own_net_enter();
     cr_assert_eq(tempdir_make("intercept-test", dir, NULL), 0);
     cr_assert_eq(setenv("XDG_RUNTIME_DIR", dir, 1), 0);
     (void)unsetenv("NETSPLIT_CONTROL");
@@ -59,70 +50,33 @@ static void setup(void)
 
 static void teardown(void)
 {
+    if (!dir[0])
+        return; /* skipped */
     close(echo);
     cr_assert_eq(tempdir_remove(dir), 0);
 }
 
 TestSuite(intercept_program, .init = setup, .fini = teardown, .timeout = 60);
 
-/* Writes the rules and runs a proxy on them; privileged: with CAP_NET_ADMIN. */
-static struct run start(const char *name, const char *rules, bool privileged)
+static void drop_privilege(void)
 {
-    struct run run = {0};
+    if (prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN, 0, 0, 0) != 0)
+        _exit(127);
+}
+
+/* Writes the rules and runs a proxy on them; privileged: with CAP_NET_ADMIN. */
+static struct program_run start(const char *name, const char *rules, bool privileged)
+{
     char *path = xasprintf("%s/%s.yaml", dir, name);
     char *control = xasprintf("%s/%s", dir, name);
     FILE *file = fopen(path, "w");
     cr_assert(file && fputs(rules, file) >= 0 && fclose(file) == 0);
-    const char *argv[] = {getenv("NETSPLIT"), "proxy", "-f", path,
-                          "--control",        control, NULL};
-    int ends[2];
-    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
-    pid_t parent = getpid();
-    run.pid = fork();
-    cr_assert_geq(run.pid, 0);
-    if (run.pid == 0) {
-        program_in_child(parent);
-        if (dup2(ends[1], 1) < 0 || dup2(ends[1], 2) < 0 ||
-            (!privileged && prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN, 0, 0, 0) != 0))
-            _exit(127);
-        execv(argv[0], (char *const *)argv);
-        _exit(127);
-    }
-    close(ends[1]);
-    run.said = ends[0];
+    struct program_run run = program_start(
+        (const char *const[]){"proxy", "-f", path, "--control", control, NULL},
+        privileged ? NULL : drop_privilege);
     free(path);
     free(control);
     return run;
-}
-
-/* Reads what it says up to the text, or to its end (NULL). */
-static void read_until(struct run *run, const char *text)
-{
-    while (!text || !strstr(run->text, text)) {
-        struct pollfd fd = {.fd = run->said, .events = POLLIN};
-        cr_assert_gt(poll(&fd, 1, PATIENCE_MS), 0, "it said only: %s", run->text);
-        ssize_t n = read(run->said, run->text + run->length,
-                         sizeof run->text - 1 - run->length);
-        if (n <= 0) {
-            cr_assert_null(text, "it said only: %s", run->text);
-            return;
-        }
-        run->length += (size_t)n;
-        run->text[run->length] = '\0';
-    }
-}
-
-/* Sends the signal (0: none) and waits for its end. Returns the exit status, or 128 +
- * signal. */
-static int finish(struct run *run, int number)
-{
-    int status;
-    if (number)
-        cr_assert_eq(kill(run->pid, number), 0);
-    cr_assert_eq(waitpid(run->pid, &status, 0), run->pid);
-    read_until(run, NULL);
-    close(run->said);
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 static int dial(void)
@@ -160,17 +114,18 @@ static bool flows(int timeout_ms)
 
 Test(intercept_program, killed_within_a_partition_new_connections_flow_at_once)
 {
-    struct run run = start("p",
-                           REDIRECT "rules:\n  - name: split\n"
-                                    "    partition: [[c], [s]]\n    how: stall\n",
-                           true);
-    read_until(&run, "\n");
+    struct program_run run =
+        start("p",
+              REDIRECT "rules:\n  - name: split\n"
+                       "    partition: [[c], [s]]\n    how: stall\n",
+              true);
+    program_await(&run, "\n");
     cr_expect_not_null(
         strstr(run.text, "ready intercept=redirect bypassing=0 control="), "%s",
         run.text);
     cr_assert_not(flows(200), "it is cut");
     uint64_t since = now_ns();
-    cr_assert_eq(finish(&run, SIGKILL), 128 + SIGKILL);
+    cr_assert_eq(program_end(&run, SIGKILL), 128 + SIGKILL);
     while (!flows(10))
         cr_assert_lt(now_ns() - since, PATIENCE_MS * NS_PER_MS);
     fprintf(stderr, "after kill -9 a connection flowed within %llu ms\n",
@@ -180,30 +135,31 @@ Test(intercept_program, killed_within_a_partition_new_connections_flow_at_once)
 
 Test(intercept_program, a_second_one_may_not_take_the_same_and_may_take_another)
 {
-    struct run first = start("first", REDIRECT, true);
-    read_until(&first, "\n");
-    struct run second = start("second", REDIRECT, true);
-    cr_expect_eq(finish(&second, 0), 3);
+    struct program_run first = start("first", REDIRECT, true);
+    program_await(&first, "\n");
+    struct program_run second = start("second", REDIRECT, true);
+    cr_expect_eq(program_end(&second, 0), 3);
     char *pid = xasprintf("pid %d", (int)first.pid);
     cr_expect_not_null(strstr(second.text, pid), "%s", second.text);
     free(pid);
-    struct run third = start("third",
-                             "netsplit: 1\nintercept: redirect\nports: [5433]\n"
-                             "nodes:\n  s: 127.0.0.1\n  c: { uid: 0 }\n",
-                             true);
-    read_until(&third, "\n");
+    struct program_run third = start("third",
+                                     "netsplit: 1\nintercept: redirect\nports: [5433]\n"
+                                     "nodes:\n  s: 127.0.0.1\n  c: { uid: 0 }\n",
+                                     true);
+    program_await(&third, "\n");
     cr_expect_not_null(strstr(third.text, "ready"), "%s", third.text);
     cr_expect_eq(system("nft list tables | grep -q netsplit_1"), 0);
     cr_expect(flows(5000));
-    cr_expect_eq(finish(&first, SIGTERM), 128 + SIGTERM);
-    cr_expect_eq(finish(&third, SIGTERM), 128 + SIGTERM);
+    cr_expect_eq(program_end(&first, SIGTERM), 128 + SIGTERM);
+    cr_expect_eq(program_end(&third, SIGTERM), 128 + SIGTERM);
     cr_expect_eq(system("test -z \"$(nft list tables)\""), 0);
 }
 
 Test(intercept_program, without_the_privilege_it_says_what_lacks_and_what_would_do)
 {
-    struct run run = start("p", TPROXY "rules: [ { name: x, isolate: n1 } ]\n", false);
-    cr_expect_eq(finish(&run, 0), 3);
+    struct program_run run =
+        start("p", TPROXY "rules: [ { name: x, isolate: n1 } ]\n", false);
+    cr_expect_eq(program_end(&run, 0), 3);
     cr_expect_not_null(strstr(run.text, "tproxy needs CAP_NET_ADMIN"), "%s", run.text);
     cr_expect_not_null(strstr(run.text, "intercept: listen"), "%s", run.text);
 }
@@ -211,11 +167,11 @@ Test(intercept_program, without_the_privilege_it_says_what_lacks_and_what_would_
 Test(intercept_program, clean_removes_what_a_killed_one_left_and_says_so)
 {
     char said[1024];
-    struct run run = start("p", TPROXY, true);
-    read_until(&run, "control=");
+    struct program_run run = start("p", TPROXY, true);
+    program_await(&run, "control=");
     cr_assert_eq(program_run(dir, "clean", said, sizeof said), 0);
     cr_expect_null(strstr(said, "policy rule"), "it lives: %s", said);
-    cr_assert_eq(finish(&run, SIGKILL), 128 + SIGKILL);
+    cr_assert_eq(program_end(&run, SIGKILL), 128 + SIGKILL);
     cr_expect_eq(system("test -z \"$(nft list tables)\"; ip rule | grep -q 0x4e530002"),
                  0);
     cr_assert_eq(program_run(dir, "clean", said, sizeof said), 0);
@@ -233,8 +189,8 @@ Test(intercept_program, adopt_ends_what_was_there_and_it_comes_back)
     int client = dial();
     int server = accept4(echo, NULL, NULL, SOCK_CLOEXEC);
     cr_assert(client >= 0 && server >= 0);
-    struct run run = start("p", REDIRECT, true);
-    read_until(&run, "\n");
+    struct program_run run = start("p", REDIRECT, true);
+    program_await(&run, "\n");
     cr_expect_not_null(strstr(run.text, "bypassing=1 "), "%s", run.text);
     char *arguments = xasprintf("ctl --control %s/p connections", dir);
     cr_assert_eq(program_run(dir, arguments, said, sizeof said), 0);
@@ -251,5 +207,5 @@ Test(intercept_program, adopt_ends_what_was_there_and_it_comes_back)
     cr_expect(flows(5000));
     close(client);
     close(server);
-    cr_expect_eq(finish(&run, SIGTERM), 128 + SIGTERM);
+    cr_expect_eq(program_end(&run, SIGTERM), 128 + SIGTERM);
 }

@@ -146,9 +146,19 @@ Test(lab, up_exec_and_down)
     cr_expect_eq(run("lab down %s", lab), 0, "%s", said);
     cr_expect(!is_named("n1") && !is_named("n2") && !is_named("router"));
     cr_expect_eq(run("lab down %s", lab), 0, "twice does no harm");
-    cr_expect(strstr(said, "down already"), "%s", said);
+    cr_expect(strstr(said, "it is down already, or never was\n"), "%s", said);
     cr_expect_eq(run("lab list"), 0);
     cr_expect_str_eq(said, "");
+}
+
+Test(lab, a_misspelt_name_is_not_taken_for_a_lab_that_is_down)
+{
+    bring_up("--nodes n1");
+    cr_expect_eq(run("lab down x%s", lab), 2);
+    cr_expect(strstr(said, "did you mean \"t"), "%s", said);
+    cr_expect_eq(run("lab down %s1", lab), 0, "it may have been another's number");
+    cr_expect(strstr(said, "there is no lab"), "%s", said);
+    cr_expect(is_named("n1"), "nothing was ended");
 }
 
 Test(lab, nodes_of_a_router_lab_reach_each_other)

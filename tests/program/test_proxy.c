@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { ARGUMENTS = 24, PATIENCE_MS = 20000 };
@@ -25,14 +24,6 @@ enum { ARGUMENTS = 24, PATIENCE_MS = 20000 };
 static char dir[TEMPDIR_PATH_MAX];
 static int echo;      /* a listening socket, the server of the paths */
 static uint16_t port; /* its port */
-
-/* A proxy that runs. */
-struct run {
-    pid_t pid;
-    int said; /* its stdout and stderr */
-    char text[8192];
-    size_t length;
-};
 
 static uint16_t bound_port(int fd)
 {
@@ -65,57 +56,15 @@ static void teardown(void)
 TestSuite(proxy_program, .init = setup, .fini = teardown, .timeout = 60);
 
 /* Runs `netsplit proxy` with the arguments, ended by NULL. */
-static struct run start(const char *first, ...)
+static struct program_run start(const char *first, ...)
 {
-    struct run run = {0};
-    const char *argv[ARGUMENTS] = {getenv("NETSPLIT"), "proxy", first};
+    const char *words[ARGUMENTS] = {"proxy", first};
     va_list args;
     va_start(args, first);
-    for (size_t i = 3; i < ARGUMENTS - 1 && argv[i - 1]; i++)
-        argv[i] = va_arg(args, const char *);
+    for (size_t i = 2; i < ARGUMENTS - 1 && words[i - 1]; i++)
+        words[i] = va_arg(args, const char *);
     va_end(args);
-    int ends[2];
-    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
-    pid_t parent = getpid();
-    run.pid = fork();
-    cr_assert_geq(run.pid, 0);
-    if (run.pid == 0) {
-        program_in_child(parent);
-        if (dup2(ends[1], 1) < 0 || dup2(ends[1], 2) < 0)
-            _exit(127);
-        execv(argv[0], (char *const *)argv);
-        _exit(127);
-    }
-    close(ends[1]);
-    run.said = ends[0];
-    return run;
-}
-
-/* Reads what it says up to the text, or to its end (NULL). */
-static void read_until(struct run *run, const char *text)
-{
-    while (!text || !strstr(run->text, text)) {
-        struct pollfd fd = {.fd = run->said, .events = POLLIN};
-        cr_assert_gt(poll(&fd, 1, PATIENCE_MS), 0, "it said only: %s", run->text);
-        ssize_t n = read(run->said, run->text + run->length,
-                         sizeof run->text - 1 - run->length);
-        if (n <= 0) {
-            cr_assert_null(text, "it said only: %s", run->text);
-            return;
-        }
-        run->length += (size_t)n;
-        run->text[run->length] = '\0';
-    }
-}
-
-/* Waits for its end. Returns the exit status, or 128 + signal. */
-static int finish(struct run *run)
-{
-    int status;
-    read_until(run, NULL);
-    close(run->said);
-    cr_assert_eq(waitpid(run->pid, &status, 0), run->pid);
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return program_start(words, NULL);
 }
 
 /* Nothing but the empty runtime directory is left in dir. */
@@ -147,7 +96,7 @@ static char *write_rules(const char *name, const char *format, ...)
 }
 
 /* The port behind NAME= in the ready line. */
-static uint16_t ready_port(const struct run *run, const char *name)
+static uint16_t ready_port(const struct program_run *run, const char *name)
 {
     char *word = xasprintf(" %s=127.0.0.1:", name);
     const char *at = strstr(run->text, word);
@@ -195,8 +144,8 @@ Test(proxy_program, says_ready_serves_and_dies_of_the_signal)
 {
     char *rules = write_rules("r.yaml", two_paths, port);
     char *ready = xasprintf("%s/ready", dir);
-    struct run run = start("-f", rules, "--ready-file", ready, NULL);
-    read_until(&run, "\n");
+    struct program_run run = start("-f", rules, "--ready-file", ready, NULL);
+    program_await(&run, "\n");
     char *want = xasprintf("ready wal=127.0.0.1:%u s>s=127.0.0.1:%u "
                            "control=%s/netsplit/control seed=7\n",
                            ready_port(&run, "wal"), ready_port(&run, "s>s"), dir);
@@ -208,8 +157,7 @@ Test(proxy_program, says_ready_serves_and_dies_of_the_signal)
     (void)fclose(file);
     cr_assert_str_eq(line, want, "the file says the same");
     expect_passing(ready_port(&run, "wal"));
-    (void)kill(run.pid, SIGTERM);
-    cr_assert_eq(finish(&run), 128 + SIGTERM);
+    cr_assert_eq(program_end(&run, SIGTERM), 128 + SIGTERM);
     expect_nothing_left();
     free(want);
     free(ready);
@@ -219,8 +167,8 @@ Test(proxy_program, says_ready_serves_and_dies_of_the_signal)
 Test(proxy_program, a_second_signal_ends_the_draining)
 {
     char *word = xasprintf("0:127.0.0.1:%u", port);
-    struct run run = start(word, "--drain", "10m", NULL);
-    read_until(&run, "\n");
+    struct program_run run = start(word, "--drain", "10m", NULL);
+    program_await(&run, "\n");
     uint16_t through = ready_port(&run, "path1");
     int client = join(through), server = accept(echo, NULL, NULL);
     (void)kill(run.pid, SIGINT);
@@ -230,8 +178,7 @@ Test(proxy_program, a_second_signal_ends_the_draining)
     cr_assert_eq(write(client, "x", 1), 1);
     char byte;
     cr_assert_eq(read(server, &byte, 1), 1, "it drains: the connection lives");
-    (void)kill(run.pid, SIGINT);
-    cr_assert_eq(finish(&run), 128 + SIGINT);
+    cr_assert_eq(program_end(&run, SIGINT), 128 + SIGINT);
     cr_assert_lt(read(client, &byte, 1), 0);
     cr_assert_eq(errno, ECONNRESET);
     expect_nothing_left();
@@ -243,18 +190,77 @@ Test(proxy_program, a_second_signal_ends_the_draining)
 Test(proxy_program, ends_by_itself_after_its_time)
 {
     char *word = xasprintf("0:127.0.0.1:%u", port);
-    struct run run = start(word, "--for", "50ms", NULL);
-    cr_assert_eq(finish(&run), 0);
+    struct program_run run = start(word, "--for", "50ms", NULL);
+    cr_assert_eq(program_end(&run, 0), 0);
     expect_nothing_left();
     free(word);
+}
+
+static const char *terminal; /* the name of the child's */
+
+/* As at a terminal, in a session of its own; its output is ours. */
+static void take_terminal(void)
+{
+    (void)setsid();
+    (void)close(open(terminal, O_RDWR)); /* the first that is opened becomes it */
+}
+
+static void take_terminal_by_nohup(void)
+{
+    take_terminal();
+    (void)signal(SIGHUP, SIG_IGN);
+}
+
+static int open_terminal(void)
+{
+    int other_end = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    cr_assert_geq(other_end, 0);
+    cr_assert_eq(grantpt(other_end) + unlockpt(other_end), 0);
+    terminal = ptsname(other_end);
+    return other_end;
+}
+
+static struct program_run start_at_terminal(const char *rules, void (*prepare)(void))
+{
+    const char *const words[] = {"proxy", "-f", rules, NULL};
+    struct program_run run = program_start(words, prepare);
+    program_await(&run, "\n");
+    return run;
+}
+
+Test(proxy_program, ends_with_its_terminal_but_not_by_a_signal_to_reload)
+{
+    int other_end = open_terminal();
+    char *rules = write_rules("r.yaml", two_paths, port);
+    struct program_run run = start_at_terminal(rules, take_terminal);
+    free(write_rules("r.yaml", "nonsense: 1\n"));
+    cr_assert_eq(kill(run.pid, SIGHUP), 0);
+    program_await(&run, "nothing has changed");
+    cr_assert_eq(close(other_end), 0);
+    cr_assert_eq(program_end(&run, 0), 128 + SIGHUP);
+    expect_nothing_left();
+    free(rules);
+}
+
+Test(proxy_program, started_by_nohup_outlives_its_terminal)
+{
+    int other_end = open_terminal();
+    char *rules = write_rules("r.yaml", two_paths, port);
+    struct program_run run = start_at_terminal(rules, take_terminal_by_nohup);
+    free(write_rules("r.yaml", "nonsense: 1\n"));
+    cr_assert_eq(close(other_end), 0);
+    program_await(&run, "nothing has changed");
+    cr_assert_eq(program_end(&run, SIGTERM), 128 + SIGTERM);
+    expect_nothing_left();
+    free(rules);
 }
 
 Test(proxy_program, names_the_port_that_is_taken_and_starts_nothing)
 {
     char *first = xasprintf("0:127.0.0.1:%u", port);
     char *second = xasprintf("%u:127.0.0.1:%u", port, port);
-    struct run run = start(first, second, NULL);
-    cr_assert_eq(finish(&run), 3);
+    struct program_run run = start(first, second, NULL);
+    cr_assert_eq(program_end(&run, 0), 3);
     char *address = xasprintf("127.0.0.1:%u", port);
     cr_assert_not_null(strstr(run.text, address), "%s", run.text);
     cr_assert_not_null(strstr(run.text, "Address already in use"));
@@ -268,14 +274,13 @@ Test(proxy_program, names_the_port_that_is_taken_and_starts_nothing)
 Test(proxy_program, a_second_one_on_the_same_control_socket_is_refused)
 {
     char *word = xasprintf("0:127.0.0.1:%u", port);
-    struct run run = start(word, NULL);
-    read_until(&run, "\n");
-    struct run second = start(word, NULL);
-    cr_assert_eq(finish(&second), 3, "%s", second.text);
+    struct program_run run = start(word, NULL);
+    program_await(&run, "\n");
+    struct program_run second = start(word, NULL);
+    cr_assert_eq(program_end(&second, 0), 3, "%s", second.text);
     cr_assert_null(strstr(second.text, "ready path"));
     expect_passing(ready_port(&run, "path1"));
-    (void)kill(run.pid, SIGTERM);
-    cr_assert_eq(finish(&run), 128 + SIGTERM);
+    cr_assert_eq(program_end(&run, SIGTERM), 128 + SIGTERM);
     expect_nothing_left();
     free(word);
 }
@@ -287,8 +292,8 @@ Test(proxy_program, shows_all_errors_of_a_file_at_once)
                                           "  - { name: x, inject: { dely: 4ms } }\n"
                                           "  - { name: y, inject: { rate: 4 } }\n"
                                           "  - { name: z, cut: { from: a, to: b } }\n");
-    struct run run = start("-f", rules, NULL);
-    cr_assert_eq(finish(&run), 2);
+    struct program_run run = start("-f", rules, NULL);
+    cr_assert_eq(program_end(&run, 0), 2);
     cr_assert_not_null(strstr(run.text, "bad.yaml:5:"), "%s", run.text);
     cr_assert_not_null(strstr(run.text, "bad.yaml:6:"), "%s", run.text);
     cr_assert_not_null(strstr(run.text, "bad.yaml:7:"), "%s", run.text);
@@ -298,29 +303,29 @@ Test(proxy_program, shows_all_errors_of_a_file_at_once)
 
 Test(proxy_program, bad_usage_is_said)
 {
-    struct run run = start("-f", "/nonexistent/rules.yaml", NULL);
-    cr_assert_eq(finish(&run), 2);
+    struct program_run run = start("-f", "/nonexistent/rules.yaml", NULL);
+    cr_assert_eq(program_end(&run, 0), 2);
     cr_assert_not_null(strstr(run.text, "/nonexistent/rules.yaml"));
     run = start(NULL, NULL);
-    cr_assert_eq(finish(&run), 2);
+    cr_assert_eq(program_end(&run, 0), 2);
     run = start("-f", "x.yaml", "1:2:3", NULL);
-    cr_assert_eq(finish(&run), 2);
+    cr_assert_eq(program_end(&run, 0), 2);
     run = start("--seed", "green", "1:2:3", NULL);
-    cr_assert_eq(finish(&run), 2);
+    cr_assert_eq(program_end(&run, 0), 2);
     cr_assert_not_null(strstr(run.text, "green"));
     run = start("--seed", "9223372036854775808", "1:2:3", NULL);
-    cr_assert_eq(finish(&run), 2, "JSON could not tell it again");
+    cr_assert_eq(program_end(&run, 0), 2, "JSON could not tell it again");
 }
 
 Test(proxy_program, reads_its_rules_again_and_keeps_them_when_they_are_bad)
 {
     char *rules = write_rules("r.yaml", two_paths, port);
-    struct run run = start("-f", rules, NULL);
-    read_until(&run, "\n");
+    struct program_run run = start("-f", rules, NULL);
+    program_await(&run, "\n");
     uint16_t wal = ready_port(&run, "wal"), other = ready_port(&run, "s>s");
     free(write_rules("r.yaml", "netsplit: 1\nnonsense: true\n"));
     (void)kill(run.pid, SIGHUP);
-    read_until(&run, "nothing has changed");
+    program_await(&run, "nothing has changed");
     cr_assert_not_null(strstr(run.text, "r.yaml:2:1"), "%s", run.text);
     expect_passing(wal);
     expect_passing(other);
@@ -341,8 +346,7 @@ Test(proxy_program, reads_its_rules_again_and_keeps_them_when_they_are_bad)
     fd = join(wal);
     cr_assert_geq(fd, 0);
     close(fd);
-    (void)kill(run.pid, SIGTERM);
-    cr_assert_eq(finish(&run), 128 + SIGTERM);
+    cr_assert_eq(program_end(&run, SIGTERM), 128 + SIGTERM);
     free(rules);
 }
 
@@ -378,8 +382,8 @@ Test(proxy_program, a_stream_holds_no_more_than_max_hold)
                               "  - { address: \"127.0.0.1:0\", from: c, to: s }\n"
                               "rules:\n  - { name: slow, inject: { delay: 1h } }\n",
                               port);
-    struct run run = start("-f", rules, "--max-hold", "64KiB", NULL);
-    read_until(&run, "\n");
+    struct program_run run = start("-f", rules, "--max-hold", "64KiB", NULL);
+    program_await(&run, "\n");
     int client = join(ready_port(&run, "c>s"));
     cr_assert_geq(client, 0);
     for (int i = 0; i < 16; i++) /* what does not fit waits with the kernel */
@@ -388,8 +392,7 @@ Test(proxy_program, a_stream_holds_no_more_than_max_hold)
         (void)poll(NULL, 0, 10);
     cr_assert_leq(held_bytes("peak"), MOST);
     close(client);
-    (void)kill(run.pid, SIGTERM);
-    cr_assert_eq(finish(&run), 128 + SIGTERM);
+    cr_assert_eq(program_end(&run, SIGTERM), 128 + SIGTERM);
     free(rules);
 }
 
@@ -398,15 +401,14 @@ Test(proxy_program, uses_no_more_than_max_descriptors)
     enum { JOINING = 24 };
     int clients[JOINING];
     char *word = xasprintf("0:127.0.0.1:%u", port);
-    struct run run = start(word, "--max-descriptors", "64", NULL);
-    read_until(&run, "\n");
+    struct program_run run = start(word, "--max-descriptors", "64", NULL);
+    program_await(&run, "\n");
     for (int i = 0; i < JOINING; i++)
         cr_assert_geq(clients[i] = join(ready_port(&run, "path1")), 0);
-    read_until(&run, "budget=descriptors limit=");
+    program_await(&run, "budget=descriptors limit=");
     for (int i = 0; i < JOINING; i++)
         close(clients[i]);
-    (void)kill(run.pid, SIGTERM);
-    cr_assert_eq(finish(&run), 128 + SIGTERM);
+    cr_assert_eq(program_end(&run, SIGTERM), 128 + SIGTERM);
     free(word);
 }
 
@@ -439,6 +441,6 @@ Test(proxy_program, watch_reads_the_rules_again_when_their_file_changes)
     json_decref(status);
     cr_expect_eq(proxy_process_end(&proxy, SIGTERM), 128 + SIGTERM);
     proxy_process_close(&proxy);
-    struct run run = start("--watch", "0:127.0.0.1:1", NULL);
-    cr_expect_eq(finish(&run), 2);
+    struct program_run run = start("--watch", "0:127.0.0.1:1", NULL);
+    cr_expect_eq(program_end(&run, 0), 2);
 }

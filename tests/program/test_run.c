@@ -8,7 +8,6 @@
 
 #include <criterion/criterion.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -23,15 +22,7 @@ enum { TEXT_BYTES = 16384, WORDS = 16 };
 static char dir[TEMPDIR_PATH_MAX];
 static struct traffic traffic; /* its server */
 
-/* A run that has been started. */
-struct running {
-    pid_t pid;
-    int output; /* of its stdout and stderr */
-    size_t n;
-    char text[TEXT_BYTES];
-};
-
-static struct running running; /* large, so not on the stack */
+static struct program_run running; /* the last one; large, so not on the stack */
 
 /* Two lines through the proxy and back. */
 #define TALK                                                                           \
@@ -79,9 +70,15 @@ static void teardown(void)
 
 TestSuite(run, .init = setup, .fini = teardown, .timeout = 60);
 
+/* The rule file is not found otherwise. */
+static void go_there(void)
+{
+    (void)chdir(dir);
+}
+
 static void become(const char *const *words)
 {
-    (void)chdir(dir); /* the rule file is not found otherwise */
+    go_there();
     (void)execv(words[0], (char *const *)(uintptr_t)words);
     _exit(99);
 }
@@ -89,47 +86,23 @@ static void become(const char *const *words)
 /* Starts `netsplit run -f r.yaml` with more words, up to NULL. */
 static void start(const char *first, ...)
 {
-    const char *words[WORDS] = {getenv("NETSPLIT"), "run", "-f", "r.yaml", first};
-    int output[2];
+    const char *words[WORDS] = {"run", "-f", "r.yaml", first};
     va_list args;
     va_start(args, first);
-    for (size_t i = 5; i < WORDS - 1 && words[i - 1]; i++)
+    for (size_t i = 4; i < WORDS - 1 && words[i - 1]; i++)
         words[i] = va_arg(args, const char *);
     va_end(args);
-    cr_assert_eq(pipe2(output, O_CLOEXEC), 0);
-    pid_t parent = getpid();
-    running = (struct running){.output = output[0], .pid = fork()};
-    if (running.pid == 0) {
-        program_in_child(parent);
-        (void)dup2(output[1], STDOUT_FILENO);
-        (void)dup2(output[1], STDERR_FILENO);
-        become(words);
-    }
-    (void)close(output[1]);
+    running = program_start(words, go_there);
 }
 
-/* Reads on until it has said the text, or to its end if that is NULL. */
 static void await(const char *text)
 {
-    while (!text || !strstr(running.text, text)) {
-        ssize_t n =
-            read(running.output, running.text + running.n, TEXT_BYTES - 1 - running.n);
-        if (n <= 0 && !text)
-            break;
-        cr_assert_gt(n, 0, "no \"%s\" in: %s", text, running.text);
-        running.n += (size_t)n;
-        running.text[running.n] = '\0';
-    }
+    program_await(&running, text);
 }
 
-/* Its exit status, or 128 + the signal that it died of. */
 static int finish(void)
 {
-    int status;
-    await(NULL);
-    cr_assert_eq(waitpid(running.pid, &status, 0), running.pid);
-    (void)close(running.output);
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return program_end(&running, 0);
 }
 
 static int run_script(const char *script)
@@ -142,6 +115,17 @@ static void expect_said(const char *text)
 {
     cr_expect_not_null(strstr(running.text, text), "no \"%s\" in: %s", text,
                        running.text);
+}
+
+/* What --junit j.xml has made. */
+static void read_junit(char xml[static TEXT_BYTES])
+{
+    char *path = xasprintf("%s/j.xml", dir);
+    FILE *from = fopen(path, "r");
+    cr_assert_not_null(from);
+    xml[fread(xml, 1, TEXT_BYTES - 1, from)] = '\0';
+    cr_assert_eq(fclose(from), 0);
+    free(path);
 }
 
 /* Sockets and records of runs: none may be left. */
@@ -186,6 +170,22 @@ Test(run, without_rules_it_says_nothing)
     write_rules("");
     cr_expect_eq(run_script("exit 0"), 0);
     cr_expect_str_eq(running.text, "");
+}
+
+Test(run, a_suite_whose_server_is_down_is_not_failed_for_what_is_not_counted)
+{
+    write_rules("rules:\n  - name: down\n    match: { from: app, to: db }\n"
+                "    inject: { refuse: true }\n");
+    start("--junit", "j.xml", "--", "bash", "-c",
+          "! (: 3<>/dev/tcp/${NETSPLIT_DB%:*}/${NETSPLIT_DB#*:}) 2>/dev/null", NULL);
+    cr_expect_eq(finish(), 0, "%s", running.text);
+    expect_said("netsplit run: down: refused all who came, in the kernel, which does "
+                "not count them");
+    char xml[TEXT_BYTES];
+    read_junit(xml);
+    cr_expect_not_null(strstr(xml, "failures=\"0\" errors=\"0\" skipped=\"1\""), "%s",
+                       xml);
+    cr_expect_not_null(strstr(xml, "<skipped message=\"refused all"), "%s", xml);
 }
 
 Test(run, a_rule_whose_time_never_came_is_told_as_that)
@@ -347,7 +347,7 @@ Test(run, the_terminals_interrupt_reaches_the_command_once)
         "while :; do sleep 0.05; done",
         NULL};
     pid_t parent = getpid();
-    running = (struct running){.pid = 0};
+    running = (struct program_run){.pid = 0};
     running.pid = forkpty(&running.output, NULL, NULL, NULL);
     cr_assert_geq(running.pid, 0);
     if (running.pid == 0) {
@@ -373,11 +373,7 @@ Test(run, junit_has_a_case_for_the_command_and_for_each_rule)
                      "    when: { after: 1h }\n");
     start("--junit", "j.xml", "--", "bash", "-c", TALK, NULL);
     cr_expect_eq(finish(), 1);
-    char *path = xasprintf("%s/j.xml", dir);
-    FILE *from = fopen(path, "r");
-    cr_assert_not_null(from);
-    xml[fread(xml, 1, sizeof xml - 1, from)] = '\0';
-    cr_assert_eq(fclose(from), 0);
+    read_junit(xml);
     cr_expect_not_null(strstr(xml, "tests=\"3\" failures=\"1\" errors=\"0\""), "%s",
                        xml);
     cr_expect_not_null(strstr(xml, "name=\"command: bash -c exec 3&lt;>"), "%s", xml);
@@ -389,7 +385,6 @@ Test(run, junit_has_a_case_for_the_command_and_for_each_rule)
     start("--junit", "/nowhere/j.xml", "--", "true", NULL);
     cr_expect_eq(finish(), 3);
     expect_said("/nowhere/j.xml: No such file or directory");
-    free(path);
 }
 
 Test(run, rules_may_come_from_a_pipe)
@@ -401,7 +396,7 @@ Test(run, rules_may_come_from_a_pipe)
                   dir, "rules: [ { name: r, inject: { delay: 1ms } } ]");
     const char *const words[] = {"/bin/bash", "-c", command, NULL};
     pid_t parent = getpid();
-    running = (struct running){.output = -1, .pid = fork()};
+    running = (struct program_run){.output = -1, .pid = fork()};
     if (running.pid == 0) {
         program_in_child(parent);
         become(words);

@@ -3,15 +3,14 @@
  * clients at work in all of them. make tsan runs these against a program that looks for
  * races. */
 #include "proxy/base/memory.h"
-#include "proxy/base/tempdir.h"
 #include "tests/lib/own_net.h"
 #include "tests/lib/program.h"
+#include "tests/lib/proxy_process.h"
 #include "tests/program/traffic.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,48 +19,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { THREADS = 3, ANSWER_BYTES = 1 << 20, ERRORS_BYTES = 8192 };
+enum { THREADS = 3, ANSWER_BYTES = 1 << 20 };
 
-static char dir[TEMPDIR_PATH_MAX];
-static char *rules;            /* the file's path */
+static struct proxy_process proxy;
 static struct traffic traffic; /* from node c to node s, unless a test says otherwise */
 static char answer[ANSWER_BYTES];
-static pid_t proxy;
-static int said;        /* its stdout */
-static char line[4096]; /* its first one */
 
 static void setup(void)
 {
-    (void)signal(SIGPIPE, SIG_IGN);
-    cr_assert_eq(tempdir_make("threads-test", dir, NULL), 0);
-    cr_assert_eq(setenv("XDG_RUNTIME_DIR", dir, 1), 0);
-    (void)unsetenv("NETSPLIT_CONTROL");
-    rules = xasprintf("%s/rules.yaml", dir);
+    proxy_process_open(&proxy);
+    cr_assert_eq(setenv("NETSPLIT_CONTROL", proxy.control, 1), 0);
     traffic_init(&traffic);
-}
-
-/* What the proxy wrote to stderr: a race, if it was built to tell. */
-static void expect_no_complaint(void)
-{
-    char text[ERRORS_BYTES] = "";
-    char *path = xasprintf("%s/errors", dir);
-    FILE *from = fopen(path, "r");
-    if (from) {
-        text[fread(text, 1, sizeof text - 1, from)] = '\0';
-        (void)fclose(from);
-    }
-    free(path);
-    cr_expect_null(strstr(text, "Sanitizer"), "%s", text);
 }
 
 static void teardown(void)
 {
-    expect_no_complaint();
-    free(rules);
-    cr_assert_eq(tempdir_remove(dir), 0);
+    proxy_process_close(&proxy);
 }
 
 TestSuite(threads, .init = setup, .fini = teardown, .timeout = 120);
@@ -76,94 +51,37 @@ TestSuite(threads_packets, .init = setup_apart, .fini = teardown, .timeout = 120
 
 /* The rule file: a path from c to s and one from d to t, which is the same server by
  * its name, and what follows. */
-static void write_rules(const char *more, ...) __attribute__((format(printf, 1, 2)));
-static void write_rules(const char *more, ...)
+static void write_rules(const char *more)
 {
-    va_list args;
-    char *beside = xasprintf("%s.new", rules);
-    FILE *to = fopen(beside, "w");
-    cr_assert_not_null(to);
-    (void)fprintf(to,
-                  "netsplit: 1\nseed: 7\nnodes:\n  c: {}\n  d: {}\n"
-                  "  s: { address: 127.0.0.1, ports: [%u] }\n"
-                  "  t: { address: localhost, ports: [%u] }\nlisten:\n"
-                  "  - { name: one, address: \"127.0.0.1:0\", from: c, to: s }\n"
-                  "  - { name: two, address: \"127.0.0.1:0\", from: d, to: t }\n",
-                  traffic.port, traffic.port);
-    va_start(args, more);
-    (void)vfprintf(to, more, args);
-    va_end(args);
-    cr_assert_eq(fclose(to), 0);
-    cr_assert_eq(rename(beside, rules), 0);
-    free(beside);
-}
-
-static void open_errors(void)
-{
-    char *path = xasprintf("%s/errors", dir);
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    free(path);
-    if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
-        _exit(127);
-}
-
-/* Runs `netsplit proxy` with the arguments, up to NULL; its first line is in `line`, or
- * that is empty. */
-static pid_t start(const char *const *arguments)
-{
-    const char *argv[16] = {getenv("NETSPLIT"), "proxy"};
-    int ends[2];
-    for (size_t i = 0; i < 13 && arguments[i]; i++)
-        argv[i + 2] = arguments[i];
-    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
-    pid_t parent = getpid(), pid = fork();
-    cr_assert_geq(pid, 0);
-    if (pid == 0) {
-        program_in_child(parent);
-        open_errors();
-        if (dup2(ends[1], STDOUT_FILENO) < 0)
-            _exit(127);
-        execv(argv[0], (char *const *)argv);
-        _exit(127);
-    }
-    (void)close(ends[1]);
-    said = ends[0];
-    FILE *out = fdopen(said, "r");
-    if (!fgets(line, sizeof line, out))
-        line[0] = '\0';
-    (void)fclose(out); /* it says nothing more */
-    return pid;
-}
-
-static int wait_for(pid_t pid)
-{
-    int status;
-    cr_assert_eq(waitpid(pid, &status, 0), pid);
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    proxy_process_write_rules(
+        &proxy,
+        "netsplit: 1\nseed: 7\nnodes:\n  c: {}\n  d: {}\n"
+        "  s: { address: 127.0.0.1, ports: [%u] }\n"
+        "  t: { address: localhost, ports: [%u] }\nlisten:\n"
+        "  - { name: one, address: \"127.0.0.1:0\", from: c, to: s }\n"
+        "  - { name: two, address: \"127.0.0.1:0\", from: d, to: t }\n%s",
+        traffic.port, traffic.port, more);
 }
 
 static void start_proxy(const char *threads)
 {
-    proxy = start((const char *const[]){"-f", rules, "--threads", threads, "--drain",
-                                        "20s", NULL});
-    cr_assert_eq(strncmp(line, "ready ", 6), 0, "%s", line);
+    proxy_process_start(
+        &proxy, (const char *const[]){"--threads", threads, "--drain", "20s", NULL});
 }
 
 static void end_proxy(void)
 {
-    (void)kill(proxy, SIGTERM);
-    cr_assert_eq(wait_for(proxy), 128 + SIGTERM);
+    cr_assert_eq(proxy_process_end(&proxy, SIGTERM), 128 + SIGTERM);
 }
 
-/* The port behind NAME= in the ready line. */
 static uint16_t port_of(const char *name)
 {
-    char *word = xasprintf(" %s=127.0.0.1:", name);
-    const char *at = strstr(line, word);
-    cr_assert_not_null(at, "%s", line);
-    uint16_t port = (uint16_t)atoi(at + strlen(word));
-    free(word);
-    return port;
+    return proxy_process_port(&proxy, name);
+}
+
+static uint64_t total(const char *key)
+{
+    return proxy_process_total(&proxy, key);
 }
 
 /* Runs `netsplit ctl` with the arguments; what it said is in `answer`. */
@@ -176,8 +94,8 @@ static void ctl(const char *arguments, ...)
     (void)vsnprintf(words, sizeof words, arguments, args);
     va_end(args);
     char *command = xasprintf("ctl %s", words);
-    cr_assert_eq(program_run(dir, command, answer, sizeof answer), 0, "%s: %s", words,
-                 answer);
+    cr_assert_eq(program_run(proxy.directory, command, answer, sizeof answer), 0,
+                 "%s: %s", words, answer);
     free(command);
 }
 
@@ -194,25 +112,17 @@ static uint64_t number(const json_t *object, const char *key)
     return (uint64_t)json_integer_value(json_object_get(object, key));
 }
 
-/* A total of `ctl status`. */
-static uint64_t total(const char *key)
-{
-    json_t *status = ask("status");
-    uint64_t value = number(json_object_get(status, "totals"), key);
-    json_decref(status);
-    return value;
-}
-
 /* A number of a rule in `ctl status`. */
 static uint64_t rule_number(const char *name, const char *key)
 {
     json_t *status = ask("status"), *rule;
     uint64_t value = 0;
     size_t i;
-    json_array_foreach(
-        json_object_get(status, "rules"), i,
-        rule) if (strcmp(json_string_value(json_object_get(rule, "name")), name) == 0)
-        value = number(rule, key);
+    json_array_foreach(json_object_get(status, "rules"), i, rule)
+    {
+        if (strcmp(json_string_value(json_object_get(rule, "name")), name) == 0)
+            value = number(rule, key);
+    }
     json_decref(status);
     return value;
 }
@@ -268,7 +178,7 @@ Test(threads, each_has_a_socket_on_every_port_and_they_look_like_one_proxy)
     write_rules(
         "rules:\n  - { name: slow, match: { from: c }, inject: { delay: 5ms } }\n");
     start_proxy("3");
-    cr_assert_not_null(strstr(line, " threads=3\n"), "%s", line);
+    cr_assert_eq(proxy_process_count_said(&proxy, " threads=3\n"), 1);
     cr_assert_eq(count_listening(port_of("one")), THREADS);
     for (i = 0; i < CLIENTS; i++) {
         clients[i] = traffic_connect(port_of("one"));
@@ -306,13 +216,13 @@ Test(threads, a_reload_at_full_traffic_breaks_nothing)
         "rules:\n  - { name: bits, inject: { slice: { size: 1kB, gap: 10us } } }\n",
         "",
     };
-    write_rules("%s", "");
+    write_rules("");
     start_proxy("3");
     traffic_add(&traffic, port_of("one"), TRAFFIC_CLIENTS / 2);
     traffic_add(&traffic, port_of("two"), TRAFFIC_CLIENTS / 2);
     for (int i = 0; i < 20; i++) {
-        write_rules("%s", changes[i % 4]);
-        ctl("apply --base %s", rules);
+        write_rules(changes[i % 4]);
+        ctl("apply --base %s", proxy.rules);
         ctl("add extra c s delay=%dms", 1 + i % 3);
         traffic_wait(&traffic, 2);
         ctl("rm extra");
@@ -324,7 +234,7 @@ Test(threads, a_reload_at_full_traffic_breaks_nothing)
 Test(threads, a_partition_stops_all_and_heals_to_the_byte)
 {
     int left_ms = TRAFFIC_PATIENCE_MS;
-    write_rules("%s", "");
+    write_rules("");
     start_proxy("3");
     traffic_add(&traffic, port_of("one"), TRAFFIC_CLIENTS);
     for (int i = 0; i < 5; i++) {
@@ -354,7 +264,7 @@ Test(threads_packets, a_partition_that_drops_is_repaired_by_the_endpoints)
     enum { QUIET = 12 };
     int left_ms = TRAFFIC_PATIENCE_MS, quiet[QUIET];
     char byte;
-    write_rules("%s", "");
+    write_rules("");
     start_proxy("3");
     traffic_add(&traffic, port_of("one"), TRAFFIC_CLIENTS);
     for (int i = 0; i < QUIET; i++)
@@ -377,34 +287,34 @@ Test(threads_packets, a_partition_that_drops_is_repaired_by_the_endpoints)
 Test(threads, terminating_lets_all_connections_end_by_themselves)
 {
     int left_ms = TRAFFIC_PATIENCE_MS;
-    write_rules("%s", "");
+    write_rules("");
     start_proxy("3");
     uint16_t port = port_of("one");
     traffic_add(&traffic, port, TRAFFIC_CLIENTS);
     traffic_wait(&traffic, 2);
-    (void)kill(proxy, SIGTERM);
+    (void)kill(proxy.pid, SIGTERM);
     while (count_listening(port) > 0)
         wait_a_moment(&left_ms);
     cr_assert_eq(traffic_connect(port), -1);
     traffic_wait(&traffic, 5);
     ctl("status"); /* it still answers */
     cr_assert_gt(traffic_stop(&traffic), 0);
-    cr_assert_eq(wait_for(proxy), 128 + SIGTERM);
+    cr_assert_eq(proxy_process_wait(&proxy), 128 + SIGTERM);
 }
 
 Test(threads, terminating_twice_resets_what_is_left)
 {
     int left_ms = TRAFFIC_PATIENCE_MS;
-    write_rules("%s", "");
+    write_rules("");
     start_proxy("3");
     int clients[12];
     for (int i = 0; i < 12; i++)
         exchange(clients[i] = traffic_connect(port_of("one")), 10);
-    (void)kill(proxy, SIGTERM);
+    (void)kill(proxy.pid, SIGTERM);
     while (count_listening(port_of("one")) > 0)
         wait_a_moment(&left_ms);
-    (void)kill(proxy, SIGTERM);
-    cr_assert_eq(wait_for(proxy), 128 + SIGTERM);
+    (void)kill(proxy.pid, SIGTERM);
+    cr_assert_eq(proxy_process_wait(&proxy), 128 + SIGTERM);
     for (int i = 0; i < 12; i++) {
         char byte;
         cr_assert_eq(recv(clients[i], &byte, 1, 0), -1);
@@ -415,23 +325,18 @@ Test(threads, terminating_twice_resets_what_is_left)
 
 Test(threads, a_port_that_another_proxy_has_is_refused)
 {
-    write_rules("%s", "");
+    write_rules("");
     start_proxy("3");
-    char *word = xasprintf("127.0.0.1:%u:127.0.0.1:%u", port_of("one"), traffic.port);
-    char *control = xasprintf("%s/second", dir);
-    char kept[sizeof line];
-    memcpy(kept, line, sizeof kept);
-    pid_t second = start(
-        (const char *const[]){word, "--control", control, "--threads", "2", NULL});
-    cr_assert_eq(wait_for(second), 3);
-    cr_assert_str_empty(line);
-    memcpy(line, kept, sizeof line);
+    char *command = xasprintf("proxy 127.0.0.1:%u:127.0.0.1:%u --control second "
+                              "--threads 2",
+                              port_of("one"), traffic.port);
+    cr_assert_eq(program_run(proxy.directory, command, answer, sizeof answer), 3);
+    cr_assert_null(strstr(answer, "ready path"), "%s", answer);
     int fd = traffic_connect(port_of("one"));
     exchange(fd, 10);
     (void)close(fd);
     end_proxy();
-    free(control);
-    free(word);
+    free(command);
 }
 
 Test(threads, the_limit_of_connections_is_that_of_all_together)
@@ -439,9 +344,9 @@ Test(threads, the_limit_of_connections_is_that_of_all_together)
     int left_ms = TRAFFIC_PATIENCE_MS;
     enum { MOST = 6, CLIENTS = 24 };
     int clients[CLIENTS];
-    write_rules("%s", "");
-    proxy = start((const char *const[]){"-f", rules, "--threads", "3",
-                                        "--max-connections", "6", NULL});
+    write_rules("");
+    proxy_process_start(&proxy, (const char *const[]){"--threads", "3",
+                                                      "--max-connections", "6", NULL});
     for (int i = 0; i < CLIENTS; i++) { /* the kernel answers all of them */
         clients[i] = traffic_connect(port_of("one"));
         cr_assert_eq(send(clients[i], "x", 1, MSG_NOSIGNAL), 1);
@@ -487,7 +392,7 @@ static int answers(uint16_t port)
 Test(threads, refused_and_unanswered_hold_for_every_socket_of_a_port)
 {
     enum { TRIES = 12 }; /* with one socket of three forgotten: 1 in 130 */
-    write_rules("%s", "");
+    write_rules("");
     start_proxy("3");
     uint16_t port = port_of("one");
     for (int i = 0; i < 3; i++) {
@@ -513,7 +418,7 @@ Test(threads, refused_and_unanswered_hold_for_every_socket_of_a_port)
 static void draw(const char *threads, bool *drawn, size_t n)
 {
     write_rules(
-        "rules:\n  - { name: some, probability: 50%%, inject: { delay: 1ms } }\n");
+        "rules:\n  - { name: some, probability: 50%, inject: { delay: 1ms } }\n");
     start_proxy(threads);
     for (size_t i = 0; i < n; i++) {
         int fd = traffic_connect(port_of("one"));
@@ -570,19 +475,6 @@ static void *storm(void *arg)
     return NULL;
 }
 
-static uint64_t budget_used(const char *name)
-{
-    json_t *status = ask("status"), *budget;
-    uint64_t used = 0;
-    size_t i;
-    json_array_foreach(
-        json_object_get(status, "budgets"), i,
-        budget) if (strcmp(json_string_value(json_object_get(budget, "name")), name) ==
-                    0) used = number(budget, "used");
-    json_decref(status);
-    return used;
-}
-
 static const char storm_rules[] =
     "rules:\n"
     "  - { name: now-and-then, inject: { delay: 3ms },\n"
@@ -607,7 +499,7 @@ Test(threads, connections_that_come_and_go_while_rules_change_leave_nothing_behi
     enum { OVERLAYS = sizeof overlays / sizeof *overlays, STORMS = 6 };
     struct storm storms[STORMS] = {0};
     uint64_t tried = 0;
-    write_rules("%s", storm_rules);
+    write_rules(storm_rules);
     start_proxy("4");
     for (int i = 0; i < STORMS; i++) {
         storms[i].port = port_of(i % 2 ? "one" : "two");
@@ -630,18 +522,19 @@ Test(threads, connections_that_come_and_go_while_rules_change_leave_nothing_behi
     cr_assert_gt(total("connections"), 0);
     cr_assert_eq(total("attempts_held_now"), 0);
     cr_assert_eq(total("held_bytes"), 0);
-    cr_assert_eq(budget_used("held_bytes"), 0);
-    cr_assert_eq(budget_used("connections"), 0);
-    cr_assert_eq(budget_used("descriptors"), 0);
+    cr_assert_eq(proxy_process_budget(&proxy, "held_bytes", "used"), 0);
+    cr_assert_eq(proxy_process_budget(&proxy, "connections", "used"), 0);
+    cr_assert_eq(proxy_process_budget(&proxy, "descriptors", "used"), 0);
     end_proxy();
 }
 
 Test(threads, a_number_out_of_range_is_bad_usage)
 {
-    write_rules("%s", "");
-    cr_assert_eq(
-        wait_for(start((const char *const[]){"-f", rules, "--threads", "0", NULL})), 2);
-    cr_assert_eq(
-        wait_for(start((const char *const[]){"-f", rules, "--threads", "65", NULL})),
-        2);
+    write_rules("");
+    cr_assert_eq(program_run(proxy.directory, "proxy -f r.yaml --threads 0", answer,
+                             sizeof answer),
+                 2);
+    cr_assert_eq(program_run(proxy.directory, "proxy -f r.yaml --threads 65", answer,
+                             sizeof answer),
+                 2);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* One thread turns the loop for the proxy, its clients and its servers. */
 #include "tests/proxy/net.h"
 #include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
@@ -406,6 +407,14 @@ void net_part(struct net_pair pair)
 {
     close(pair.client);
     close(pair.server);
+}
+
+void net_talk(struct net *net, struct net_pair pair)
+{
+    net_say(net, pair.client, "ping");
+    net_hear(net, pair.server, "ping");
+    net_say(net, pair.server, "pong");
+    net_hear(net, pair.client, "pong");
 }
 
 bool net_event(struct net *net, uint64_t *cursor, enum journal_type type,

@@ -103,6 +103,9 @@ struct net_pair {
 struct net_pair net_join(struct net *net, int listener);
 void net_part(struct net_pair pair);
 
+/* Something goes there, and something comes back. */
+void net_talk(struct net *net, struct net_pair pair);
+
 /* Reads the journal to the next event of the type; false: there is none (yet). */
 bool net_event(struct net *net, uint64_t *cursor, enum journal_type type,
                struct journal_event *event);

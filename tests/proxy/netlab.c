@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Namespaces by unshare(2) and setns(2), what is in them by ip(8). */
 #include "tests/proxy/netlab.h"
 #include "proxy/sockaddress.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A network of namespaces for one test: the test's own, a router, and nodes around it,
- * all of which go with the test process. Node I (1, 2, ...) has 10.77.I.2 and fd77:I::2,
- * the router 10.77.I.1 and fd77:I::1 on the same line; or all nodes are on one bridge,
- * 10.77.0.I and fd77::I, the router 10.77.0.254 and fd77::fe. */
+ * all of which go with the test process. Node I (1, 2, ...) has 10.77.I.2 and
+ * fd77:I::2, the router 10.77.I.1 and fd77:I::1 on the same line; or all nodes are on
+ * one bridge, 10.77.0.I and fd77::I, the router 10.77.0.254 and fd77::fe. */
 #ifndef NETSPLIT_TESTS_NETLAB_H
 #define NETSPLIT_TESTS_NETLAB_H
 

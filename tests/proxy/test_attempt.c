@@ -56,41 +56,48 @@ Test(attempt, a_host_name_that_nobody_knows_is_shown_as_a_reset)
     close(client);
 }
 
-/* Fills the queue of a listener, so that its kernel answers no more SYNs. */
-static int fill_queue(uint16_t *port, int *fillers, int n)
+/* A listener whose queue is full, so that its kernel answers no more SYNs. */
+struct deaf {
+    uint16_t port;
+    int listener, fillers[3];
+};
+
+static struct deaf listen_deaf(void)
 {
-    int full = net_listen(AF_INET, port);
-    cr_assert_eq(listen(full, 0), 0);
-    for (int i = 0; i < n; i++)
-        fillers[i] = net_dial(AF_INET, *port);
+    struct deaf deaf;
+    deaf.listener = net_listen(AF_INET, &deaf.port);
+    cr_assert_eq(listen(deaf.listener, 0), 0);
+    for (int i = 0; i < 3; i++)
+        deaf.fillers[i] = net_dial(AF_INET, deaf.port);
     net_idle(&net, 20 * NS_PER_MS);
-    return full;
+    return deaf;
+}
+
+static void close_deaf(const struct deaf *deaf)
+{
+    close(deaf->listener);
+    for (int i = 0; i < 3; i++)
+        close(deaf->fillers[i]);
 }
 
 Test(attempt, a_server_that_does_not_answer_is_given_up_after_the_timeout)
 {
-    uint16_t port;
-    int fillers[3];
-    int full = fill_queue(&port, fillers, 3);
+    struct deaf deaf = listen_deaf();
     net.config.connect_timeout_ns = 150 * NS_PER_MS;
-    net_start(&net, NET_ONE_PATH, port);
+    net_start(&net, NET_ONE_PATH, deaf.port);
     uint64_t since = now_ns();
     int client = net_connect(&net, net_port(&net, "p"));
     net_hear_reset(&net, client);
     cr_assert_geq(now_ns() - since, 150 * NS_PER_MS);
     net_closed_because(&net, &cursor, "server did not answer");
     close(client);
-    close(full);
-    for (int i = 0; i < 3; i++)
-        close(fillers[i]);
+    close_deaf(&deaf);
 }
 
 Test(attempt, stopping_does_not_wait_for_a_server_that_does_not_answer)
 {
-    uint16_t port;
-    int fillers[3];
-    int full = fill_queue(&port, fillers, 3);
-    net_start(&net, NET_ONE_PATH, port);
+    struct deaf deaf = listen_deaf();
+    net_start(&net, NET_ONE_PATH, deaf.port);
     int client = net_connect(&net, net_port(&net, "p"));
     net_idle(&net, 20 * NS_PER_MS);
     uint64_t since = now_ns();
@@ -99,16 +106,12 @@ Test(attempt, stopping_does_not_wait_for_a_server_that_does_not_answer)
     cr_assert_lt(now_ns() - since, 5 * NS_PER_S, "far below the timeout of 10 s");
     net_closed_because(&net, &cursor, "proxy stopped");
     close(client);
-    close(full);
-    for (int i = 0; i < 3; i++)
-        close(fillers[i]);
+    close_deaf(&deaf);
 }
 
 Test(attempt, a_server_that_does_not_answer_keeps_nobody_else_waiting)
 {
-    uint16_t port;
-    int fillers[3];
-    int full = fill_queue(&port, fillers, 3);
+    struct deaf deaf = listen_deaf();
     net_start(&net,
               "netsplit: 1\nnodes:\n  c: 192.0.2.1\n"
               "  deaf: { address: 127.0.0.1, ports: [%u] }\n"
@@ -116,31 +119,25 @@ Test(attempt, a_server_that_does_not_answer_keeps_nobody_else_waiting)
               "listen:\n"
               "  - { name: deaf, address: \"127.0.0.1:0\", from: c, to: deaf }\n"
               "  - { name: p, address: \"127.0.0.1:0\", from: c, to: s }\n",
-              port, server);
+              deaf.port, server);
     int waiting = net_connect(&net, net_port(&net, "deaf"));
     struct net_pair pair = net_join(&net, listener);
     net_say(&net, pair.client, "hello");
     net_hear(&net, pair.server, "hello");
     net_part(pair);
     close(waiting);
-    close(full);
-    for (int i = 0; i < 3; i++)
-        close(fillers[i]);
+    close_deaf(&deaf);
 }
 
 Test(attempt, a_client_that_resets_while_the_server_is_dialled_ends_the_dial)
 {
-    uint16_t port;
-    int fillers[3];
-    int full = fill_queue(&port, fillers, 3);
-    net_start(&net, NET_ONE_PATH, port);
+    struct deaf deaf = listen_deaf();
+    net_start(&net, NET_ONE_PATH, deaf.port);
     int client = net_connect(&net, net_port(&net, "p"));
     net_idle(&net, 20 * NS_PER_MS);
     net_reset(client);
     net_closed_because(&net, &cursor, "opener left");
-    close(full);
-    for (int i = 0; i < 3; i++)
-        close(fillers[i]);
+    close_deaf(&deaf);
 }
 
 Test(attempt, one_that_a_partition_stalls_is_dialled_on_heal)

@@ -35,6 +35,7 @@ Test(budget, a_rules_hold_bounds_what_a_stream_keeps)
     struct journal_event event;
     cr_assert(net_event(&net, &cursor, JOURNAL_BUDGET_REACHED, &event));
     cr_assert_str_eq(event.text, "hold");
+    cr_assert_eq(event.count, 256 << 10, "the rule's, not the default");
     net_remove(&net, "slow");
     net_skim(&net, pair.server, sent);
     cr_assert_eq(held(), 0);

@@ -13,13 +13,16 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct outcome {
+    struct child *child; /* of those that need it in callbacks */
     unsigned ends;
     int status, signal;
     bool cut;
     char output[4096];
+    char errors[4096];
     size_t streamed;
 };
 
@@ -97,6 +100,92 @@ Test(child, keeps_output_up_to_the_limit_and_says_that_it_was_cut)
 Test(child, reads_an_empty_standard_input)
 {
     cr_assert_str_eq(run("cat; echo end", 100).output, "end\n");
+}
+
+static void on_error(void *data, const char *bytes, size_t n)
+{
+    struct outcome *outcome = data;
+    size_t length = strlen(outcome->errors);
+    (void)snprintf(outcome->errors + length, sizeof outcome->errors - length, "%.*s",
+                   (int)n, bytes);
+}
+
+/* One that is talked to; on_bytes takes its output. */
+static struct child *start_talking(uv_loop_t *loop, const char *script,
+                                   child_output_fn on_bytes, struct outcome *outcome)
+{
+    const char *argv[] = {"sh", "-euc", script, NULL};
+    struct child_options options = {.argv = argv,
+                                    .has_input = true,
+                                    .output_limit = 100,
+                                    .on_output = on_bytes,
+                                    .on_error = on_error,
+                                    .on_end = on_end,
+                                    .data = outcome};
+    struct errmsg err = {""};
+    (void)signal(SIGPIPE, SIG_IGN); /* as main() does */
+    cr_assert_eq(uv_loop_init(loop), 0);
+    outcome->child = child_start(loop, &options, &err);
+    cr_assert(outcome->child, "%s", err.text);
+    return outcome->child;
+}
+
+Test(child, reads_what_it_is_sent_and_its_errors_come_apart)
+{
+    struct outcome outcome = {0};
+    uv_loop_t loop;
+    struct child *child = start_talking(
+        &loop, "read line; echo \"got $line\"; echo oops >&2", on_output, &outcome);
+    cr_expect_eq(child_send(child, "seven\n", 6), 0);
+    while (outcome.ends == 0)
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    cr_expect_str_eq(outcome.output, "got seven\n");
+    cr_expect_str_eq(outcome.errors, "oops\n");
+    cr_expect_eq(child_send(child, "more\n", 5), -EPIPE);
+    finish(&loop, child);
+}
+
+Test(child, what_it_does_not_take_is_not_waited_for)
+{
+    static char much[1 << 20];
+    struct outcome outcome = {0};
+    uv_loop_t loop;
+    struct child *child = start_talking(&loop, "sleep 60", on_output, &outcome);
+    cr_expect_eq(child_send(child, much, sizeof much), -EAGAIN);
+    cr_expect_eq(child_send(child, "x", 1), -EAGAIN);
+    finish(&loop, child);
+}
+
+static void close_it(void *data, const char *bytes, size_t n)
+{
+    struct outcome *outcome = data;
+    on_output(data, bytes, n);
+    child_close(outcome->child);
+}
+
+Test(child, may_be_closed_by_who_hears_its_output)
+{
+    /* While it runs; and at its end, when the rest is read. */
+    static const char *const scripts[] = {
+        "head -c 100000 /dev/zero; sleep 60",
+        "read line; head -c 20000 /dev/zero",
+    };
+    for (size_t i = 0; i < 2; i++) {
+        struct outcome outcome = {0};
+        uv_loop_t loop;
+        struct child *child = start_talking(&loop, scripts[i], close_it, &outcome);
+        if (i == 1) {
+            (void)child_send(child, "go\n", 3); /* it has just begun */
+            cr_assert_eq(waitid(P_PID, (id_t)child_pid(child), &(siginfo_t){0},
+                                WEXITED | WNOWAIT),
+                         0);
+        }
+        cr_assert_eq(uv_run(&loop, UV_RUN_DEFAULT), 0);
+        cr_expect_gt(outcome.streamed, 0);
+        cr_expect_leq(outcome.streamed, 8192, "one piece, and no more");
+        cr_expect_eq(outcome.ends, 0);
+        cr_expect_eq(uv_loop_close(&loop), 0);
+    }
 }
 
 Test(child, a_signal_is_told_as_a_shell_tells_it)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Entries by name, sums of threads, and budgets that threads share. */
 #include "proxy/counters.h"
 
 #include <criterion/criterion.h>

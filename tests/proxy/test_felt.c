@@ -85,6 +85,27 @@ Test(felt, bytes_resets_attempts_and_packets_are_felt)
                 "felt: 0B in 2 of 41 connections");
 }
 
+/* A listener that is shut counts nobody, so silence says nothing. */
+Test(felt, what_the_kernel_refused_is_neither_felt_nor_silent)
+{
+    static const char *const rules[] = {
+        TO_B "inject: { refuse: true }",
+        TO_B "inject: { refuse: true }\n    when: { for: 1s }",
+        "partition: [[a], [b]]\n    how: refuse",
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        const char *said = judge(rules[i], ROW("inactive", ""), 0);
+        cr_expect_not_null(strstr(said, "whether this suite met it is not known"), "%s",
+                           said);
+        cr_expect(felt.rules[0].uncounted && !felt.rules[0].touched);
+        cr_expect_eq(felt.n_silent, 0);
+    }
+    expect_silent(TO_B "inject: { refuse: true }\n    probability: 50%",
+                  ROW("active", ""), 41, "it takes 50% by chance and took none");
+    expect_silent(TO_B "inject: { refuse: true }", ROW("off", ""), 41,
+                  "was switched off");
+}
+
 Test(felt, a_delayed_end_alone_is_not_felt)
 {
     expect_silent(DELAY, ROW("active", ", \"touched\": true, \"connections\": 41"), 41,

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* Files that change in each of the ways in which editors and deployments change them.
+ */
 #include "proxy/base/errmsg.h"
 #include "proxy/base/tempdir.h"
 #include "proxy/file_watch.h"

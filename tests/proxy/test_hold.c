@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Bytes in memory and in pipes, which must come out in the order in which they came. */
 #include "proxy/hold.h"
 #include "proxy/budget.h"
 #include "proxy/instance.h"

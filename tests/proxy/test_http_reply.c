@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Answers in whatever pieces they arrive. */
 #include "proxy/base/http_reply.h"
 
 #include <criterion/criterion.h>

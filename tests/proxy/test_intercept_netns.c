@@ -2,12 +2,11 @@
 /* intercept: netns, between nodes on one bridge and nodes around a router. */
 #include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
-#include "tests/proxy/netlab.h"
+#include "tests/proxy/lab_fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,21 +14,12 @@
 
 enum { PORT = 6379 };
 
-static struct netlab lab;
-static struct net net;
-static uint64_t cursor;
-
 static void setup(void)
 {
     net_init(&net);
 }
 
-static void teardown(void)
-{
-    netlab_close(&lab);
-}
-
-TestSuite(netns, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(netns, .init = setup, .fini = lab_fixture_close, .timeout = 60);
 
 #define RULES                                                                          \
     "netsplit: 1\nintercept: netns\nports: [6379]\nnodes:\n"                           \
@@ -42,19 +32,7 @@ static void start(void)
 
 static struct net_pair join(int family, int listener)
 {
-    struct net_pair pair;
-    pair.client =
-        netlab_connect(&lab, &net, 1, family, netlab_address(&lab, family, 2), PORT);
-    pair.server = net_accept(&net, listener);
-    return pair;
-}
-
-static void check_talk(struct net_pair pair)
-{
-    net_say(&net, pair.client, "ping");
-    net_hear(&net, pair.server, "ping");
-    net_say(&net, pair.server, "pong");
-    net_hear(&net, pair.client, "pong");
+    return lab_fixture_join(1, family, netlab_address(&lab, family, 2), PORT, listener);
 }
 
 static bool same_host(const char *one, const char *other)
@@ -71,7 +49,7 @@ static void check_addresses_stay(int family)
     cr_expect(same_host(netlab_own(pair.client), netlab_peer(pair.server)),
               "%s, not %s", netlab_peer(pair.server), netlab_own(pair.client));
     cr_expect_str_eq(netlab_own(pair.server), netlab_peer(pair.client));
-    check_talk(pair);
+    net_talk(&net, pair);
     struct journal_event event;
     cr_assert(net_event(&net, &cursor, JOURNAL_CONNECTION_OPENED, &event));
     cr_expect_str_eq(event.from, "n1");
@@ -118,7 +96,7 @@ Test(netns, faults_are_of_one_direction_between_two_nodes)
     net_say(&net, pair.client, "held");
     net_say(&net, pair.server, "passes");
     net_hear(&net, pair.client, "passes");
-    check_talk(beside);
+    net_talk(&net, beside);
     net_hear_nothing(&net, pair.server, 30 * NS_PER_MS);
     net_remove(&net, "cut");
     net_hear(&net, pair.server, "held");
@@ -133,21 +111,17 @@ Test(netns, a_connection_that_exists_lives_on_across_start_reload_and_stop)
     netlab_open_bridged(&lab, 2);
     int listener = netlab_listen(&lab, 2, AF_INET, PORT);
     struct net_pair pair = join(AF_INET, listener);
-    check_talk(pair);
+    net_talk(&net, pair);
     start();
-    check_talk(pair);
+    net_talk(&net, pair);
     cr_assert_eq(
         net_apply_base(&net, RULES "  apps: 10.9.0.0/16\n", lab.nodes[1], lab.nodes[2]),
         0);
-    check_talk(pair);
+    net_talk(&net, pair);
     struct journal_event event;
     cr_expect_not(net_event(&net, &cursor, JOURNAL_CONNECTION_OPENED, &event));
     net_close(&net);
-    char byte;
-    cr_expect_eq(send(pair.client, "x", 1, 0), 1);
-    cr_expect_eq(poll(&(struct pollfd){.fd = pair.server, .events = POLLIN}, 1, 5000),
-                 1);
-    cr_expect_eq(recv(pair.server, &byte, 1, 0), 1);
+    lab_fixture_expect_alive(pair);
     net_part(pair);
     close(listener);
 }
@@ -225,7 +199,7 @@ Test(netns, a_node_that_goes_and_comes_back_elsewhere_does_not_disturb_the_other
     cr_expect_str_eq(event.from, "n3");
     cr_assert(net_event(&net, &cursor, JOURNAL_NODE_FOUND, &event));
     cr_expect_str_eq(event.from, "n3");
-    check_talk(pair);
+    net_talk(&net, pair);
     net_part(pair);
     close(listener);
     close(place);
@@ -267,7 +241,7 @@ Test(netns, what_bypasses_is_counted_and_adopted)
     struct net_pair pair = join(AF_INET, listener);
     start();
     struct net_pair taken = join(AF_INET, listener);
-    check_talk(taken);
+    net_talk(&net, taken);
     char client[64];
     (void)snprintf(client, sizeof client, "%s", netlab_own(pair.client));
     cr_expect_eq(proxy_each_bypassing(net.proxy, note, client), 1);
@@ -279,7 +253,7 @@ Test(netns, what_bypasses_is_counted_and_adopted)
     cr_expect_eq(n, 1);
     net_hear_reset(&net, pair.server);
     cr_expect_eq(proxy_each_bypassing(net.proxy, NULL, NULL), 0);
-    check_talk(taken);
+    net_talk(&net, taken);
     net_part(pair);
     net_part(taken);
     close(listener);
@@ -302,7 +276,7 @@ Test(netns, the_connections_of_a_node_that_is_removed_live_on_without_faults)
                                 lab.nodes[2]),
                  0);
     net_hear(&net, pair.server, "lost for now");
-    check_talk(pair);
+    net_talk(&net, pair);
     netlab_run(&lab, 1, "nft list tables | grep -q netsplit_0");
     int direct = netlab_connect(&lab, &net, 1, AF_INET, "10.77.0.2", PORT);
     close(net_accept(&net, listener));

@@ -2,12 +2,11 @@
 /* intercept: redirect, for connections of this host and through it. */
 #include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
-#include "tests/proxy/netlab.h"
+#include "tests/proxy/lab_fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <linux/magic.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -18,37 +17,16 @@
 
 enum { PORT = 5432 };
 
-static struct netlab lab;
-static struct net net;
-static uint64_t cursor;
-
 static void setup(void)
 {
-    netlab_open(&lab, 2);
-    net_init(&net);
+    lab_fixture_open(2);
 }
 
-static void teardown(void)
-{
-    netlab_close(&lab);
-}
-
-TestSuite(redirect, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(redirect, .init = setup, .fini = lab_fixture_close, .timeout = 60);
 
 static struct net_pair join_at(int node, int family, const char *address, int listener)
 {
-    struct net_pair pair;
-    pair.client = netlab_connect(&lab, &net, node, family, address, PORT);
-    pair.server = net_accept(&net, listener);
-    return pair;
-}
-
-static void check_talk(struct net_pair pair)
-{
-    net_say(&net, pair.client, "ping");
-    net_hear(&net, pair.server, "ping");
-    net_say(&net, pair.server, "pong");
-    net_hear(&net, pair.client, "pong");
+    return lab_fixture_join(node, family, address, PORT, listener);
 }
 
 static void expect_opened(const char *from, const char *to)
@@ -75,7 +53,7 @@ Test(redirect, takes_what_this_host_opens_and_goes_on_from_its_address)
     net_start(&net, RULES);
     struct net_pair pair = join_at(0, AF_INET, "10.77.1.2", listener);
     expect_opened("here", "n1");
-    check_talk(pair);
+    net_talk(&net, pair);
     cr_expect_str_eq(netlab_peer(pair.client), "10.77.1.2:5432");
     cr_expect(strncmp(netlab_peer(pair.server), "10.77.1.1:", 10) == 0);
     net_part(pair);
@@ -91,7 +69,7 @@ Test(redirect, takes_what_comes_through_this_host)
     net_start(&net, RULES);
     struct net_pair pair = join_at(1, AF_INET, "10.77.2.2", listener);
     expect_opened("n1", "n2");
-    check_talk(pair);
+    net_talk(&net, pair);
     cr_expect(strncmp(netlab_peer(pair.server), "10.77.2.1:", 10) == 0, "%s",
               netlab_peer(pair.server));
     net_part(pair);
@@ -105,10 +83,10 @@ Test(redirect, takes_ipv6_of_both_kinds)
     net_start(&net, RULES);
     struct net_pair own = join_at(0, AF_INET6, "fd77:2::2", listener);
     expect_opened("any", "six");
-    check_talk(own);
+    net_talk(&net, own);
     struct net_pair passing = join_at(1, AF_INET6, "fd77:2::2", listener);
     expect_opened("any", "six");
-    check_talk(passing);
+    net_talk(&net, passing);
     net_part(own);
     net_part(passing);
     close(listener);
@@ -120,25 +98,18 @@ Test(redirect, a_connection_that_exists_lives_on_across_start_reload_and_stop)
     int listener = netlab_listen(&lab, 2, AF_INET, PORT);
     struct net_pair own = join_at(0, AF_INET, "10.77.2.2", listener);
     struct net_pair passing = join_at(1, AF_INET, "10.77.2.2", listener);
-    check_talk(own);
-    check_talk(passing);
+    net_talk(&net, own);
+    net_talk(&net, passing);
     net_start(&net, RULES);
-    check_talk(own);
-    check_talk(passing);
+    net_talk(&net, own);
+    net_talk(&net, passing);
     cr_assert_eq(net_apply_base(&net, RULES "  n3: 10.77.2.3\n"), 0);
-    check_talk(own);
-    check_talk(passing);
+    net_talk(&net, own);
+    net_talk(&net, passing);
     expect_not_opened();
     net_close(&net);
-    char byte;
-    cr_expect_eq(send(own.client, "x", 1, 0), 1);
-    cr_expect_eq(send(passing.client, "x", 1, 0), 1);
-    struct pollfd fds[] = {{.fd = own.server, .events = POLLIN},
-                           {.fd = passing.server, .events = POLLIN}};
-    cr_expect_geq(poll(&fds[0], 1, 5000), 1);
-    cr_expect_geq(poll(&fds[1], 1, 5000), 1);
-    cr_expect_eq(recv(own.server, &byte, 1, 0), 1);
-    cr_expect_eq(recv(passing.server, &byte, 1, 0), 1);
+    lab_fixture_expect_alive(own);
+    lab_fixture_expect_alive(passing);
     net_part(own);
     net_part(passing);
     close(listener);
@@ -163,14 +134,14 @@ Test(redirect, nodes_at_one_address_are_told_by_port_and_by_user)
     int to_b = connect_as(4711, 5433);
     int at_b = net_accept(&net, second);
     expect_opened("a", "b");
-    check_talk((struct net_pair){to_b, at_b});
+    net_talk(&net, (struct net_pair){to_b, at_b});
     int to_a = connect_as(4712, 5432);
     int at_a = net_accept(&net, first);
     expect_opened("b", "a");
     int other = connect_as(0, 5432);
     int at_other = net_accept(&net, first);
     expect_opened("any", "a");
-    check_talk((struct net_pair){other, at_other});
+    net_talk(&net, (struct net_pair){other, at_other});
     net_part((struct net_pair){to_b, at_b});
     net_part((struct net_pair){to_a, at_a});
     net_part((struct net_pair){other, at_other});
@@ -267,11 +238,11 @@ Test(redirect, a_drain_carries_on_what_was_taken_and_takes_no_more)
     struct net_pair pair = join_at(0, AF_INET, "10.77.1.2", listener);
     expect_opened("here", "n1");
     proxy_stop(net.proxy, UINT64_MAX);
-    check_talk(pair);
+    net_talk(&net, pair);
     struct net_pair direct = join_at(0, AF_INET, "10.77.1.2", listener);
     expect_not_opened();
-    check_talk(direct);
-    check_talk(pair);
+    net_talk(&net, direct);
+    net_talk(&net, pair);
     net_part(pair);
     net_part(direct);
     while (!net.stopped)
@@ -290,7 +261,7 @@ Test(redirect, listeners_work_beside_it)
     int peer = net_accept(&net, listener);
     expect_opened("n2", "n1");
     expect_not_opened(); /* not intercepted again on its way out */
-    check_talk((struct net_pair){client, peer});
+    net_talk(&net, (struct net_pair){client, peer});
     net_part((struct net_pair){client, peer});
     close(listener);
     net_close(&net);
@@ -302,12 +273,12 @@ Test(redirect, what_bypasses_here_and_comes_through_is_counted_and_adopted)
     struct net_pair own = join_at(0, AF_INET, "10.77.2.2", listener);
     struct net_pair passing = join_at(1, AF_INET, "10.77.2.2", listener);
     net_start(&net, RULES);
-    check_talk(passing);
+    net_talk(&net, passing);
     cr_expect_eq(proxy_each_bypassing(net.proxy, NULL, NULL), 2);
     struct net_pair taken_own = join_at(0, AF_INET, "10.77.2.2", listener);
     struct net_pair taken_passing = join_at(1, AF_INET, "10.77.2.2", listener);
-    check_talk(taken_own);
-    check_talk(taken_passing);
+    net_talk(&net, taken_own);
+    net_talk(&net, taken_passing);
     cr_expect_eq(proxy_each_bypassing(net.proxy, NULL, NULL), 2);
     struct errmsg err = {0};
     size_t n = 99;
@@ -316,8 +287,8 @@ Test(redirect, what_bypasses_here_and_comes_through_is_counted_and_adopted)
     net_hear_reset(&net, own.server);
     net_say(&net, passing.client, "on its way");
     net_hear_reset(&net, passing.client);
-    check_talk(taken_own);
-    check_talk(taken_passing);
+    net_talk(&net, taken_own);
+    net_talk(&net, taken_passing);
     net_part(own);
     net_part(passing);
     net_part(taken_own);

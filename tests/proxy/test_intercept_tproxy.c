@@ -2,11 +2,10 @@
 /* intercept: tproxy on a router between two nodes. */
 #include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
-#include "tests/proxy/netlab.h"
+#include "tests/proxy/lab_fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,22 +17,12 @@ enum { PORT = 5432 };
     "nodes:\n  n1: 10.77.1.2\n  n2: 10.77.2.2\n"                                       \
     "  six1: \"fd77:1::2\"\n  six2: \"fd77:2::2\"\n"
 
-static struct netlab lab;
-static struct net net;
-static uint64_t cursor;
-
 static void setup(void)
 {
-    netlab_open(&lab, 2);
-    net_init(&net);
+    lab_fixture_open(2);
 }
 
-static void teardown(void)
-{
-    netlab_close(&lab);
-}
-
-TestSuite(tproxy, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(tproxy, .init = setup, .fini = lab_fixture_close, .timeout = 60);
 
 static void start(void)
 {
@@ -43,19 +32,7 @@ static void start(void)
 /* A connection of node 1 to node 2, through whatever is there. */
 static struct net_pair join(int family, int listener)
 {
-    struct net_pair pair;
-    pair.client =
-        netlab_connect(&lab, &net, 1, family, netlab_address(&lab, family, 2), PORT);
-    pair.server = net_accept(&net, listener);
-    return pair;
-}
-
-static void check_talk(struct net_pair pair)
-{
-    net_say(&net, pair.client, "ping");
-    net_hear(&net, pair.server, "ping");
-    net_say(&net, pair.server, "pong");
-    net_hear(&net, pair.client, "pong");
+    return lab_fixture_join(1, family, netlab_address(&lab, family, 2), PORT, listener);
 }
 
 static void check_both_addresses_stay(int family)
@@ -65,7 +42,7 @@ static void check_both_addresses_stay(int family)
     struct net_pair pair = join(family, listener);
     cr_expect_str_eq(netlab_own(pair.client), netlab_peer(pair.server));
     cr_expect_str_eq(netlab_own(pair.server), netlab_peer(pair.client));
-    check_talk(pair);
+    net_talk(&net, pair);
     struct journal_event event;
     cr_assert(net_event(&net, &cursor, JOURNAL_CONNECTION_OPENED, &event));
     cr_expect_str_eq(event.from, family == AF_INET ? "n1" : "six1");
@@ -116,20 +93,17 @@ Test(tproxy, a_connection_that_exists_lives_on_across_start_reload_and_stop)
 {
     int listener = netlab_listen(&lab, 2, AF_INET, PORT);
     struct net_pair pair = join(AF_INET, listener);
-    check_talk(pair);
+    net_talk(&net, pair);
     start();
-    check_talk(pair);
+    net_talk(&net, pair);
     cr_assert_eq(net_apply_base(&net, RULES "  n3: 10.77.2.3\n"), 0);
-    check_talk(pair);
+    net_talk(&net, pair);
     struct journal_event event;
     cr_expect_not(net_event(&net, &cursor, JOURNAL_CONNECTION_OPENED, &event));
     net_close(&net);
     char byte;
     cr_expect_lt(recv(pair.client, &byte, 1, MSG_DONTWAIT), 0);
-    cr_expect_eq(send(pair.client, "x", 1, 0), 1);
-    cr_expect_eq(poll(&(struct pollfd){.fd = pair.server, .events = POLLIN}, 1, 5000),
-                 1);
-    cr_expect_eq(recv(pair.server, &byte, 1, 0), 1);
+    lab_fixture_expect_alive(pair);
     net_part(pair);
     close(listener);
 }
@@ -184,7 +158,7 @@ Test(tproxy, the_connections_of_a_node_that_is_removed_live_on_without_faults)
                                       "nodes:\n  n1: 10.77.1.2\n"),
                  0);
     net_hear(&net, pair.server, "held");
-    check_talk(pair);
+    net_talk(&net, pair);
     net_part(pair);
     close(listener);
     net_close(&net);
@@ -210,16 +184,16 @@ Test(tproxy, what_bypasses_is_counted_and_adopted)
     start();
     cr_expect_eq(proxy_each_bypassing(net.proxy, NULL, NULL), 0,
                  "has said nothing yet");
-    check_talk(pair);
+    net_talk(&net, pair);
     cr_expect_eq(proxy_each_bypassing(net.proxy, NULL, NULL), 1);
     struct net_pair taken = join(AF_INET, listener);
-    check_talk(taken);
+    net_talk(&net, taken);
     cr_expect_eq(proxy_each_bypassing(net.proxy, NULL, NULL), 1);
     struct errmsg err = {0};
     size_t n = 99;
     cr_expect_eq(proxy_adopt(net.proxy, "n2", NULL, &n, &err), 0);
     cr_expect_eq(n, 0);
-    check_talk(pair);
+    net_talk(&net, pair);
     cr_expect_eq(proxy_adopt(net.proxy, "n1", "n2", &n, &err), 0, "%s", err.text);
     cr_expect_eq(n, 1);
     struct journal_event event;
@@ -230,7 +204,7 @@ Test(tproxy, what_bypasses_is_counted_and_adopted)
     net_hear_reset(&net, pair.client);
     net_hear_reset(&net, pair.server);
     cr_expect_eq(proxy_each_bypassing(net.proxy, NULL, NULL), 0);
-    check_talk(taken);
+    net_talk(&net, taken);
     net_part(pair);
     net_part(taken);
     close(listener);
@@ -258,8 +232,8 @@ Test(tproxy, one_port_of_a_client_serves_two_servers_and_serves_again)
         other.server = net_accept(&net, second);
         cr_expect_str_eq(netlab_peer(one.server), "10.77.1.2:40000");
         cr_expect_str_eq(netlab_peer(other.server), "10.77.1.2:40000");
-        check_talk(one);
-        check_talk(other);
+        net_talk(&net, one);
+        net_talk(&net, other);
         close(one.server); /* the server closes first: the client's port is free */
         close(other.server);
         net_hear_fin(&net, one.client);
@@ -281,11 +255,11 @@ Test(tproxy, a_host_without_ipv6_does_without_and_says_so_if_it_is_asked_for)
     net_start(&net, "netsplit: 1\nintercept: tproxy\nports: [5432]\n"
                     "nodes:\n  n1: 10.77.1.2\n  n2: 10.77.2.2\n");
     struct net_pair pair = join(AF_INET, listener);
-    check_talk(pair);
+    net_talk(&net, pair);
     struct journal_event event;
     cr_expect(net_event(&net, &cursor, JOURNAL_CONNECTION_OPENED, &event));
     cr_expect_eq(net_apply_base(&net, RULES), -EAFNOSUPPORT);
-    check_talk(pair);
+    net_talk(&net, pair);
     net_part(pair);
     close(listener);
     net_close(&net);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The ring and its readers, lines of JSON, and the file that takes them. */
 #include "proxy/journal.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What a command finds in its environment. */
 #include "proxy/base/errmsg.h"
 #include "proxy/listener_env.h"
 

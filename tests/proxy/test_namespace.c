@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Namespaces made, visited and named; skipped without the right to. */
 #include "proxy/base/namespace.h"
 
 #include <criterion/criterion.h>

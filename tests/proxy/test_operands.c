@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Words of a command line as rule files, and what is said of wrong ones. */
 #include "proxy/base/errmsg.h"
 #include "proxy/operands.h"
 #include "rules/buffer.h"
@@ -7,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The words as rules, which must parse. */
@@ -27,8 +29,7 @@ static struct rules *parse(const char *const *words, size_t n)
 
 Test(operands, become_paths_from_the_client_to_a_server_each)
 {
-    const char *const words[] = {"7101:127.0.0.1:5432",
-                                 "127.0.0.2:7102:db.internal:6379",
+    const char *const words[] = {"7101:127.0.0.1:5432", "127.0.0.2:7102:127.0.0.3:6379",
                                  "[::1]:0:[fe80::1]:80"};
     struct rules *rules = parse(words, 3);
     cr_assert_eq(rules->n_listens, 3);
@@ -39,7 +40,7 @@ Test(operands, become_paths_from_the_client_to_a_server_each)
     cr_assert_eq(listen[0].port, 7101);
     cr_assert_eq(listen[0].to_port, 5432);
     cr_assert_str_eq(listen[1].address.text, "127.0.0.2");
-    cr_assert_str_eq(rules_find_node(rules, "server2")->address.text, "db.internal");
+    cr_assert_str_eq(rules_find_node(rules, "server2")->address.text, "127.0.0.3");
     cr_assert_eq(listen[2].address.kind, ADDRESS_IPV6);
     cr_assert_eq(listen[2].port, 0);
     cr_assert_str_eq(rules_find_node(rules, "server3")->address.text, "fe80::1");
@@ -48,7 +49,7 @@ Test(operands, become_paths_from_the_client_to_a_server_each)
 
 Test(operands, with_a_name_give_it_to_the_path_and_to_its_server)
 {
-    const char *const words[] = {"db=7101:db.internal:5432", "0:h:80"};
+    const char *const words[] = {"db=7101:db.internal:5432", "0:127.0.0.1:80"};
     struct rules *rules = parse(words, 2);
     cr_assert_eq(rules->n_listens, 2);
     cr_assert_str_eq(rules->listens[0].name.text, "db");
@@ -57,6 +58,29 @@ Test(operands, with_a_name_give_it_to_the_path_and_to_its_server)
     cr_assert_str_eq(rules_find_node(rules, "db")->address.text, "db.internal");
     cr_assert_str_eq(rules->listens[1].name.text, "path2");
     cr_assert_str_eq(rules->listens[1].to.text, "server2");
+    rules_destroy(rules);
+}
+
+Test(operands, without_a_name_have_that_of_their_host)
+{
+    const char *const words[] = {"0:db.internal:5432", "0:cache:6379"};
+    struct rules *rules = parse(words, 2);
+    cr_assert_str_eq(rules->listens[0].name.text, "db");
+    cr_assert_str_eq(rules_find_node(rules, "db")->address.text, "db.internal");
+    cr_assert_str_eq(rules->listens[1].to.text, "cache");
+    rules_destroy(rules);
+}
+
+Test(operands, are_counted_where_the_name_of_a_host_is_not_free)
+{
+    const char *const words[] = {"0:db.one:1", "0:db.two:2",   "web=0:127.0.0.1:3",
+                                 "0:web.x:4",  "0:client.x:5", "0:10.x:6"};
+    struct rules *rules = parse(words, 6);
+    for (size_t i = 0; i < 6; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "server%zu", i + 1);
+        cr_assert_str_eq(rules->listens[i].to.text, i == 2 ? "web" : name);
+    }
     rules_destroy(rules);
 }
 

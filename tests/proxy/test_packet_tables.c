@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Attempts, and connections that pass the proxy by, in the modes that intercept. Nodes 1
- * and 2 of a netlab; what each mode takes is what its node 1 opens to node 2. */
+/* Attempts, and connections that pass the proxy by, in the modes that intercept. Nodes
+ * 1 and 2 of a netlab; what each mode takes is what its node 1 opens to node 2. */
 #include "proxy/base/now.h"
-#include "tests/proxy/netlab.h"
+#include "tests/proxy/lab_fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -15,38 +15,12 @@
 
 enum { PORT = 5432 };
 
-static struct netlab lab;
-static struct net net;
-
 static void setup(void)
 {
-    netlab_open(&lab, 3);
-    net_init(&net);
+    lab_fixture_open(3);
 }
 
-static void teardown(void)
-{
-    netlab_close(&lab);
-}
-
-TestSuite(packet_tables, .init = setup, .fini = teardown, .timeout = 120);
-
-/* The proxy in one of the modes; nodes n1, n2 and n3 are as they are in it. */
-static void start(const char *mode)
-{
-    if (strcmp(mode, "netns") == 0)
-        net_start(&net,
-                  "netsplit: 1\nintercept: netns\nports: [%d]\nnodes:\n"
-                  "  n1: { netns: /proc/self/fd/%d }\n"
-                  "  n2: { netns: /proc/self/fd/%d }\n"
-                  "  n3: { netns: /proc/self/fd/%d }\n",
-                  PORT, lab.nodes[1], lab.nodes[2], lab.nodes[3]);
-    else
-        net_start(&net,
-                  "netsplit: 1\nintercept: %s\nports: [%d]\nnodes:\n"
-                  "  n1: 10.77.1.2\n  n2: 10.77.2.2\n  n3: 10.77.3.2\n",
-                  mode, PORT);
-}
+TestSuite(packet_tables, .init = setup, .fini = lab_fixture_close, .timeout = 120);
 
 static struct counters_touch *counts_on(const char *from, const char *to)
 {
@@ -62,7 +36,8 @@ static struct counters_rule *counts(void)
     return counters_rule(&net.counters, "gone", "gone");
 }
 
-/* 0 or an error: what became of a connect() of a node within a time; EAGAIN: nothing. */
+/* 0 or an error: what became of a connect() of a node within a time; EAGAIN: nothing.
+ */
 static int outcome(int node, const char *address, uint64_t span_ns)
 {
     int fd = netlab_dial(&lab, node, AF_INET, address, PORT);
@@ -105,7 +80,7 @@ static const struct {
 static void check_attempts(const char *mode)
 {
     int listener = netlab_listen(&lab, 2, AF_INET, PORT);
-    start(mode);
+    lab_fixture_start(mode, PORT);
     for (size_t i = 0; i < sizeof attempts / sizeof *attempts; i++) {
         const char *rule = attempts[i].rule;
         uint64_t before = counts()->packets_dropped + counts()->attempts_refused;
@@ -143,46 +118,35 @@ Test(packet_tables, attempts_are_answered_as_the_rule_says_with_netns)
 /* A connection of node 1 to another one, whatever takes it. */
 static struct net_pair join(const char *address, int listener)
 {
-    struct net_pair pair;
-    pair.client = netlab_connect(&lab, &net, 1, AF_INET, address, PORT);
-    pair.server = net_accept(&net, listener);
-    return pair;
+    return lab_fixture_join(1, AF_INET, address, PORT, listener);
 }
 
-static void check_talk(struct net_pair pair)
-{
-    net_say(&net, pair.client, "ping");
-    net_hear(&net, pair.server, "ping");
-    net_say(&net, pair.server, "pong");
-    net_hear(&net, pair.client, "pong");
-}
-
-/* Connections to n2, which is cut off, and to n3 beside it. proxied: made when the proxy
- * was there; else they pass it by. */
+/* Connections to n2, which is cut off, and to n3 beside it. proxied: made when the
+ * proxy was there; else they pass it by. */
 static void check_cut(const char *mode, bool proxied)
 {
     int two = netlab_listen(&lab, 2, AF_INET, PORT);
     int three = netlab_listen(&lab, 3, AF_INET, PORT);
     struct net_pair pair, beside;
     if (proxied)
-        start(mode);
+        lab_fixture_start(mode, PORT);
     pair = join("10.77.2.2", two);
     beside = join("10.77.3.2", three);
     if (!proxied)
-        start(mode);
-    check_talk(pair);
+        lab_fixture_start(mode, PORT);
+    net_talk(&net, pair);
     net_apply(&net, "gone", "  - { name: gone, partition: [[n1], [n2]], how: drop }");
     net_say(&net, pair.client, "asked");
     net_say(&net, pair.server, "told");
     net_hear_nothing(&net, pair.server, 100 * NS_PER_MS);
     net_hear_nothing(&net, pair.client, 0);
-    check_talk(beside);
+    net_talk(&net, beside);
     net_apply(&net, "gone", "  - { name: gone, cut: { from: n1, to: n2 }, how: drop }");
     net_hear(&net, pair.client, "told");
     net_hear_nothing(&net, pair.server, 100 * NS_PER_MS);
     net_remove(&net, "gone");
     net_hear(&net, pair.server, "asked");
-    check_talk(pair);
+    net_talk(&net, pair);
     cr_expect_gt(counts_on("n1", "n2")->packets_dropped, 1, "%s", mode);
     cr_expect_gt(counts_on("n2", "n1")->packets_dropped, 0, "%s", mode);
     cr_expect_eq(counts()->connections, proxied, "%s", mode);
@@ -228,7 +192,7 @@ static void check_all_ports(const char *mode)
 {
     int any = netlab_listen(&lab, 2, AF_INET, 9999);
     int ssh = netlab_listen(&lab, 2, AF_INET, 22);
-    start(mode);
+    lab_fixture_start(mode, PORT);
     struct net_pair pair, help;
     pair.client = netlab_connect(&lab, &net, 1, AF_INET, "10.77.2.2", 9999);
     pair.server = net_accept(&net, any);
@@ -242,7 +206,7 @@ static void check_all_ports(const char *mode)
     cr_expect_eq(counts()->packets_dropped, 1, "the datagram");
     net_apply(&net, "gone", "%s", rule);
     net_say(&net, pair.client, "asked");
-    check_talk(help);
+    net_talk(&net, help);
     net_hear_nothing(&net, pair.server, 50 * NS_PER_MS);
     net_remove(&net, "gone");
     net_hear(&net, pair.server, "asked");
@@ -271,7 +235,7 @@ Test(packet_tables, all_ports_are_cut_but_that_of_ssh_with_netns)
 Test(packet_tables, a_window_closes_by_itself_and_leaves_no_chain)
 {
     int listener = netlab_listen(&lab, 2, AF_INET, PORT);
-    start("tproxy");
+    lab_fixture_start("tproxy", PORT);
     net_apply(&net, "gone",
               "  - { name: gone, partition: [[n1], [n2]], how: drop, when: { for: "
               "500ms } }");
@@ -418,7 +382,7 @@ Test(packet_tables, who_is_told_by_user_is_refused_by_user)
 
 Test(packet_tables, what_is_caught_counts_for_the_rule_that_is_there)
 {
-    start("tproxy");
+    lab_fixture_start("tproxy", PORT);
     const struct counters_rule *other = counters_rule(&net.counters, "gone", "other");
     net_apply(&net, "gone", "  - { name: gone, partition: [[n1], [n2]], how: drop }");
     cr_expect_eq(outcome(1, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);
@@ -437,7 +401,7 @@ Test(packet_tables, what_is_caught_counts_for_the_rule_that_is_there)
 Test(packet_tables, sets_that_stay_are_left_alone_and_count_on)
 {
     static const char sets[] = "nft list sets table inet netsplit_0 | grep -q";
-    start("tproxy");
+    lab_fixture_start("tproxy", PORT);
     net_apply(&net, "gone", "  - { name: gone, partition: [[n1], [n2]], how: drop }");
     netlab_run(&lab, 0, "%s packet0", sets);
     cr_expect_eq(outcome(1, "10.77.2.2", 20 * NS_PER_MS), EAGAIN);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* packet_rate and packet_delay. Nodes 1 and 2 of a netlab; with tproxy the router shapes
- * on v2, with netns node 1 on its eth0. */
+/* packet_rate and packet_delay. Nodes 1 and 2 of a netlab; with tproxy the router
+ * shapes on v2, with netns node 1 on its eth0. */
 #include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
 #include "proxy/kernel/intercept_internal.h"
@@ -8,7 +8,7 @@
 #include "proxy/kernel/qdisc.h"
 #include "proxy/kernel/qdisc_clean.h"
 #include "proxy/kernel/tc.h"
-#include "tests/proxy/netlab.h"
+#include "tests/proxy/lab_fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -29,48 +29,22 @@ enum { PORT = 5432, MEBIBYTE = 1024 * 1024 };
     "  - { name: slow, match: { from: n1, to: n2 }, inject: { packet_rate: 8Mbit/s } " \
     "}"
 
-static struct netlab lab;
-static struct net net;
 static char block[MEBIBYTE];
 
 static void setup(void)
 {
     bool has_rate, has_delay;
-    netlab_open(&lab, 2);
-    net_init(&net);
+    lab_fixture_open(2);
     qdisc_probe(&has_rate, &has_delay);
     if (!has_rate)
         cr_skip_test("this kernel has no htb or no tbf");
 }
 
-static void teardown(void)
-{
-    netlab_close(&lab);
-}
-
-TestSuite(qdisc, .init = setup, .fini = teardown, .timeout = 120);
-
-static void start(const char *mode)
-{
-    if (strcmp(mode, "netns") == 0)
-        net_start(&net,
-                  "netsplit: 1\nintercept: netns\nports: [%d]\nnodes:\n"
-                  "  n1: { netns: /proc/self/fd/%d }\n"
-                  "  n2: { netns: /proc/self/fd/%d }\n",
-                  PORT, lab.nodes[1], lab.nodes[2]);
-    else
-        net_start(&net,
-                  "netsplit: 1\nintercept: %s\nports: [%d]\nnodes:\n"
-                  "  n1: 10.77.1.2\n  n2: 10.77.2.2\n",
-                  mode, PORT);
-}
+TestSuite(qdisc, .init = setup, .fini = lab_fixture_close, .timeout = 120);
 
 static struct net_pair join(int listener)
 {
-    struct net_pair pair;
-    pair.client = netlab_connect(&lab, &net, 1, AF_INET, "10.77.2.2", PORT);
-    pair.server = net_accept(&net, listener);
-    return pair;
+    return lab_fixture_join(1, AF_INET, "10.77.2.2", PORT, listener);
 }
 
 /* Sends a mebibyte, and waits until it is there. Returns how long that took. */
@@ -118,7 +92,7 @@ static void check_rate(const char *mode)
     bool inside = strcmp(mode, "netns") == 0;
     int at = inside ? 1 : 0;
     const char *device = inside ? "eth0" : "v2";
-    start(mode);
+    lab_fixture_start(mode, PORT);
     net_apply(&net, "slow", SLOW);
     netlab_run(&lab, at, "tc qdisc show dev %s | grep -q 'htb 4e53: root'", device);
     struct net_pair pair = join(listener);
@@ -144,7 +118,7 @@ Test(qdisc, the_rate_holds_one_way_and_the_device_is_given_back_with_netns)
 static void check_answers(const char *mode)
 {
     int listener = netlab_listen(&lab, 2, AF_INET, PORT);
-    start(mode);
+    lab_fixture_start(mode, PORT);
     net_apply(&net, "slow",
               "  - { name: slow, match: { from: n2, to: n1 }, inject: { packet_rate: "
               "8Mbit/s } }");
@@ -184,7 +158,7 @@ Test(qdisc, the_rate_holds_over_ipv6_and_for_whoever_connects)
 
 Test(qdisc, to_anybody_every_device_is_shaped_but_the_loopback)
 {
-    start("tproxy");
+    lab_fixture_start("tproxy", PORT);
     net_apply(
         &net, "slow",
         "  - { name: slow, match: { from: n1 }, inject: { packet_rate: 8Mbit/s } }");
@@ -198,7 +172,7 @@ Test(qdisc, to_anybody_every_device_is_shaped_but_the_loopback)
 Test(qdisc, a_burst_below_one_packet_lets_packets_pass)
 {
     int listener = netlab_listen(&lab, 2, AF_INET, PORT);
-    start("tproxy");
+    lab_fixture_start("tproxy", PORT);
     net_apply(&net, "slow",
               "  - { name: slow, match: { from: n1, to: n2 }, inject: { packet_rate: "
               "80Mbit/s, packet_burst: 10B } }");
@@ -230,7 +204,7 @@ Test(qdisc, a_node_that_is_none_any_more_has_its_device_back)
 Test(qdisc, a_full_queue_drops_and_that_is_counted)
 {
     int listener = netlab_listen(&lab, 2, AF_INET, PORT);
-    start("tproxy");
+    lab_fixture_start("tproxy", PORT);
     net_apply(&net, "slow", SLOW);
     struct net_pair pair[4];
     for (size_t i = 0; i < 4; i++)
@@ -256,7 +230,7 @@ Test(qdisc, a_full_queue_drops_and_that_is_counted)
 Test(qdisc, other_rules_come_and_go_and_leave_its_queue_alone)
 {
     int listener = netlab_listen(&lab, 2, AF_INET, PORT);
-    start("tproxy");
+    lab_fixture_start("tproxy", PORT);
     net_apply(&net, "slow", SLOW);
     struct net_pair pair = join(listener);
     (void)carry(pair.client, pair.server);
@@ -280,7 +254,7 @@ Test(qdisc, other_rules_come_and_go_and_leave_its_queue_alone)
 
 Test(qdisc, a_window_closes_by_itself_and_gives_the_device_back)
 {
-    start("tproxy");
+    lab_fixture_start("tproxy", PORT);
     net_apply(&net, "slow",
               "  - { name: slow, match: { from: n1, to: n2 }, inject: { packet_rate: "
               "8Mbit/s }, when: { for: 300ms } }");
@@ -292,7 +266,7 @@ Test(qdisc, a_window_closes_by_itself_and_gives_the_device_back)
 
 Test(qdisc, the_device_is_given_back_when_the_proxy_ends)
 {
-    start("tproxy");
+    lab_fixture_start("tproxy", PORT);
     net_apply(&net, "slow", SLOW);
     net_close(&net);
     netlab_run(&lab, 0, "tc qdisc show dev v2 | grep -q 'noqueue 0: root'");
@@ -320,7 +294,7 @@ Test(qdisc, a_device_with_a_discipline_of_its_own_is_left_alone_and_named)
 {
     struct errmsg err = {0};
     netlab_run(&lab, 0, "tc qdisc add dev v2 root handle 7: pfifo limit 50");
-    start("tproxy");
+    lab_fixture_start("tproxy", PORT);
     cr_expect_eq(apply(SLOW, &err), -EBUSY);
     cr_expect(strstr(err.text, "rule \"slow\": packets cannot be shaped on v2"), "%s",
               err.text);
@@ -334,7 +308,7 @@ static void start_and_wait(int ready)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     net_init(&net);
-    start("tproxy");
+    lab_fixture_start("tproxy", PORT);
     net_apply(&net, "slow", SLOW);
     (void)!write(ready, "", 1);
     for (;;)
@@ -378,7 +352,7 @@ Test(qdisc, what_a_killed_proxy_leaves_shapes_nothing)
 {
     int listener = netlab_listen(&lab, 2, AF_INET, PORT);
     leave_behind();
-    start("tproxy"); /* without a rule */
+    lab_fixture_start("tproxy", PORT); /* without a rule */
     struct net_pair pair = join(listener);
     (void)carry(pair.client, pair.server);
     netlab_run(&lab, 0, "tc qdisc show dev v2 | grep -q 'htb 4e53: root'");
@@ -399,7 +373,7 @@ Test(qdisc, the_place_of_a_dead_instance_is_taken_and_that_of_a_living_one_is_no
     cr_assert_eq(nft_create(&first, "netsplit_0", &err), 0, "%s", err.text);
     leave_behind(); /* of netsplit_1 */
     nft_destroy(first);
-    start("tproxy"); /* is netsplit_0 */
+    lab_fixture_start("tproxy", PORT); /* is netsplit_0 */
     cr_assert_eq(nft_create(&second, "netsplit_1", &err), 0, "%s", err.text);
     cr_expect_eq(apply(SLOW, &err), -EBUSY);
     cr_expect(strstr(err.text, "on v2, where another netsplit"), "%s", err.text);
@@ -428,7 +402,7 @@ Test(qdisc, clean_removes_what_a_killed_proxy_left_and_nothing_else)
                "tc qdisc show dev v2 | grep -q 'noqueue 0: root'; "
                "tc qdisc show dev v1 | grep -q 'htb 4e53: root'");
     cr_expect_eq(qdisc_clean(note, NULL, &err), 0);
-    start("tproxy");
+    lab_fixture_start("tproxy", PORT);
     net_apply(&net, "slow", SLOW);
     cr_expect_eq(qdisc_clean(note, NULL, &err), 0, "of the living");
     netlab_run(&lab, 0, "tc qdisc show dev v2 | grep -q 'htb 4e53: root'");
@@ -444,7 +418,7 @@ Test(qdisc, packets_are_delayed_or_the_lack_of_netem_is_named)
     char text[256];
     qdisc_probe(&has_rate, &has_delay);
     int listener = netlab_listen(&lab, 2, AF_INET, PORT);
-    start("tproxy");
+    lab_fixture_start("tproxy", PORT);
     (void)snprintf(text, sizeof text, rule, "");
     int status = apply(text, &err);
     cr_expect_eq(status, has_delay ? 0 : -ENOTSUP);
@@ -466,7 +440,7 @@ Test(qdisc, packets_are_delayed_or_the_lack_of_netem_is_named)
 Test(qdisc, modes_without_the_packets_say_what_they_need)
 {
     struct errmsg err = {0};
-    start("redirect");
+    lab_fixture_start("redirect", PORT);
     cr_expect_eq(apply(SLOW, &err), -ENOTSUP);
     cr_expect_str_eq(err.text, "\"packet_rate\" is not possible here: needs intercept: "
                                "tproxy or netns");

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Blocks of bytes; each byte is a function of its place, so that none can be another. */
 #include "proxy/ring.h"
 
 #include <criterion/criterion.h>

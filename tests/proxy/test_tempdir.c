@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Directories that go, and nothing else with them. */
 #include "proxy/base/errmsg.h"
 #include "proxy/base/tempdir.h"
 

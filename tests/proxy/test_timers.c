@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Order and moments of timers on a real loop; never how late one may be. */
 #include "proxy/base/now.h"
 #include "proxy/timers.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Descriptors whose watches come and go while events are under way. */
 #include "proxy/watch.h"
 
 #include <criterion/criterion.h>

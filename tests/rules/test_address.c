@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Addresses, networks, host names and endpoints, right and wrong. */
 #include "rules/address.h"
 #include "rules/unit.h"
 

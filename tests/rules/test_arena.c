@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Pieces of memory that must not touch. */
 #include "rules/arena.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Diagnostics as they are shown, to the character. */
 #include "support.h"
 
 #include "rules/utf8.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Values into structs and back to text. */
 #include "support.h"
 
 #include "rules/fault.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Which rules apply to a path, and what becomes of attempts on it. */
 #include "tests/rules/world.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What the kernel is to do to packets of a connection. */
 #include "rules/match_packets.h"
 #include "tests/rules/world.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Words that were misspelt. */
 #include "rules/nearest.h"
 
 #include <criterion/criterion.h>

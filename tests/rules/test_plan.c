@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* Plans that follow one another, their windows, and what they copy. */
 #include "rules/buffer.h"
 #include "rules/parse.h"
+#include "tests/rules/support.h"
 #include "tests/rules/world.h"
 
 #include <criterion/criterion.h>
@@ -208,17 +210,6 @@ Test(plan, a_reload_does_not_restart_a_window)
     cr_expect_eq(plan_rule_active_since(rule, 12 * SECOND), 11 * SECOND);
 }
 
-static struct rules *parse(const char *text)
-{
-    struct rules *rules = NULL;
-    struct diag diag;
-    diag_init(&diag, NULL);
-    cr_assert_eq(parse_file("test.yaml", text, strlen(text), NULL, &diag, &rules), 0,
-                 "%s", diag.n ? diag.items[0]->text : "no memory");
-    diag_close(&diag);
-    return rules;
-}
-
 static const char site[] =
     "netsplit: 1\n"
     "nodes:\n"
@@ -250,7 +241,7 @@ static struct plan *compile(const struct rules *rules,
 
 Test(plan, copies_paths_and_nodes_and_needs_the_rules_no_more)
 {
-    struct rules *rules = parse(site);
+    struct rules *rules = parse_good(site);
     int status = 0;
     struct plan *plan = compile(rules, NULL, &status);
     rules_destroy(rules);
@@ -272,7 +263,7 @@ Test(plan, copies_paths_and_nodes_and_needs_the_rules_no_more)
 
 Test(plan, finds_the_node_with_the_longest_prefix)
 {
-    struct rules *rules = parse(site);
+    struct rules *rules = parse_good(site);
     int status = 0;
     struct plan *plan = compile(rules, NULL, &status);
     cr_assert(plan);
@@ -338,7 +329,7 @@ static struct plan *compile_host(const struct allocator *allocator, int *status,
 
 Test(plan, copies_what_kernel_modes_know_of_nodes_and_ports)
 {
-    struct rules *rules = parse(host);
+    struct rules *rules = parse_good(host);
     int status = 0;
     struct plan *plan = compile_host(NULL, &status, rules);
     rules_destroy(rules);
@@ -355,7 +346,7 @@ Test(plan, copies_what_kernel_modes_know_of_nodes_and_ports)
 
 Test(plan, tells_servers_of_one_address_by_their_ports)
 {
-    struct rules *rules = parse(host);
+    struct rules *rules = parse_good(host);
     int status = 0;
     struct plan *plan = compile_host(NULL, &status, rules);
     cr_assert(plan);
@@ -406,37 +397,17 @@ Test(plan, a_rule_has_each_of_its_links_once)
     cr_expect_eq(all->links[0].port, 0);
 }
 
-struct failing {
-    size_t calls, fails_at, live;
-};
-
-static void *fail_at(void *context, size_t bytes)
-{
-    struct failing *failing = context;
-    if (++failing->calls > failing->fails_at)
-        return NULL;
-    failing->live++;
-    return malloc(bytes);
-}
-
-static void give(void *context, void *block)
-{
-    struct failing *failing = context;
-    failing->live -= block != NULL;
-    free(block);
-}
-
 static void run_out(const char *text)
 {
-    struct rules *rules = parse(text);
+    struct rules *rules = parse_good(text);
     for (size_t i = 0;; i++) {
-        struct failing failing = {.fails_at = i};
-        const struct allocator allocator = {fail_at, give, &failing};
+        struct failing_allocator failing;
+        failing_allocator_init(&failing, i);
         int status = 0;
-        struct plan *plan = compile_host(&allocator, &status, rules);
+        struct plan *plan = compile_host(&failing.allocator, &status, rules);
         cr_assert_eq(status, plan ? 0 : -ENOMEM);
         plan_put(plan);
-        cr_assert_eq(failing.live, 0, "call %zu: %zu left", i, failing.live);
+        cr_assert_eq(failing.n_live, 0, "call %zu: %zu left", i, failing.n_live);
         if (plan) {
             cr_expect_gt(i, 2);
             break;
@@ -456,7 +427,7 @@ static int compile_halves(unsigned n, size_t *errors)
     }
     buffer_print(&text, "rules:\n  - { name: halves, partition: [[%s], [%s]] }\n",
                  buffer_text(&parts[0]), buffer_text(&parts[1]));
-    struct rules *rules = parse(buffer_text(&text));
+    struct rules *rules = parse_good(buffer_text(&text));
     const struct plan_layer layer = {.name = "base", .rules = rules};
     const struct plan_input input = {.layers = &layer, .n_layers = 1};
     struct plan *plan = NULL;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Draws: the same everywhere, and as even as they should be. */
 #include "rules/rng.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Values with units, exact to the nanosecond and the byte. */
 #include "rules/unit.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* Trees and their places, what is refused, and what is left of a text cut by an error.
+ */
 #include "support.h"
 
 #include "rules/yaml.h"

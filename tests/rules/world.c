@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Rules are built as the parser would, but without text, in arenas of their layers. */
 #include "tests/rules/world.h"
 
 #include "rules/unit.h"

@@ -21,11 +21,13 @@ void client_fixture_open(struct client_fixture *fixture, uint16_t port,
                          enum history_f writes, uint16_t direct, const char *setting)
 {
     struct driver_target target = {
+        .node = "n1",
         .endpoint = {.address = "127.0.0.1", .port = port},
         .direct = {.address = "127.0.0.1", .port = direct},
         .writes = writes,
         .setting = setting,
         .schema = "netsplit_test",
+        .program = fixture->program,
     };
     fixture->client = driver_open(fixture->driver, &fixture->loop, &target);
 }

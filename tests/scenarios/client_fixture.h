@@ -10,6 +10,7 @@ struct client_fixture {
     uv_loop_t loop;
     const struct driver *driver;
     struct driver_client *client;  /* NULL after client_fixture_drop() */
+    struct driver_program program; /* of the clients that are opened */
     size_t asked;                  /* invocations, in all */
     size_t answers;                /* calls of on_done, in all */
     struct driver_outcome outcome; /* the last; text and list point to what follows */
@@ -20,7 +21,7 @@ struct client_fixture {
 /* With a loop, without a client. */
 void client_fixture_init(struct client_fixture *fixture, const char *driver);
 
-/* A client of 127.0.0.1:port, in schema netsplit_test. */
+/* A client of n1 at 127.0.0.1:port, in schema netsplit_test. */
 void client_fixture_open(struct client_fixture *fixture, uint16_t port,
                          enum history_f writes, uint16_t direct, const char *setting);
 

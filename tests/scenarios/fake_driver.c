@@ -6,6 +6,7 @@
 #include "scenarios/drivers/client.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 struct fake_client {
     struct driver_client base;
@@ -42,7 +43,8 @@ static void answer_read(struct fake_client *client, struct fake_node *node)
         driver_refused(&client->base, DRIVER_REFUSED, "not now");
         return;
     }
-    struct driver_outcome outcome = {.type = HISTORY_OK, .reusable = true};
+    struct driver_outcome outcome = {
+        .type = HISTORY_OK, .node = node->answers_as, .reusable = true};
     if (node->n[key] > 0)
         outcome.value = (struct history_value){
             .kind = HISTORY_LIST,
@@ -70,7 +72,9 @@ static void on_timer(uv_timer_t *timer)
     struct fake_client *client = timer->data;
     struct fake_node *node = node_of(client);
     uncount(client);
-    if (node->mood == FAKE_BREAKS)
+    if (node->mood == FAKE_DEFECT)
+        driver_defect(&client->base, "the program ended");
+    else if (node->mood == FAKE_BREAKS)
         driver_broke(&client->base, "broken");
     else if (driver_reads(&client->base))
         answer_read(client, node);
@@ -83,6 +87,8 @@ static void fake_start(struct driver_client *base)
     struct fake_client *client = (struct fake_client *)base;
     struct fake_node *node = node_of(client);
     node->asked++;
+    node->asked_by = base->request.operation.process;
+    (void)snprintf(node->asked_as, sizeof node->asked_as, "%s", base->target.node);
     if (node->mood == FAKE_REFUSES) {
         driver_broke(base, "refused");
         return;

@@ -14,6 +14,7 @@ enum fake_mood {
     FAKE_SILENT,    /* takes the request and never answers */
     FAKE_REFUSES,   /* connections */
     FAKE_BREAKS,    /* takes the request and breaks the connection */
+    FAKE_DEFECT,    /* the driver's program ends */
 };
 
 struct fake_node {
@@ -21,6 +22,9 @@ struct fake_node {
     uint64_t latency_ms;
     size_t reads_to_fail[FAKE_KEYS]; /* so many of the next reads are refused */
     size_t asked;                    /* requests that came */
+    char asked_as[16];               /* the node's name in the last of them */
+    int32_t asked_by;                /* and its process */
+    const char *answers_as;          /* the node that its answers name; NULL = none */
     int64_t items[FAKE_KEYS][FAKE_ROOM];
     size_t n[FAKE_KEYS];
 };

@@ -57,21 +57,77 @@ Test(cluster, says_which_program_is_lacking)
     cr_expect_null(cluster_lacks(&cluster));
 }
 
+static struct cluster *parse_text(const char *name, const char *text,
+                                  struct buffer *told)
+{
+    struct diag diag;
+    diag_init(&diag, NULL);
+    struct cluster *cluster = cluster_parse(name, text, strlen(text), &diag);
+    diag_render(&diag, false, told);
+    diag_close(&diag);
+    return cluster;
+}
+
+/* A cluster file in the directory `there` whose driver is as said. */
+static struct cluster *parse_driver(const char *driver, struct buffer *told)
+{
+    char text[1024];
+    (void)snprintf(text, sizeof text,
+                   "cluster: 1\nname: c\ndriver: { exec: %s }\nnodes: [n1]\n"
+                   "role: echo\ncommands: { start: s, ready: r }\n"
+                   "modes: { m: { check: c }, k: { check: c, driver: { exec: ./k } } "
+                   "}\n",
+                   driver);
+    return parse_text("there/c.yaml", text, told);
+}
+
+Test(cluster, a_driver_that_is_a_program_is_a_list_or_a_text_of_words)
+{
+    static const struct {
+        const char *text, *setting, *program;
+    } rows[] = {
+        {"[python3, my driver.py, \"7\"]", "[\"python3\",\"my driver.py\",\"7\"]",
+         "python3"},
+        {"'python3  driver.py'", "[\"python3\",\"driver.py\"]", "python3"},
+        {"./driver.py", "[\"./driver.py\"]", "there/./driver.py"},
+        {"[/bin/sh, -c, \"echo $HOME\"]", "[\"/bin/sh\",\"-c\",\"echo $HOME\"]",
+         "/bin/sh"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buffer told = {NULL};
+        struct cluster *cluster = parse_driver(rows[i].text, &told);
+        cr_assert(cluster, "%s", buffer_text(&told));
+        cr_expect_str_eq(cluster->directory, "there");
+        cr_expect_str_eq(cluster->modes[0].setting, rows[i].setting);
+        cr_expect_str_eq(cluster->modes[0].program, rows[i].program);
+        cr_expect_str_eq(cluster->modes[1].program, "there/./k");
+        cluster_destroy(cluster);
+        buffer_close(&told);
+    }
+}
+
+Test(cluster, says_which_mode_s_program_is_lacking)
+{
+    struct buffer told = {NULL};
+    struct cluster *cluster = parse_driver("[sh, -c, exit]", &told);
+    cr_assert(cluster, "%s", buffer_text(&told));
+    cr_expect_str_eq(cluster_lacks(cluster), "there/./k");
+    cluster->n_modes = 1;
+    cr_expect_null(cluster_lacks(cluster));
+    cluster_destroy(cluster);
+    buffer_close(&told);
+}
+
 /* The text of a small cluster file with more lines, and what was said of it. */
 static struct cluster *parse(const char *more, struct buffer *told)
 {
     char text[1024];
-    struct diag diag;
     (void)snprintf(text, sizeof text,
                    "cluster: 1\nname: c\ndriver: { resp: \"redis://\" }\nnodes: [n1]\n"
                    "role: echo\ncommands: { start: s, ready: r }\n"
                    "modes: { m: { check: c } }\n%s",
                    more);
-    diag_init(&diag, NULL);
-    struct cluster *cluster = cluster_parse("c.yaml", text, strlen(text), &diag);
-    diag_render(&diag, false, told);
-    diag_close(&diag);
-    return cluster;
+    return parse_text("c.yaml", text, told);
 }
 
 Test(cluster, a_lab_and_its_way_of_interception)

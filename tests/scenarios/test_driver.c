@@ -33,6 +33,11 @@ Test(driver, refuses_settings_it_does_not_understand_and_passwords)
     expect_setting("resp", "", true);
     expect_setting("resp", "redis://", true);
     expect_setting("resp", "redis://user:secret@host", false);
+    expect_setting("exec", "[\"python3\",\"driver.py\"]", true);
+    expect_setting("exec", "[]", false);
+    expect_setting("exec", "[\"\"]", false);
+    expect_setting("exec", "[\"python3\",7]", false);
+    expect_setting("exec", "python3", false);
     expect_setting("postgres", "", true);
     expect_setting("postgres", "service=drill", true);
     expect_setting("postgres", "dbname=app sslmode=require", true);

@@ -224,6 +224,51 @@ Test(processes, count_the_turns_they_let_go_and_pause_after_a_refusal)
     end(&operations);
 }
 
+/* Only reads; the node of the last one. */
+static int node_of_a_read(const char *answers_as)
+{
+    struct operations operations;
+    memset(fake_nodes, 0, sizeof fake_nodes);
+    for (size_t i = 0; i < NODES; i++)
+        fake_nodes[i].answers_as = answers_as;
+    begin(1000, 1000000);
+    processes_start(pool);
+    run_until_records(20);
+    stop();
+    const struct history_record *last =
+        history_get(history, history_length(history) - 1);
+    int node = last->node;
+    cr_expect_eq(last->type, HISTORY_OK);
+    cr_expect_str_eq(fake_nodes[1].asked_as, "n2");
+    cr_expect_eq(fake_nodes[1].asked_by % NODES, 1, "its processes are at home there");
+    finish(&operations);
+    end(&operations);
+    return node;
+}
+
+Test(processes, write_down_the_node_that_answered_if_it_was_another)
+{
+    cr_expect_eq(node_of_a_read("n3"), 2);
+    cr_expect_eq(node_of_a_read("n1"), 0);
+    cr_expect_lt(node_of_a_read("elsewhere"), NODES, "the one that was asked");
+}
+
+Test(processes, keep_the_first_that_was_wrong_with_the_drivers_program_and_pause)
+{
+    struct operations operations;
+    for (size_t i = 0; i < NODES; i++)
+        fake_nodes[i].mood = FAKE_DEFECT;
+    begin(1000, 0);
+    processes_start(pool);
+    run_until_records(60);
+    stop();
+    cr_expect_str_eq(counts().first_defect, "the program ended");
+    cr_expect_eq(counts().errors[DRIVER_DEFECT], counts().info);
+    cr_expect_gt(counts().missed, 0, "of a program that may end at once again");
+    finish(&operations);
+    end(&operations);
+}
+
 Test(processes, that_were_moved_write_elsewhere_and_what_was_open_is_info)
 {
     struct operations operations;

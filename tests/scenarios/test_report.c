@@ -157,6 +157,31 @@ Test(report, page_holds_everything_itself)
     fake_run_destroy(run);
 }
 
+Test(report, page_holds_what_each_node_said_of_itself)
+{
+    static struct run_system systems[] = {{"PostgreSQL 15.1", "a = 1\nb = 2", NULL},
+                                          {NULL, "", "it said nothing"},
+                                          {"PostgreSQL 15.2", "", NULL}};
+    struct run *run = fake_run_create();
+    run->modes[1].systems = systems;
+    run->working_directory = "/srv/drills";
+    json_t *data = report_page_data(run, NULL, NULL);
+    cr_expect_str_eq(json_string_value(json_object_get(data, "directory")),
+                     "/srv/drills");
+    const json_t *modes = json_object_get(data, "modes");
+    cr_expect(json_is_null(json_object_get(json_array_get(modes, 0), "systems")));
+    const json_t *said = json_object_get(json_array_get(modes, 1), "systems");
+    const json_t *settings = json_object_get(json_object_get(said, "n1"), "settings");
+    cr_expect_eq(json_array_size(settings), 2);
+    cr_expect_str_eq(json_string_value(json_array_get(settings, 1)), "b = 2");
+    const json_t *silent = json_object_get(said, "n2");
+    cr_expect(json_is_null(json_object_get(silent, "version")));
+    cr_expect_str_eq(json_string_value(json_object_get(silent, "why")),
+                     "it said nothing");
+    json_decref(data);
+    fake_run_destroy(run);
+}
+
 Test(report, page_lets_no_text_become_markup)
 {
     struct run *run = fake_run_create();
@@ -300,7 +325,7 @@ static json_t *page_of(const struct run *run, const char *directory, const char 
     struct errmsg err = {""};
     (void)snprintf(path, sizeof path, "%s/%s", directory, name);
     cr_assert_eq(mkdir(path, 0700), 0);
-    json_t *data = report_page_data(run, path);
+    json_t *data = report_page_data(run, path, &err);
     cr_assert_eq(report_write(run, path, &err), 0, "%s", err.text);
     return data;
 }
