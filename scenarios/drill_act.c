@@ -153,6 +153,7 @@ static void kill_node(struct drill_mode *mode, const struct step *step)
     struct drill_node *node = &mode->nodes[mode->act.node];
     const char *command = mode->drill->cluster->commands.kill;
     node->killed = node->expected_end = true;
+    owed_note(mode);
     if (command) {
         start_job(mode, command, mode->act.node, step, on_command);
     } else {
@@ -165,6 +166,7 @@ static void pause_node(struct drill_mode *mode, const struct step *step)
 {
     const char *command = mode->drill->cluster->commands.pause;
     mode->nodes[mode->act.node].paused = true;
+    owed_note(mode);
     if (command) {
         start_job(mode, command, mode->act.node, step, on_command);
     } else {
@@ -209,6 +211,7 @@ void act_start(struct drill_mode *mode)
     mode->act = (struct drill_act){.fault = mode->n_faults - 1, .since_ns = now_ns()};
     if (step->by == STEP_BY_RUN) {
         fault->owed = true;
+        owed_note(mode);
         start_job(mode, step->run, node_of(mode, step), step, on_run);
     } else {
         mark_targets(mode, step, fault);
@@ -247,6 +250,7 @@ static void undone(struct drill_mode *mode, bool ok)
     struct drill_fault *fault = &mode->faults[mode->act.fault];
     if (ok) {
         fault->owed = false;
+        owed_note(mode);
         fault_end(mode, fault, now_ns());
     }
     undo_next(mode);

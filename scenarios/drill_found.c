@@ -114,6 +114,7 @@ void found_begin(struct drill_mode *mode, drill_then_fn then)
 static void on_left(struct drill_mode *mode)
 {
     mode->leaving = false;
+    owed_note(mode);
     if (!mode->job.ok)
         mode_note_left(mode, drill_print(mode->drill, "the mode is still on at %s: %s",
                                          node_name(mode, mode->job.node),

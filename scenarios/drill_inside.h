@@ -356,6 +356,9 @@ void act_start(struct drill_mode *mode);
 void act_undo_all(struct drill_mode *mode, drill_then_fn then);
 bool act_is_owed(const struct drill_mode *mode);
 
+/* drill_owed.c: notes what only a command undoes, after it has changed. */
+void owed_note(const struct drill_mode *mode);
+
 /* drill_probe.c: probe_add() begins one of the step under way; tick samples what is
  * due; stop kills what runs. */
 void probe_add(struct drill_mode *mode, const struct step *step);

@@ -113,6 +113,7 @@ static void on_nodes_ready(struct drill_mode *mode)
 {
     mode->entered = mode->mode->enter != NULL;
     mode->entered_at = mode->primary;
+    owed_note(mode);
     if (!mode->mode->enter)
         check_mode(mode);
     else

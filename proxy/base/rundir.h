@@ -86,7 +86,8 @@ int rundir_lock(struct errmsg *err);
 /* Removes what dead runs left: kills children whose pid and start time match, removes
  * sockets nobody answers at, directories directly below /tmp or $TMPDIR named
  * netsplit-* that are the user's, names of network namespaces, overlays at proxies that
- * live (a note "overlays": { control, prefix of their names }), and the records. Calls on_removed for each ("removed
+ * live (a note "overlays": { control, prefix of their names }), and the records. A note
+ * "owed", a list of texts, is told: it is not for clean to undo. Calls on_removed for each ("removed
  * directory /tmp/netsplit-x", borrowed) or for what it must leave alone ("left ...").
  * Returns how many things were removed, or a negative errno. Live runs are not touched.
  */

@@ -192,6 +192,14 @@ static void remove_overlays(struct sweep *sweep, const json_t *noted)
     json_decref(body);
 }
 
+/* What only somebody who knows the system can undo. */
+static void tell_owed(struct sweep *sweep, const json_t *owed)
+{
+    for (size_t i = 0; i < json_array_size(owed); i++)
+        say(sweep, "left by %s %d, %s", sweep->what, sweep->pid,
+            json_string_value(json_array_get(owed, i)));
+}
+
 static void undo(struct sweep *sweep, const json_t *root)
 {
     const json_t *children = json_object_get(root, "children");
@@ -201,6 +209,7 @@ static void undo(struct sweep *sweep, const json_t *root)
     for (size_t i = json_array_size(paths); i-- > 0;)
         remove_path(sweep, json_string_value(json_array_get(paths, i)));
     remove_overlays(sweep, json_object_get(root, "overlays"));
+    tell_owed(sweep, json_object_get(root, "owed"));
 }
 
 /* The name of a record, perhaps of one that was being written: whose it is. */

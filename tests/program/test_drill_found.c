@@ -191,3 +191,30 @@ Test(drill_found, a_mode_that_cannot_be_left_is_not_undone, .timeout = 120)
               "%s", drill->told);
     theirs_close(&theirs);
 }
+
+/* What clean cannot undo it tells. */
+Test(drill_found, killed_what_commands_would_undo_is_told_by_clean, .timeout = 120)
+{
+    char commands[1024];
+    (void)snprintf(commands, sizeof commands, THEIRS_PAUSE SYNC, LEAVE);
+    theirs_open(&theirs, "staging", commands,
+                "# Pause\n```yaml fault\npause: r2\n```\n```yaml run\nfor: 20s\n```\n"
+                "```yaml heal\n```\n" THEIRS_EXPECT);
+    drill_start(drill, "sync");
+    cr_assert(drill_await(drill, "Pause | run"), "%s", drill->told);
+    cr_assert_eq(kill(drill->pid, SIGKILL), 0);
+    cr_expect_eq(drill_wait(drill), 128 + SIGKILL);
+    drill_spawn(drill, (const char *const[]){"clean", NULL});
+    cr_expect_eq(drill_wait(drill), 0);
+    cr_expect(strstr(drill->told,
+                     "not undone: the mode sync; at r1 of cluster theirs, by "
+                     "./away r1 run: redis-cli"),
+              "%s", drill->told);
+    cr_expect(strstr(drill->told,
+                     "not undone: a paused node; at r2 of cluster theirs, by "
+                     "./away r2 run: kill -CONT"),
+              "%s", drill->told);
+    cr_assert_eq(kill(theirs.servers[1].pid, SIGCONT), 0);
+    (void)theirs_ask(&theirs, 0, "FLUSHALL"); /* what it wrote has stayed, too */
+    theirs_close(&theirs);
+}
