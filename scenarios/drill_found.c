@@ -142,15 +142,15 @@ static void note_moved(struct drill_mode *mode)
         out->n_primaries > 0 ? (size_t)out->primaries[0].node : mode->primary;
     if (mode->primary == first)
         return;
-    mode->out->moved =
-        drill_print(mode->drill, "%s is the primary now; it was %s",
-                    node_name(mode, mode->primary), node_name(mode, first));
+    mode->out->moved = drill_print(
+        mode->drill, "%s is the primary now; it was %s, and nothing moves it back",
+        node_name(mode, mode->primary), node_name(mode, first));
 }
 
 static void on_last_roles(struct drill_mode *mode)
 {
     mode->leaving = false;
-    if (mode->resolved >= 0)
+    if (mode->resolved >= 0 && mode->unanswered < 0)
         note_moved(mode);
     else
         mode->out->moved = drill_keep(mode->drill, mode->error);

@@ -282,7 +282,8 @@ static void drill_cut_off(const char *mode)
         proxy.control, proxy_process_port(&proxy, "to-n2"), drill.dir);
     int status = drill_run_whole(&drill, mode);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
-    cr_expect(strstr(drill.told, "n2 is the primary now; it was n1, and stays so"),
+    cr_expect(strstr(drill.told,
+                     "n2 is the primary now; it was n1, and nothing moves it back"),
               "%s", drill.told);
     await(1, STREAMING, "1");
     expect_untouched(1);
