@@ -15,41 +15,60 @@ static void print_line(void *arg, const char *line)
     puts(line);
 }
 
-/* In this order: a process that the first one ends leaves what it made to the others.
- */
-static int (*const parts[])(rundir_removed_fn, void *, struct errmsg *) = {
-    rundir_clean, intercept_clean, qdisc_clean};
-
 int cmd_clean(int argc, char **argv); /* seen by main.c, which has the table */
+
+/* Each part is tried, whatever became of the ones before it, and in this order: a
+ * process that the first one ends leaves what it made to the others. Returns how much
+ * was removed; *status is left alone if all went well. */
+static int clean_all(bool forgets, int *status)
+{
+    int (*const parts[])(rundir_removed_fn, void *, struct errmsg *) = {
+        forgets ? rundir_forget : rundir_clean, intercept_clean, qdisc_clean};
+    int total = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        struct errmsg err = {0};
+        int n = parts[i](print_line, NULL, &err);
+        if (n >= 0) {
+            total += n;
+            continue;
+        }
+        (void)fflush(stdout); /* what it says is about that */
+        fprintf(stderr, "netsplit clean: %s\n", err.text);
+        *status = EXIT_ENVIRONMENT;
+    }
+    return total;
+}
 
 int cmd_clean(int argc, char **argv)
 {
-    static const struct option_row rows[] = {{0}};
-    static const struct option_command command = {
+    bool forgets = false;
+    const struct option_row rows[] = {
+        {"forget", 0, OPTION_FLAG, &forgets, NULL,
+         "gives up what killed drills still owe, which was undone by hand or is gone, "
+         "and says what that was",
+         0, 0},
+        {0},
+    };
+    const struct option_command command = {
         .name = "clean",
-        .usage = "",
-        .help = "Ends processes and removes sockets, temporary directories, policy\n"
-                "routes, queueing disciplines and names of network namespaces that\n"
-                "netsplit's own runs left because they were killed. Live runs are not\n"
-                "touched. Running it again does no harm.",
+        .usage = "[OPTIONS]",
+        .help =
+            "Ends processes and removes sockets, temporary directories, policy "
+            "routes,\n"
+            "queueing disciplines and names of network namespaces that netsplit's own\n"
+            "runs left because they were killed, and runs the commands that undo what\n"
+            "they did to nodes: `undo` of faults by command, resume, start. Live runs\n"
+            "are not touched. Running it again does no harm.\n\n"
+            "Status: 0 nothing is left, 3 something is NOT UNDONE, and named.",
         .rows = rows,
     };
-    struct errmsg err = {0};
-    int rest, ends = option_begin(&command, argc, argv, false, &rest);
+    int rest, status = EXIT_DONE;
+    int ends = option_begin(&command, argc, argv, false, &rest);
     if (ends != OPTION_GOES_ON)
         return ends;
     if (rest < argc)
         return option_complain(&command, "unexpected operand \"%s\"", argv[rest]);
-    int n = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        int removed = parts[i](print_line, NULL, &err);
-        if (removed < 0) {
-            fprintf(stderr, "netsplit clean: %s\n", err.text);
-            return EXIT_ENVIRONMENT;
-        }
-        n += removed;
-    }
-    if (n == 0)
+    if (clean_all(forgets, &status) == 0 && status == EXIT_DONE)
         puts("nothing to clean");
-    return EXIT_DONE;
+    return status;
 }

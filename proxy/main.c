@@ -137,6 +137,7 @@ int main(int argc, char **argv)
 {
     open_standard();
     (void)signal(SIGPIPE, SIG_IGN); /* cannot fail; writes report EPIPE instead */
+    (void)signal(SIGXFSZ, SIG_IGN); /* likewise EFBIG, where files are limited */
     if (argc < 2) {
         print_usage(stderr);
         return EXIT_USAGE;

@@ -9,6 +9,7 @@
 #include "proxy/base/option.h"
 #include "proxy/base/term.h"
 #include "rules/buffer.h"
+#include "scenarios/claim.h"
 #include "scenarios/drill.h"
 #include "scenarios/many.h"
 #include "scenarios/manifest.h"
@@ -31,7 +32,7 @@ struct arguments {
     const char *cluster, *out, *confirm;
     struct option_texts modes;
     uint64_t seed;
-    bool dry_run, unattended;
+    bool dry_run, unattended, take_over;
     struct option_texts sets;
     uint64_t repeat;
     const char *until;
@@ -44,6 +45,7 @@ struct call {
     struct cluster_variables sets; /* of --set */
     size_t n_playbooks;
     struct many *many;
+    bool has_left; /* something that is not undone: nothing else begins on that */
 };
 
 static void print_diag(const struct diag *diag)
@@ -86,6 +88,29 @@ static void die_of(int number)
     (void)raise(number);
 }
 
+/* What nobody can read up afterwards is no pass. */
+static int miss_report(struct run *run, int status)
+{
+    if (run->verdict == RUN_PASS) {
+        run->verdict = RUN_INCONCLUSIVE;
+        run->reason = RUN_DRIVER_ERROR;
+        run->why = "the report is not whole: see above";
+    }
+    return status == EXIT_FAILED || status == EXIT_ABORTED ? status : EXIT_ENVIRONMENT;
+}
+
+/* The last line of every way out. */
+static void tell_left(const struct run *run)
+{
+    if (run->left)
+        fprintf(stderr,
+                "netsplit drill: NOT UNDONE: %s (netsplit clean tries again what was a "
+                "command)\n",
+                run->left);
+    else
+        fputs("netsplit drill: everything is undone\n", stderr);
+}
+
 /* Written last, so that it vouches for all the other files. */
 static bool write_manifest(const struct run *run)
 {
@@ -116,10 +141,16 @@ static int report(struct run *run)
     if (!written)
         fprintf(stderr, "netsplit drill: writing the report: %s\n", err.text);
     written = write_manifest(run) && written;
+    if (!written)
+        status = miss_report(run, status);
     report_print(run, stdout, term_wants_colour(stdout));
     if (written)
         print_sums(run);
-    return !written && status == EXIT_DONE ? EXIT_ENVIRONMENT : status;
+    /* So that what is said last is seen last. A reader who left is none of our business,
+     * here and afterwards. */
+    if (fflush(stdout) != 0 && errno == EPIPE && !freopen("/dev/null", "w", stdout))
+        abort(); /* no descriptor, although one was just closed */
+    return status;
 }
 
 /* Which of two statuses of a row of drills is shown: a failure before anything else. */
@@ -158,17 +189,14 @@ static int run_one(struct call *call, const struct drill_options *options,
     int status = *ended_by ? EXIT_ABORTED : report(run);
     if (*ended_by) {
         (void)write_manifest(run); /* it said why not */
-        fprintf(stderr,
-                "netsplit drill: ended by SIG%s; %s, what was recorded is in %s\n",
-                sigabbrev_np(*ended_by),
-                run->left ? "not everything is undone" : "everything is undone",
-                run->directory);
+        fprintf(stderr, "netsplit drill: ended by SIG%s; what was recorded is in %s\n",
+                sigabbrev_np(*ended_by), run->directory);
     }
     tell_moved(run);
-    if (run->left) {
-        fprintf(stderr, "netsplit drill: NOT UNDONE: %s\n", run->left);
-        status = status == EXIT_DONE ? EXIT_ENVIRONMENT : status;
-    }
+    tell_left(run);
+    call->has_left |= run->left != NULL;
+    if (run->left && status == EXIT_DONE)
+        status = EXIT_ENVIRONMENT;
     many_add(call->many, run);
     run_destroy(run);
     return status;
@@ -223,11 +251,12 @@ static int run_repeated(struct call *call, const struct playbook *playbook,
                                     .cluster_word = args->cluster,
                                     .modes = args->modes.items,
                                     .n_modes = args->modes.n,
-                                    .unattended = args->unattended};
+                                    .unattended = args->unattended,
+                                    .take_over = args->take_over};
     char *base = choose_base(call, playbook->source.name);
     size_t since = many_count(call->many);
     int status = EXIT_DONE;
-    for (uint64_t i = 0; i < args->repeat && *ended_by == 0; i++) {
+    for (uint64_t i = 0; i < args->repeat && *ended_by == 0 && !call->has_left; i++) {
         char *out = args->repeat > 1 ? xasprintf("%s/%" PRIu64, base, i + 1) : NULL;
         options.out = out ? out : base;
         options.seed = args->seed + i;
@@ -293,6 +322,22 @@ static int plan(const struct arguments *args, const struct playbook *playbook,
     return EXIT_DONE;
 }
 
+/* Nobody else may drill the same nodes meanwhile, nor between two repetitions. */
+static int run_claimed(struct call *call, const struct playbook *playbook,
+                       const struct cluster *cluster, int *ended_by)
+{
+    struct claim claim = {.n = 0};
+    struct errmsg err = {""};
+    if (claim_take(cluster, &claim, &err) != 0) {
+        fprintf(stderr, "netsplit drill: %s\n", err.text);
+        many_add_trouble(call->many, playbook->source.name, err.text);
+        return EXIT_ENVIRONMENT;
+    }
+    int status = run_repeated(call, playbook, cluster, ended_by);
+    claim_release(&claim);
+    return status;
+}
+
 /* What is right is run, or shown. */
 static int drill_right(struct call *call, const struct playbook *playbook,
                        const struct cluster *cluster, int *ended_by)
@@ -320,7 +365,7 @@ static int drill_right(struct call *call, const struct playbook *playbook,
         many_add_trouble(call->many, playbook->source.name, "it asks a person");
         return EXIT_ENVIRONMENT;
     }
-    return run_repeated(call, playbook, cluster, ended_by);
+    return run_claimed(call, playbook, cluster, ended_by);
 }
 
 static int drill_file(struct call *call, const char *path, int *ended_by)
@@ -368,7 +413,7 @@ static int drill_all(const struct arguments *args, char **paths, size_t n)
         status = EXIT_USAGE;
         n = 0;
     }
-    for (size_t i = 0; i < n && ended_by == 0; i++)
+    for (size_t i = 0; i < n && ended_by == 0 && !call.has_left; i++)
         status = worse(status, drill_file(&call, paths[i], &ended_by));
     if (n > 1 && !args->dry_run)
         many_print_summary(call.many, stdout);
@@ -407,6 +452,10 @@ int cmd_drill(int argc, char **argv)
          "that a cluster of environment production is meant: its name", 0, 0},
         {"unattended", 'u', OPTION_FLAG, &args.unattended, NULL,
          "nobody is there: manual steps are skipped, and say so", 0, 0},
+        {"take-over", 0, OPTION_FLAG, &args.take_over, NULL,
+         "takes a running cluster's data over from a drill on another machine that is "
+         "known to be dead, and left its mark there",
+         0, 0},
         {"dry-run", 'n', OPTION_FLAG, &args.dry_run, NULL,
          "check everything, print every command, link, lease and stop condition, touch "
          "nothing",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* netsplit init: asks a system that runs what it is, and writes what a first drill of it
- * needs. The asking is init/survey.c, the texts are init/texts.c; here are the words of
- * the user, what is said to them, and the order of it: everything is looked at before
- * anybody is asked, everything asked and made before the first file is written. */
+/* netsplit init: asks a system that runs what it is, and writes what a first drill of
+ * it needs. The asking is init/survey.c, the texts are init/texts.c; here are the words
+ * of the user, what is said to them, and the order of it: what can be known to be wrong
+ * is told before anybody is asked, and the first file is written when all are made. */
 #include "proxy/base/exits.h"
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
@@ -114,8 +114,7 @@ static int check_words(const struct call *call)
                                "--name is letters, digits, '.', '-' and '_'");
     if ((call->user || call->database) && !call->row->takes_user)
         return option_complain(call->command,
-                               "--user and --database are of no use "
-                               "with %s: %s",
+                               "--user and --database are of no use with %s: %s",
                                call->row->name, call->row->help);
     if (has_control(call->user) || has_control(call->database) ||
         has_control(call->exec) || has_control(call->directory))
@@ -127,15 +126,17 @@ static int check_words(const struct call *call)
     return EXIT_DONE;
 }
 
-/* The name of what is at "db1.internal:5432" is db1; at a numeric address it is the
- * system's. */
+/* The name of what is at "db1.internal:5432" is db1; at a numeric address, and here, it
+ * is the system's. */
 static void choose_names(struct call *call, const char *address)
 {
     size_t n = strcspn(address, ".:");
-    if (!call->name && isalpha((unsigned char)address[0]) && address[n] != ':' &&
-        strncmp(address, "localhost", n) != 0)
+    const char *colon = strchr(address, ':');
+    bool has_host =
+        isalpha((unsigned char)address[0]) && !(colon && strchr(colon + 1, ':'));
+    if (!call->name && has_host)
         call->name = call->own_name = xasprintf("%.*s", (int)n, address);
-    if (!call->name || !is_name(call->name))
+    if (!call->name || !is_name(call->name) || strcmp(call->name, "localhost") == 0)
         call->name = call->row->name;
     if (!call->directory)
         call->directory = call->own_directory = xasprintf("netsplit-%s", call->name);
@@ -184,9 +185,8 @@ static void print_found(const struct survey *survey)
     for (size_t i = 0; i < survey->n_notes; i++)
         printf("note: %s\n", survey->notes[i]);
     if (texts_count_nodes(survey) < survey->n)
-        printf("note: what is LEFT OUT is a comment in cluster.yaml; if it runs and "
-               "can be "
-               "reached, give\n      its address to netsplit init, too, behind the "
+        printf("note: what is LEFT OUT is a comment in cluster.yaml; if it can be "
+               "reached, give its\n      address to netsplit init, too, behind the "
                "first\n");
     if (texts_count_nodes(survey) < 2)
         printf("note: with one node a drill cannot say how far %s lag, or what a "
@@ -273,6 +273,22 @@ static int init(struct call *call, const char *const *addresses, size_t n)
     return status;
 }
 
+/* SYSTEM ADDRESS... */
+static int start(struct call *call, char **words, int n)
+{
+    if (n == 0)
+        return option_complain(call->command, "which system: postgres or redis?");
+    call->row = find_row(call->command, words[0]);
+    if (!call->row)
+        return EXIT_USAGE;
+    if (n == 1)
+        return option_complain(call->command, "which address: HOST or HOST:PORT?");
+    int status = check_words(call);
+    if (status == EXIT_DONE)
+        status = init(call, (const char *const *)words + 1, (size_t)n - 1);
+    return status;
+}
+
 int cmd_init(int argc, char **argv)
 {
     struct call call = {.row = NULL};
@@ -282,9 +298,8 @@ int cmd_init(int argc, char **argv)
         {"database", 'd', OPTION_TEXT, &call.database, "DATABASE",
          "where drills make their schema; as with psql unless given", 0, 0},
         {"exec", 0, OPTION_TEXT, &call.exec, "COMMAND",
-         "runs a shell on a node: \"ssh -oBatchMode=yes -T %h\"; %h is its host, %n "
-         "its "
-         "name",
+         "runs a shell on a node, as \"ssh -oBatchMode=yes -T %h\"; %h is its host, "
+         "%n its name",
          0, 0},
         {"dir", 0, OPTION_TEXT, &call.directory, "DIR",
          "where the files go; netsplit-NAME unless given", 0, 0},
@@ -298,9 +313,8 @@ int cmd_init(int argc, char **argv)
         .name = "init",
         .usage = "postgres|redis ADDRESS... [OPTIONS]",
         .help =
-            "Asks a system that runs what it consists of, and writes a cluster file, "
-            "a\n"
-            "rule file and a first playbook for it. The first ADDRESS (HOST or\n"
+            "Asks a system that runs what it consists of, and writes a cluster file,\n"
+            "a rule file and a first playbook for it. The first ADDRESS (HOST or\n"
             "HOST:PORT) may be any server of it, further ones are those that the\n"
             "primary does not name. Nothing is changed in the system. Passwords come\n"
             "from PGPASSWORD, PGPASSFILE, PGSERVICE or REDISCLI_AUTH in the\n"
@@ -314,15 +328,8 @@ int cmd_init(int argc, char **argv)
     call.command_line = join_words(argc, argv);
     enum option_result parsed = option_parse(&command, argc, argv, false, &rest);
     int status = parsed == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
-    if (parsed == OPTION_OK && rest == argc)
-        status = option_complain(&command, "which system: postgres or redis?");
-    else if (parsed == OPTION_OK && (call.row = find_row(&command, argv[rest])) != NULL)
-        status = rest + 1 == argc
-                     ? option_complain(&command, "which address: HOST or HOST:PORT?")
-                     : check_words(&call);
-    if (call.row && status == EXIT_DONE)
-        status = init(&call, (const char *const *)argv + rest + 1,
-                      (size_t)(argc - rest - 1));
+    if (parsed == OPTION_OK)
+        status = start(&call, argv + rest, argc - rest);
     free(call.command_line);
     free(call.own_name);
     free(call.own_directory);

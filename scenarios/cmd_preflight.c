@@ -27,7 +27,8 @@ struct arguments {
 /* What is read before anything is asked. */
 struct material {
     struct cluster *cluster;
-    struct playbook *playbook; /* NULL = none */
+    struct playbook *playbook; /* NULL = none, or it is wrong */
+    size_t wrong;              /* things in the files */
 };
 
 static struct cluster *load_cluster(const char *word, struct diag *diag)
@@ -42,7 +43,8 @@ static struct cluster *load_cluster(const char *word, struct diag *diag)
     return NULL;
 }
 
-/* False when a file is wrong, which was told, with the status in *status. */
+/* False when there is no cluster to ask; what is wrong with a file was told, with the
+ * status in *status. A playbook that does not fit the cluster hides nothing of it. */
 static bool load(const char *word, const struct arguments *args,
                  struct material *material, int *status)
 {
@@ -57,9 +59,12 @@ static bool load(const char *word, const struct arguments *args,
     diag_render(&diag, term_wants_colour(stderr), &text);
     fputs(buffer_text(&text), stderr);
     buffer_close(&text);
-    *status = diag_status(&diag) == -ENOTSUP ? EXIT_ENVIRONMENT : EXIT_USAGE;
+    material->wrong = diag.n_errors + diag.n_lacking;
+    *status = material->wrong == 0 && material->cluster ? EXIT_DONE
+              : diag_status(&diag) == -ENOTSUP          ? EXIT_ENVIRONMENT
+                                                        : EXIT_USAGE;
     diag_close(&diag);
-    return material->cluster && (material->playbook || !args->playbook);
+    return material->cluster;
 }
 
 static void print_json(const struct preflight *preflight)
@@ -92,6 +97,8 @@ static int fly(const struct material *material, const struct arguments *args)
     int ended_by = 0;
     struct preflight preflight = {.cluster = material->cluster,
                                   .playbook = material->playbook,
+                                  .playbook_word = args->playbook,
+                                  .wrong = material->wrong,
                                   .within_ns = args->within_ns,
                                   .to = args->json ? NULL : stdout,
                                   .colour = term_wants_colour(stdout)};
@@ -112,6 +119,12 @@ static int fly(const struct material *material, const struct arguments *args)
     bool ready = status == 0 && preflight.missing == 0 && !ended_by;
     preflight_close(&preflight); /* a signal is delivered now */
     return ready ? EXIT_DONE : EXIT_ENVIRONMENT;
+}
+
+/* Bad input before a lack. */
+static int worse(int loaded, int flown)
+{
+    return loaded != EXIT_DONE ? loaded : flown;
 }
 
 /* The checks, printed from the table, behind what it is for. */
@@ -147,7 +160,7 @@ int cmd_preflight(int argc, char **argv)
                                            .usage = "CLUSTER [OPTIONS]",
                                            .help = buffer_text(&help),
                                            .rows = rows};
-    struct material material = {NULL, NULL};
+    struct material material = {NULL, NULL, 0};
     int rest = 0, status = EXIT_DONE;
     enum option_result parsed = option_parse(&command, argc, argv, false, &rest);
     if (parsed != OPTION_OK)
@@ -158,7 +171,7 @@ int cmd_preflight(int argc, char **argv)
     else if (args.within_ns < NS_PER_MS || args.within_ns > 600 * NS_PER_S)
         status = option_complain(&command, "--within takes 1ms to 10min");
     else if (load(argv[rest], &args, &material, &status))
-        status = fly(&material, &args);
+        status = worse(status, fly(&material, &args));
     playbook_destroy(material.playbook);
     cluster_destroy(material.cluster);
     buffer_close(&help);

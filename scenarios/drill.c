@@ -10,6 +10,7 @@
 #include "scenarios/drill_inside.h"
 
 #include "rules/unit.h"
+#include "scenarios/claim_mark.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -95,8 +96,11 @@ static int write_text(const struct drill *drill, const char *name,
     FILE *to = fopen(path, "we");
     if (!to)
         return -errno;
+    errno = 0;
     bool ok = fwrite(source->text, 1, source->length, to) == source->length;
-    return fclose(to) == 0 && ok ? 0 : -EIO;
+    if (fclose(to) == 0 && ok)
+        return 0;
+    return errno ? -errno : -EIO;
 }
 
 /* What another run left would be taken for this one's. */
@@ -439,6 +443,13 @@ void drill_mode_ended(struct drill *drill)
     close_loop(drill);
 }
 
+static void set_mark(struct drill *drill)
+{
+    char mark[CLAIM_MARK_BYTES];
+    claim_mark_make(mark);
+    drill->mark = drill_keep(drill, mark);
+}
+
 static void run_modes(struct drill *drill)
 {
     (void)uv_timer_start(&drill->tick, on_tick, DRILL_TICK_MS, DRILL_TICK_MS);
@@ -464,6 +475,8 @@ int drill_run(const struct drill_options *options, struct run **out, int *signal
     ssize_t n = readlink("/proc/self/exe", drill->exe, sizeof drill->exe - 1);
     drill->exe[n > 0 ? n : 0] = '\0';
     fill_run(drill);
+    if (drill->cluster->places)
+        set_mark(drill);
     open_loop(drill);
     e = make_out(drill, err);
     if (e == 0)

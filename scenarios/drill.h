@@ -17,6 +17,7 @@ struct drill_options {
     size_t n_modes;
     uint64_t seed;
     bool unattended; /* nobody is asked: manual steps are skipped */
+    bool take_over;  /* from a drill elsewhere that is said to be dead */
     const char *out; /* directory for its files; NULL = netsplit-runs/PLAYBOOK/TIME */
 };
 

@@ -9,7 +9,8 @@
  *
  * Failures: what was begun is owed, whether or not it came into force, until it was
  * undone; heal, the end of the steps and the end of the mode each try what is owed then.
- * What cannot be undone even at the very end is told, and ends in the run (run.left).
+ * What cannot be undone even at the very end is told, and ends in the run (run.left)
+ * and in the drill's record, from which `netsplit clean` tries again.
  *
  * An old primary that was killed and replaced meanwhile is not simply started again
  * where the cluster has a rejoin command: it would be a second primary. A heal step
@@ -153,7 +154,6 @@ static void kill_node(struct drill_mode *mode, const struct step *step)
     struct drill_node *node = &mode->nodes[mode->act.node];
     const char *command = mode->drill->cluster->commands.kill;
     node->killed = node->expected_end = true;
-    owed_note(mode);
     if (command) {
         start_job(mode, command, mode->act.node, step, on_command);
     } else {
@@ -166,7 +166,6 @@ static void pause_node(struct drill_mode *mode, const struct step *step)
 {
     const char *command = mode->drill->cluster->commands.pause;
     mode->nodes[mode->act.node].paused = true;
-    owed_note(mode);
     if (command) {
         start_job(mode, command, mode->act.node, step, on_command);
     } else {
@@ -187,6 +186,8 @@ static void break_next(struct drill_mode *mode)
     } else if (!mode->nodes[mode->act.node].child && !mode->drill->cluster->places) {
         step_end(mode, drill_print(mode->drill, "%s is not running",
                                    node_name(mode, mode->act.node)));
+    } else if (!owed_note(mode, fault, mode->act.node)) {
+        step_end(mode, mode->error);
     } else {
         fault->owed = true;
         if (step->by == STEP_BY_KILL)
@@ -209,13 +210,14 @@ void act_start(struct drill_mode *mode)
     struct drill_fault *fault = fault_add(mode);
     const struct step *step = step_of(mode, fault);
     mode->act = (struct drill_act){.fault = mode->n_faults - 1, .since_ns = now_ns()};
-    if (step->by == STEP_BY_RUN) {
-        fault->owed = true;
-        owed_note(mode);
-        start_job(mode, step->run, node_of(mode, step), step, on_run);
-    } else {
+    if (step->by != STEP_BY_RUN) {
         mark_targets(mode, step, fault);
         break_next(mode);
+    } else if (!owed_note(mode, fault, node_of(mode, step))) {
+        step_end(mode, mode->error);
+    } else {
+        fault->owed = true;
+        start_job(mode, step->run, node_of(mode, step), step, on_run);
     }
 }
 
@@ -238,11 +240,10 @@ static void note_left(struct drill_mode *mode, const struct drill_fault *fault,
                     step_of(mode, fault)->at.line, text);
     if (!mode->error[0])
         (void)snprintf(mode->error, sizeof mode->error, "%s", told);
-    term_progress_say(&drill->progress, "%s: %s", mode->mode->name, told);
     if (mode->state == MODE_DOWN)
-        drill->run->left =
-            drill_print(drill, "%s%s%s: %s", drill->run->left ? drill->run->left : "",
-                        drill->run->left ? "; " : "", mode->mode->name, told);
+        mode_note_left(mode, told);
+    else
+        term_progress_say(&drill->progress, "%s: %s", mode->mode->name, told);
 }
 
 static void undone(struct drill_mode *mode, bool ok)
@@ -250,7 +251,7 @@ static void undone(struct drill_mode *mode, bool ok)
     struct drill_fault *fault = &mode->faults[mode->act.fault];
     if (ok) {
         fault->owed = false;
-        owed_note(mode);
+        owed_settle(mode, fault);
         fault_end(mode, fault, now_ns());
     }
     undo_next(mode);

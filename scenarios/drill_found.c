@@ -114,8 +114,9 @@ void found_begin(struct drill_mode *mode, drill_then_fn then)
 static void on_left(struct drill_mode *mode)
 {
     mode->leaving = false;
-    owed_note(mode);
-    if (!mode->job.ok)
+    if (mode->job.ok)
+        owed_settle_mode(mode);
+    else
         mode_note_left(mode, drill_print(mode->drill, "the mode is still on at %s: %s",
                                          node_name(mode, mode->job.node),
                                          tell_command(mode, "leave")));
@@ -181,7 +182,7 @@ bool found_leave(struct drill_mode *mode)
     return mode->leaving || leave(mode) || ask_last_roles(mode);
 }
 
-/* --- What was written --- */
+/* --- What was written: it goes, or at least the drill's mark --- */
 
 static void on_torn_down(void *context, const struct driver_outcome *outcome)
 {
@@ -191,6 +192,7 @@ static void on_torn_down(void *context, const struct driver_outcome *outcome)
             mode, drill_print(mode->drill, "the schema %s is still there at %s: %s",
                               mode->drill->cluster->schema,
                               node_name(mode, mode->torn_down - 1), outcome->text));
+    owed_settle_schema(mode); /* what is left of it has been said */
     driver_close(mode->setup);
     mode->setup = NULL;
     mode_down(mode);
@@ -213,7 +215,9 @@ static void tear_down_at(struct drill_mode *mode, size_t node)
                                    .node = drill->cluster->nodes[node],
                                    .program = driver_program(mode),
                                    .setting = mode->mode->setting,
-                                   .schema = drill->cluster->schema};
+                                   .schema = drill->cluster->schema,
+                                   .mark = drill->mark,
+                                   .keeps_data = drill->cluster->keeps_data};
     mode->setup = driver_open(drill->cluster->driver, &mode->drill->loop, &target);
     driver_teardown(mode->setup, find_workload(drill->playbook)->workload.settings.keys,
                     drill->hurry ? DRILL_GRACE_NS : DRILL_READS_NS, on_torn_down, mode);
@@ -224,7 +228,7 @@ bool found_tear_down(struct drill_mode *mode)
     const struct cluster *cluster = mode->drill->cluster;
     if (mode->setup)
         return true;
-    if (!mode->has_schema || !cluster->places || cluster->keeps_data)
+    if (!mode->has_schema || !cluster->places)
         return false;
     while (mode->torn_down < cluster->n_nodes) {
         size_t node = mode->torn_down++;

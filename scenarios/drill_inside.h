@@ -88,8 +88,9 @@ struct drill_fault {
     char *text;       /* owned; what is put there again before its lease ends */
     size_t first_window, n_windows;
     bool in_force;
-    bool owed;                     /* by command: begun, and not undone yet */
-    bool nodes[CLUSTER_NODES_MAX]; /* kill, pause: whom it is about */
+    bool owed;                         /* by command: begun, and not undone yet */
+    unsigned debts[CLUSTER_NODES_MAX]; /* noted for `clean`; 0 = none */
+    bool nodes[CLUSTER_NODES_MAX];     /* kill, pause: whom it is about */
 };
 
 /* The fault by command that is being made or undone. */
@@ -145,14 +146,15 @@ struct drill_mode {
     struct drill_act act;
     uint64_t healed_ns; /* what was undone last, while healing; 0 = nothing */
 
-    size_t chain;             /* the node that a chain over all nodes is at */
-    drill_then_fn chain_then; /* after its last */
-    drill_then_fn begun_then; /* when a node that we did not start is ready */
-    bool has_schema;          /* it was made; where nodes stay, it is to go */
-    size_t torn_down;         /* nodes that need not be looked at any more */
-    int resolved;             /* the primary of a role chain; -1 none, -2 several */
-    int unanswered;           /* the first node that said no role; -1 none */
-    char answers[512];        /* "n1: primary, n2: standby" */
+    size_t chain;                    /* the node that a chain over all nodes is at */
+    drill_then_fn chain_then;        /* after its last */
+    drill_then_fn begun_then;        /* when a node that we did not start is ready */
+    bool has_schema;                 /* it was made; where nodes stay, it is to go */
+    unsigned schema_debt, mode_debt; /* noted for `clean`; 0 = none */
+    size_t torn_down;                /* nodes that need not be looked at any more */
+    int resolved;      /* the primary of a role chain; -1 none, -2 several */
+    int unanswered;    /* the first node that said no role; -1 none */
+    char answers[512]; /* "n1: primary, n2: standby" */
     bool says_primary[CLUSTER_NODES_MAX];
     bool entered; /* the mode's command has run, or begun to, on this node */
     size_t entered_at;
@@ -165,9 +167,10 @@ struct drill_mode {
     unsigned ticks;
     struct drill_probe *probes; /* of the run's arena; NULL = none */
     size_t n_probes;
-    int driver_log_fd; /* where the driver is a program; 0 = none */
-    bool driver_told;  /* of what is wrong with it */
-    bool asking;       /* a manual step waits for its answer */
+    const char *unwritten; /* which of its results, and why; NULL = none */
+    int driver_log_fd;     /* where the driver is a program; 0 = none */
+    bool driver_told;      /* of what is wrong with it */
+    bool asking;           /* a manual step waits for its answer */
     bool control_closing, closing;
     unsigned open_timers; /* while closing */
 };
@@ -179,6 +182,7 @@ struct drill {
     const struct cluster *cluster;
     struct run *run;
     struct rundir_record *record;
+    const char *mark; /* in the data of a cluster that is somebody's; else NULL */
     char exe[PATH_MAX];
     char out[PATH_MAX];
     uv_signal_t signals[3];
@@ -356,8 +360,16 @@ void act_start(struct drill_mode *mode);
 void act_undo_all(struct drill_mode *mode, drill_then_fn then);
 bool act_is_owed(const struct drill_mode *mode);
 
-/* drill_owed.c: notes what only a command undoes, after it has changed. */
-void owed_note(const struct drill_mode *mode);
+/* drill_owed.c: notes for `clean` what undoes the fault at the node, before it is made.
+ * False with mode->error: then it must not be made. settle: it was undone. */
+bool owed_note(struct drill_mode *mode, struct drill_fault *fault, size_t node);
+void owed_settle(struct drill_mode *mode, struct drill_fault *fault);
+/* The same of the mode's `leave`. */
+bool owed_note_mode(struct drill_mode *mode);
+void owed_settle_mode(struct drill_mode *mode);
+/* The same of what the workload makes in a system that stays. */
+void owed_note_schema(struct drill_mode *mode);
+void owed_settle_schema(struct drill_mode *mode);
 
 /* drill_probe.c: probe_add() begins one of the step under way; tick samples what is
  * due; stop kills what runs. */
@@ -402,6 +414,9 @@ void mode_down(struct drill_mode *mode);
 
 /* drill_judge.c: fills verdict, measures, expectations, roles. */
 void drill_judge(struct drill_mode *mode);
+/* Says that some of the results are not on the disk. What cannot be shown to anybody
+ * afterwards is no pass. */
+void judge_unwritten(struct drill_mode *mode, const char *why);
 
 /* drill.c: brings the progress line up to date. */
 void drill_show(struct drill *drill);

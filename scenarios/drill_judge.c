@@ -5,10 +5,12 @@
  *
  * What says that the drill is worth nothing (the fault was not felt, nothing was tried)
  * goes before what it found; a failed step before an expectation unmet; and an
- * expectation that demanded harm, the positive control, last. */
+ * expectation that demanded harm, the positive control, last. A pass of which not
+ * everything could be written down is none. */
 #include "scenarios/checkers/checker.h"
 #include "scenarios/drill_inside.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +72,7 @@ static bool judge_mode(struct drill_mode *mode)
     struct errmsg err = {""};
     char path[PATH_MAX + 32];
     if (history_flush(out->history, &err) != 0)
-        term_progress_say(&mode->drill->progress, "%s", err.text);
+        judge_unwritten(mode, err.text);
     if (!model || judge_history(out->history, model, &out->judgement, &err) != 0) {
         set_verdict(mode, RUN_INCONCLUSIVE, RUN_DRIVER_ERROR,
                     drill_print(mode->drill, "the history cannot be judged: %s",
@@ -81,8 +83,10 @@ static bool judge_mode(struct drill_mode *mode)
     fill_roles(out);
     (void)snprintf(path, sizeof path, "%s/results.json", mode->out_dir);
     json_t *json = judgement_to_json(&out->judgement, model);
+    errno = 0;
     if (json_dump_file(json, path, JSON_INDENT(2)) != 0)
-        term_progress_say(&mode->drill->progress, "%s cannot be written", path);
+        judge_unwritten(mode, drill_print(mode->drill, "writing results.json: %s",
+                                          strerror(errno ? errno : EIO)));
     json_decref(json);
     return true;
 }
@@ -234,6 +238,22 @@ static void decide(struct drill_mode *mode)
         set_verdict(mode, RUN_PASS, RUN_NO_REASON, NULL);
 }
 
+static void take_pass_back(struct drill_mode *mode)
+{
+    if (mode->unwritten && mode->out->verdict == RUN_PASS)
+        set_verdict(mode, RUN_INCONCLUSIVE, RUN_DRIVER_ERROR, mode->unwritten);
+}
+
+void judge_unwritten(struct drill_mode *mode, const char *why)
+{
+    if (!mode->unwritten || strcmp(mode->unwritten, why) != 0)
+        term_progress_say(&mode->drill->progress, "%s: %s", mode->mode->name, why);
+    if (!mode->unwritten)
+        mode->unwritten = drill_keep(mode->drill, why);
+    if (mode->state == MODE_DOWN) /* its verdict has been found */
+        take_pass_back(mode);
+}
+
 /* What is expected was looked at from the end of the processes to the last final read,
  * if the steps went so far. */
 static void end_expects(struct drill_mode *mode)
@@ -265,4 +285,5 @@ void drill_judge(struct drill_mode *mode)
     }
     if (is_decided) /* by a stop condition, before the history was judged */
         set_verdict(mode, verdict, reason, why);
+    take_pass_back(mode);
 }

@@ -111,16 +111,18 @@ static void on_entered(struct drill_mode *mode)
 
 static void on_nodes_ready(struct drill_mode *mode)
 {
-    mode->entered = mode->mode->enter != NULL;
-    mode->entered_at = mode->primary;
-    owed_note(mode);
-    if (!mode->mode->enter)
+    if (!mode->mode->enter) {
         check_mode(mode);
-    else
-        job_start(mode, &(struct job_options){.script = mode->mode->enter,
-                                              .node = mode->primary,
-                                              .within_ns = DRILL_START_NS,
-                                              .then = on_entered});
+        return;
+    }
+    if (!owed_note_mode(mode))
+        return;
+    mode->entered = true;
+    mode->entered_at = mode->primary;
+    job_start(mode, &(struct job_options){.script = mode->mode->enter,
+                                          .node = mode->primary,
+                                          .within_ns = DRILL_START_NS,
+                                          .then = on_entered});
 }
 
 static void on_paths_open(struct drill_mode *mode)
@@ -267,12 +269,36 @@ void mode_abort(struct drill_mode *mode, enum run_reason reason, const char *why
 
 /* --- Down --- */
 
+static void close_events(struct drill_mode *mode)
+{
+    if (!mode->events)
+        return;
+    errno = 0;
+    bool failed = ferror(mode->events) != 0;
+    if (fclose(mode->events) != 0 || failed)
+        judge_unwritten(mode, drill_print(mode->drill, "writing events.jsonl: %s",
+                                          strerror(errno ? errno : EIO)));
+}
+
+static void remove_dir(struct drill_mode *mode)
+{
+    struct drill *drill = mode->drill;
+    if (!mode->dir[0])
+        return;
+    int e = tempdir_remove(mode->dir);
+    if (e == 0)
+        rundir_drop_path(drill->record, mode->dir);
+    else
+        mode_note_left(
+            mode, drill_print(drill, "%s is still there: %s", mode->dir, strerror(-e)));
+}
+
 /* Nothing is recorded any more: what is in the file now is hashed and judged again. */
 static void end_history(struct drill_mode *mode)
 {
     struct errmsg err = {""};
     if (mode->out->history && history_flush(mode->out->history, &err) != 0)
-        term_progress_say(&mode->drill->progress, "%s", err.text);
+        judge_unwritten(mode, err.text);
 }
 
 static void free_parts(struct drill_mode *mode)
@@ -284,13 +310,8 @@ static void free_parts(struct drill_mode *mode)
         if (mode->nodes[i].log_fd >= 0)
             (void)close(mode->nodes[i].log_fd); /* a log that is short is no loss */
     }
-    if (mode->events && fclose(mode->events) != 0)
-        term_progress_say(&mode->drill->progress, "events.jsonl is not whole: %s",
-                          strerror(errno));
-    if (mode->dir[0]) {
-        (void)tempdir_remove(mode->dir); /* clean finds what is left */
-        rundir_drop_path(mode->drill->record, mode->dir);
-    }
+    close_events(mode);
+    remove_dir(mode);
     driver_log_close(mode);
     lab_close(&mode->lab);
     free(mode->job.output);

@@ -209,9 +209,12 @@ static void on_proxy_output(void *data, const char *bytes, size_t n)
 static void on_proxy_end(void *data, const struct child_end *end)
 {
     struct drill_mode *mode = data;
-    rundir_drop_child(mode->drill->record, child_pid(mode->proxy));
+    pid_t pid = child_pid(mode->proxy);
+    rundir_drop_child(mode->drill->record, pid);
     child_close(mode->proxy);
     mode->proxy = NULL;
+    if (end->signal) /* it had no time to do so itself */
+        (void)rundir_clean_run(pid, NULL, NULL, NULL); /* else `clean` is to do it */
     if (mode->state == MODE_DOWN)
         mode_down(mode);
     else if (!mode->proxy_ready)

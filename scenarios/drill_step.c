@@ -64,27 +64,35 @@ static void start_processes(struct drill_mode *mode)
     processes_start(mode->processes);
 }
 
-/* The system has not been asked anything: nothing is found out about it. */
-static void give_up_workload(struct drill_mode *mode)
+/* What said no for certain, or could not even be asked, has not been touched, and is not
+ * touched afterwards: it may be another drill's. */
+static void refuse_workload(struct drill_mode *mode, enum run_reason reason)
 {
     struct run_step *out = &mode->out->steps[mode->step];
+    mode->has_schema = false;
+    owed_settle_schema(mode);
     out->status = RUN_STEP_FAILED;
     out->why = drill_keep(mode->drill, mode->error);
-    mode_abort(mode, RUN_DRIVER_ERROR, mode->error);
+    mode_abort(mode, reason, mode->error);
 }
 
 static void on_setup(void *context, const struct driver_outcome *outcome)
 {
     struct drill_mode *mode = context;
+    enum driver_error error = outcome->error;
     bool ok = outcome->type == HISTORY_OK;
-    (void)snprintf(mode->error, sizeof mode->error, "making the schema: %s",
-                   ok ? "" : outcome->text);
+    (void)snprintf(mode->error, sizeof mode->error, "making the schema %s: %s",
+                   mode->drill->cluster->schema, outcome->text ? outcome->text : "");
+    if (ok && outcome->text)
+        term_progress_say(&mode->drill->progress, "%s: %s", mode->mode->name,
+                          mode->error);
     driver_close(mode->setup);
     mode->setup = NULL;
     if (mode->state != MODE_STEPS)
         return;
-    if (outcome->error == DRIVER_DEFECT) {
-        give_up_workload(mode);
+    if (error == DRIVER_DEFECT || error == DRIVER_REFUSED) {
+        refuse_workload(mode, error == DRIVER_DEFECT ? RUN_DRIVER_ERROR
+                                                     : RUN_CLUSTER_NOT_STARTED);
         return;
     }
     if (ok)
@@ -102,8 +110,11 @@ static void start_workload(struct drill_mode *mode, const struct step *step)
                                    .schema = cluster->schema,
                                    .node = node_name(mode, mode->primary),
                                    .writes = step->workload.workload->write,
-                                   .program = driver_program(mode)};
+                                   .program = driver_program(mode),
+                                   .mark = mode->drill->mark,
+                                   .take_over = mode->drill->options->take_over};
     mode->has_schema = true; /* or a part of it */
+    owed_note_schema(mode);
     mode->setup = driver_open(cluster->driver, &mode->drill->loop, &target);
     driver_setup(mode->setup, step->workload.settings.keys, DRILL_START_NS, on_setup,
                  mode);

@@ -128,6 +128,7 @@ void driver_release(struct driver_client *client)
     free((char *)client->target.schema);
     free((char *)client->target.node);
     free((char *)client->target.program.directory);
+    free((char *)client->target.mark);
     free(client);
 }
 
@@ -143,6 +144,7 @@ struct driver_client *driver_open(const struct driver *driver, uv_loop_t *loop,
     client->target.node = target->node ? xstrdup(target->node) : NULL;
     client->target.program.directory =
         target->program.directory ? xstrdup(target->program.directory) : NULL;
+    client->target.mark = target->mark ? xstrdup(target->mark) : NULL;
     (void)uv_timer_init(loop, &client->timer); /* cannot fail */
     client->timer.data = client;
     driver_hold(client); /* for the timer */

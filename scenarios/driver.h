@@ -55,6 +55,10 @@ struct driver_target {
     const char *schema;    /* the only thing a workload touches: [a-z_][a-z0-9_]*, at
                               most 40 characters */
     struct driver_program program;
+    const char *mark; /* of this drill, as claim_mark.h makes it; NULL = the system is
+                           nobody else's, and is not marked */
+    bool take_over;   /* a mark whose drill is said to be dead gives way */
+    bool keeps_data;  /* a teardown only takes the mark off */
 };
 
 /* Why an operation was not ok, for counts and the progress line. */
@@ -86,8 +90,9 @@ struct driver_outcome {
     enum driver_error error;    /* DRIVER_NO_ERROR if and only if ok */
     struct history_value value; /* ok read: nil, integer or list; borrowed until the
                                    callback returns */
-    const char *text; /* what the server or the system said, one line; NULL if ok;
-                         borrowed until the callback returns */
+    const char *text; /* what the server or the system said, one line; NULL if ok, but
+                         of a setup whom it was taken over from; borrowed until the
+                         callback returns */
     const char *node; /* that answered, where the driver was told; NULL = the one
                          asked; borrowed likewise */
     bool reusable;    /* the client may be invoked again; else close it */
@@ -131,7 +136,8 @@ void driver_invoke(struct driver_client *client,
 
 /* Makes the schema anew and empty, with keys 0..keys-1; removes it. Answered as an
  * operation is; both are for the primary. What exists under that name and was not made
- * by netsplit is refused, where the system can tell. */
+ * by netsplit is refused, where the system can tell. With a mark, so is what has another
+ * drill's (claim_mark.h): DRIVER_REFUSED, and nothing was touched. */
 void driver_setup(struct driver_client *client, uint64_t keys, uint64_t within_ns,
                   driver_done_fn on_done, void *context);
 void driver_teardown(struct driver_client *client, uint64_t keys, uint64_t within_ns,

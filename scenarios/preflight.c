@@ -16,11 +16,15 @@
 #include <string.h>
 
 static const struct preflight_check checks[] = {
+    {"playbook", "whether it fits the cluster, its commands and paths",
+     preflight_playbook},
     {"programs", "the programs that the cluster file needs", preflight_programs},
     {"space", "room here for results and control sockets", preflight_space},
     {"descriptors", "open files that this shell allows", preflight_descriptors},
     {"privilege", "what faults in the kernel and network namespaces need",
      preflight_privilege},
+    {"control", "a proxy that runs already, and that it knows the nodes",
+     preflight_control},
     {"exec", "a shell on each node that reads its script", preflight_exec},
     {"reach", "each node's address from here", preflight_reach},
     {"login", "the drill's user, as its driver connects", preflight_login},
@@ -60,9 +64,7 @@ static void print_last(struct preflight *preflight)
     preflight->last = NULL;
     if (!finding || !preflight->to)
         return;
-    size_t level = 0;
-    while (strcmp(level_names[level], text_of(finding, "level")) != 0)
-        level++;
+    enum preflight_level level = preflight->last_level;
     const char *node = text_of(finding, "node"), *mend = text_of(finding, "mend");
     fprintf(preflight->to, "  %s%-7s%s  %-11s  %s%s%s\n",
             preflight->colour ? level_colours[level] : "", level_words[level],
@@ -74,7 +76,8 @@ static void print_last(struct preflight *preflight)
 }
 
 /* On one line, without double blanks and control characters; owned by the caller. */
-static json_t *one_line(const char *format, va_list values)
+__attribute__((format(printf, 1, 0))) static json_t *one_line(const char *format,
+                                                              va_list values)
 {
     char text[2048];
     size_t to = 0;
@@ -108,6 +111,7 @@ void preflight_add(struct preflight *preflight, enum preflight_level level, size
         abort(); /* out of memory: as xcalloc */
     va_end(values);
     preflight->last = finding;
+    preflight->last_level = level;
     preflight->missing += level == PREFLIGHT_MISSING;
     preflight->notes += level == PREFLIGHT_NOTE;
 }
@@ -201,5 +205,7 @@ void preflight_close(struct preflight *preflight)
 {
     json_decref(preflight->findings);
     preflight->findings = NULL;
+    json_decref(preflight->proxy);
+    preflight->proxy = NULL;
     patience_close(&preflight->patience);
 }

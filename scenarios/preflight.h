@@ -33,6 +33,8 @@ struct preflight_clock {
     int64_t least_ns, most_ns;
 };
 
+enum preflight_level { PREFLIGHT_OK = 0, PREFLIGHT_NOTE, PREFLIGHT_MISSING };
+
 enum preflight_role { PREFLIGHT_UNKNOWN = 0, PREFLIGHT_PRIMARY, PREFLIGHT_STANDBY };
 
 /* What later checks need to know of a node from earlier ones. */
@@ -74,7 +76,9 @@ extern const struct preflight_system preflight_resp;
 
 struct preflight {
     const struct cluster *cluster;   /* borrowed */
-    const struct playbook *playbook; /* borrowed; NULL = none */
+    const struct playbook *playbook; /* borrowed; NULL = none, or it is wrong */
+    const char *playbook_word;       /* as it was asked for; NULL = none */
+    size_t wrong;                    /* things in it, which were told already */
     uint64_t within_ns;              /* for each question */
     struct patience patience;
     const struct preflight_system *system; /* NULL = the driver has none */
@@ -84,21 +88,22 @@ struct preflight {
     bool colour;
     json_t *findings; /* owned; objects: check, node, level, text, mend */
     json_t *last;     /* of them, not printed yet; borrowed */
+    enum preflight_level last_level;
     size_t missing, notes;
+    json_t *proxy; /* owned; the status of the one at `control:`; NULL = none */
 };
 
 /* The rows in the order in which they run; NULL beyond the last. */
 const struct preflight_check *preflight_get(size_t i);
 
-/* Runs all checks; preflight is zeroed but for cluster, playbook, within_ns, to and
- * colour. The signal that ended it early is left in *ended_by, else 0. 0, or a negative
+/* Runs all checks; preflight is zeroed but for cluster, the playbook's, within_ns, to
+ * and colour. The signal that ended it early is left in *ended_by, else 0. 0, or a negative
  * errno with err. preflight_close() it in any case, which delivers that signal. */
 int preflight_run(struct preflight *preflight, int *ended_by, struct errmsg *err);
 void preflight_close(struct preflight *preflight);
 
 /* --- For the checks --- */
 
-enum preflight_level { PREFLIGHT_OK = 0, PREFLIGHT_NOTE, PREFLIGHT_MISSING };
 #define PREFLIGHT_HERE SIZE_MAX /* in place of a node: this machine, or the cluster */
 
 /* Adds a finding of the check that is running; then perhaps what mends it, a command as
@@ -131,6 +136,13 @@ void preflight_judge_upstream(struct preflight *preflight, size_t node,
                               const char *address, unsigned port);
 void preflight_judge_connections(struct preflight *preflight, size_t node, long n);
 
+/* preflight_control.c, of the proxy at `control:`: where a client reaches the node by
+ * it; whether it listens at the address. */
+bool preflight_find_listener(const struct preflight *preflight, const char *node,
+                             struct driver_endpoint *out);
+bool preflight_is_listener(const struct preflight *preflight, const char *address,
+                           unsigned port);
+
 /* The answer of a shell command on a node. */
 struct preflight_answer {
     bool late;       /* it was ended at the time limit */
@@ -146,11 +158,13 @@ void preflight_command(struct preflight *preflight, size_t node, const char *scr
                        struct preflight_answer *out);
 
 /* The checks, by file. */
-void preflight_programs(struct preflight *preflight); /* preflight_here.c */
+void preflight_playbook(struct preflight *preflight); /* preflight_here.c */
+void preflight_programs(struct preflight *preflight);
 void preflight_space(struct preflight *preflight);
 void preflight_descriptors(struct preflight *preflight);
 void preflight_privilege(struct preflight *preflight);
-void preflight_exec(struct preflight *preflight); /* preflight_nodes.c */
+void preflight_control(struct preflight *preflight); /* preflight_control.c */
+void preflight_exec(struct preflight *preflight);    /* preflight_nodes.c */
 void preflight_reach(struct preflight *preflight);
 void preflight_roles(struct preflight *preflight);
 void preflight_clocks(struct preflight *preflight);  /* preflight_clocks.c */

@@ -53,9 +53,7 @@ static void tell_skew(struct preflight *preflight, size_t node, size_t which,
                   "has one clock; the system's logs and leases do not agree with it",
                   clock_names[which], magnitude(skew_ns) / (int64_t)NS_PER_MS,
                   skew_ns > 0 ? "ahead of" : "behind");
-    preflight_mend(preflight,
-                   "on %s: chronyc makestep (or: timedatectl set-ntp true); here: "
-                   "chronyc tracking",
+    preflight_mend(preflight, "chronyc makestep # on %s; or timedatectl set-ntp true",
                    preflight->cluster->nodes[node]);
 }
 
@@ -108,7 +106,7 @@ static void judge_pair(struct preflight *preflight, size_t i, size_t k)
                   "the clocks of %s and %s are at least %" PRId64 " ms apart",
                   preflight->cluster->nodes[i], preflight->cluster->nodes[k],
                   apart / (int64_t)NS_PER_MS);
-    preflight_mend(preflight, "chronyc tracking, on both");
+    preflight_mend(preflight, "chronyc tracking # on both");
 }
 
 void preflight_clocks(struct preflight *preflight)

@@ -10,12 +10,35 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* --- playbook --- */
+
+/* Reading it has shown all: promote, kill and pause without a command, faults between
+ * nodes that pass no proxy. */
+void preflight_playbook(struct preflight *preflight)
+{
+    if (!preflight->playbook_word)
+        return;
+    if (preflight->playbook) {
+        preflight_add(preflight, PREFLIGHT_OK, PREFLIGHT_HERE, "%s fits the cluster",
+                      preflight->playbook_word);
+        return;
+    }
+    preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
+                  "%s does not fit the cluster: %zu error%s, told above",
+                  preflight->playbook_word, preflight->wrong,
+                  preflight->wrong == 1 ? "" : "s");
+    preflight_mend(preflight,
+                   "netsplit drill %s --cluster %s --dry-run # says them again",
+                   preflight->playbook_word, preflight->cluster->source.name);
+}
 
 /* --- programs --- */
 
@@ -87,7 +110,7 @@ static void check_disk(struct preflight *preflight, const char *path, const char
     preflight_add(preflight, level, PREFLIGHT_HERE, "%" PRIu64 " MB free for %s (%s)",
                   free_bytes / 1000000, use, path);
     if (level != PREFLIGHT_OK)
-        preflight_mend(preflight, "df -h %s, and make room", path);
+        preflight_mend(preflight, "df -h %s # and make room", path);
 }
 
 void preflight_space(struct preflight *preflight)
@@ -102,8 +125,8 @@ void preflight_space(struct preflight *preflight)
         return;
     preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
                   "the directory of control sockets: %s", err.text);
-    preflight_mend(preflight, "export XDG_RUNTIME_DIR=DIR, a directory of your own "
-                              "with mode 0700");
+    preflight_mend(preflight, "export XDG_RUNTIME_DIR=DIR # one of your own, with mode "
+                              "0700");
 }
 
 /* --- descriptors --- */
@@ -178,24 +201,63 @@ static void check_lab(struct preflight *preflight)
     preflight_mend(preflight, "sudo %s", sysctl ? sysctl : "netsplit drill ...");
 }
 
+/* The namespaces of nodes that run, where the proxy is to work in them. A container's is
+ * found by its engine, when the proxy starts. */
+static void check_namespaces(struct preflight *preflight)
+{
+    const struct cluster *cluster = preflight->cluster;
+    for (size_t i = 0; i < cluster->n_nodes; i++) {
+        const struct place *place = &cluster->places[i].netns;
+        char path[PATH_MAX] = "";
+        if (place->kind == PLACE_NETNS)
+            (void)snprintf(path, sizeof path, "%s", place->text);
+        else if (place->kind == PLACE_PID)
+            (void)snprintf(path, sizeof path, "/proc/%" PRIu32 "/ns/net", place->pid);
+        if (!*path || access(path, R_OK) == 0)
+            continue;
+        preflight_add(preflight, PREFLIGHT_MISSING, i, "its network namespace %s: %s",
+                      path, strerror(errno));
+        preflight_mend(
+            preflight, "ip netns list; lsns -t net # and correct `%s:` in %s",
+            place->kind == PLACE_NETNS ? "netns" : "pid", cluster->source.name);
+    }
+}
+
+static bool playbook_needs_kernel(const struct playbook *playbook)
+{
+    for (size_t i = 0; playbook && i < playbook->n_steps; i++)
+        if (rules_need_kernel(playbook->steps[i].rules))
+            return true;
+    return false;
+}
+
 void preflight_privilege(struct preflight *preflight)
 {
-    const struct playbook *playbook = preflight->playbook;
-    bool needs_kernel = false;
-    if (preflight->cluster->has_lab)
+    const struct cluster *cluster = preflight->cluster;
+    bool intercepts = cluster->places && cluster->intercept != INTERCEPT_LISTEN;
+    if (cluster->has_lab) {
         check_lab(preflight);
-    for (size_t i = 0; playbook && i < playbook->n_steps; i++)
-        needs_kernel = needs_kernel || rules_need_kernel(playbook->steps[i].rules);
-    if (!needs_kernel || preflight->cluster->has_lab)
-        return;
-    if (lab_user_is_privileged()) {
-        preflight_add(preflight, PREFLIGHT_OK, PREFLIGHT_HERE,
-                      "the playbook's faults in the kernel are allowed");
         return;
     }
-    preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
-                  "the playbook drops packets or works on them, which needs "
-                  "CAP_NET_ADMIN");
-    preflight_mend(preflight, "sudo netsplit drill ..., or in the playbook: fallback: "
-                              "stall (model for packet_ faults)");
+    if (cluster->control ||
+        (!intercepts && !playbook_needs_kernel(preflight->playbook)))
+        return; /* the proxy that runs has its own; or nothing needs any */
+    if (intercepts)
+        check_namespaces(preflight);
+    if (lab_user_is_privileged()) {
+        preflight_add(preflight, PREFLIGHT_OK, PREFLIGHT_HERE,
+                      "what the drill does in the kernel is allowed");
+    } else if (intercepts) {
+        preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
+                      "intercept: %s needs CAP_NET_ADMIN and CAP_SYS_ADMIN",
+                      rule_intercept_name(cluster->intercept));
+        preflight_mend(preflight, "sudo netsplit drill ...");
+    } else {
+        preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
+                      "the playbook drops packets or works on them, which needs "
+                      "CAP_NET_ADMIN");
+        preflight_mend(preflight,
+                       "sudo netsplit drill ... # or in the playbook: fallback: stall "
+                       "(model for packet_ faults)");
+    }
 }

@@ -27,14 +27,14 @@ static const char *file_of(const struct preflight *preflight)
 static const struct {
     const char *said, *mend;
 } exec_mends[] = {
-    {"Permission denied (", "ssh-copy-id to the node, then by hand: %s true"},
+    {"Permission denied (", "%s true # by hand, after ssh-copy-id to the node"},
     {"Host key verification failed",
-     "by hand once, and compare the key that it shows: %s true"},
+     "%s true # by hand once; compare the key that it shows"},
     {"Could not resolve hostname",
      "correct the host in `exec: %s`, or add it to /etc/hosts"},
     {"Connection refused", "start sshd on the node, or correct `exec: %s`"},
-    {"timed out", "look for a firewall between here and the node; by hand: %s true"},
-    {"No such container", "docker ps -a, and correct `exec: %s`"},
+    {"timed out", "%s true # by hand; is there a firewall between here and the node?"},
+    {"No such container", "docker ps -a # and correct `exec: %s`"},
     {"is not running", "docker start it; `exec: %s` needs it running"},
     {"executable file not found in",
      "`exec: %s` needs a shell: install one in the image, or name a container that "
@@ -50,14 +50,24 @@ static const char *mend_exec(const struct preflight_answer *answer)
     for (size_t i = 0; i < sizeof exec_mends / sizeof *exec_mends; i++)
         if (strstr(answer->text, exec_mends[i].said))
             return exec_mends[i].mend;
-    return "by hand: echo true | %s sh -eu -s";
+    return "echo true | %s sh -eu -s # by hand";
+}
+
+/* It waits for a host that does not answer, or for somebody who does. */
+static const char *mend_waiting(const char *exec)
+{
+    if (strncmp(exec, "ssh ", 4) != 0)
+        return "echo true | %s sh -eu -s # by hand";
+    return strstr(exec, "BatchMode")
+               ? "%s true # by hand; -oConnectTimeout=5 lets it give up sooner"
+               : "%s -oBatchMode=yes true # by hand: in `exec:` it fails instead of "
+                 "asking";
 }
 
 static void complain_exec(struct preflight *preflight, size_t node,
                           const struct preflight_answer *answer)
 {
     const char *exec = preflight->cluster->places[node].exec;
-    bool is_ssh = exec && strncmp(exec, "ssh ", 4) == 0;
     char limit[32];
     if (!exec)
         exec = "";
@@ -67,11 +77,7 @@ static void complain_exec(struct preflight *preflight, size_t node,
                       *answer->text ? "; it said: "
                                     : "; does it wait for somebody to answer?",
                       answer->text);
-        preflight_mend(preflight,
-                       is_ssh ? "exec: ssh -oBatchMode=yes -oConnectTimeout=5 -T%s, "
-                                "which fails instead of asking"
-                              : "by hand: echo true | %s sh -eu -s",
-                       is_ssh ? exec + 3 : exec);
+        preflight_mend_with(preflight, mend_waiting(exec), exec);
     } else if (answer->status == 0) {
         preflight_add(preflight, PREFLIGHT_MISSING, node,
                       "`%s sh -eu -s` ended well without running what it was to read: "
@@ -170,7 +176,7 @@ static void complain_reach(struct preflight *preflight, size_t node, int error)
                           ? ": there is no way to it from here"
                           : "");
         preflight_mend(preflight,
-                       "ip route get %s, and correct the route or `address:` in %s",
+                       "ip route get %s # and correct the route, or `address:` in %s",
                        place->address, file_of(preflight));
     }
 }

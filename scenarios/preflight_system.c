@@ -92,21 +92,30 @@ void preflight_judge_upstream(struct preflight *preflight, size_t node,
 {
     const struct cluster *cluster = preflight->cluster;
     int upstream = preflight_find_place(preflight, address, port);
-    if (upstream < 0) {
+    bool intercepts =
+        cluster->intercept != INTERCEPT_LISTEN ||
+        (preflight->proxy &&
+         strcmp(json_string_value(json_object_get(preflight->proxy, "intercept")),
+                "listen") != 0);
+    if (preflight_is_listener(preflight, address, port)) {
+        preflight_add(preflight, PREFLIGHT_OK, node,
+                      "it replicates through the proxy (%s port %u)", address, port);
+    } else if (upstream < 0) {
         preflight_add(preflight, PREFLIGHT_NOTE, node,
                       "it replicates from %s port %u, which is no node of %s: a proxy "
                       "of yours, or a node that the file lacks",
                       address, port, cluster->source.name);
         preflight_mend(preflight, "if it is a node: add it to `nodes:` in %s",
                        cluster->source.name);
-    } else if (cluster->intercept == INTERCEPT_LISTEN) {
+    } else if (!intercepts) {
         preflight_add(preflight, PREFLIGHT_NOTE, node,
-                      "it replicates straight from %s (%s port %u), past the drill's "
+                      "it replicates straight from %s (%s port %u), past the %s "
                       "proxy: faults between clients and nodes are felt, a partition "
                       "between the nodes is not",
-                      cluster->nodes[upstream], address, port);
+                      cluster->nodes[upstream], address, port,
+                      cluster->control ? "running" : "drill's");
         preflight_mend(preflight,
-                       "netsplit proxy wal=ADDRESS:7101:%s:%u, and let %s replicate "
+                       "netsplit proxy wal=ADDRESS:7101:%s:%u # and let %s replicate "
                        "from ADDRESS port 7101",
                        address, port, cluster->nodes[node]);
     } else {
@@ -127,7 +136,7 @@ void preflight_judge_connections(struct preflight *preflight, size_t node, long 
     }
     preflight_add(preflight, PREFLIGHT_NOTE, node,
                   "%ld %s open, and bypass the proxy until opened anew", n, are);
-    preflight_mend(preflight, "netsplit ctl adopt, once the proxy runs");
+    preflight_mend(preflight, "netsplit ctl adopt # once the proxy runs");
 }
 
 void preflight_log_out(struct preflight *preflight)

@@ -151,10 +151,10 @@ static void close_proxy(struct through *through)
 /* --- Logins through it --- */
 
 /* " r1=127.0.0.1:4711" of the line `ready`. */
-static bool find_listener(const struct through *through, const char *node,
+static bool read_listener(const char *said, const char *node,
                           struct driver_endpoint *out)
 {
-    const char *line = strstr(through->said, "ready ");
+    const char *line = strstr(said, "ready ");
     char key[80], address[64];
     unsigned port = 0;
     (void)snprintf(key, sizeof key, " %s=", node);
@@ -186,16 +186,18 @@ static void tell_seen_as(struct preflight *preflight, size_t node, void *session
                        seen_as);
 }
 
-static void log_in_through(struct through *through)
+/* said: by the proxy that was started; NULL = one runs already. */
+static void log_in_through(struct preflight *preflight, const char *said)
 {
-    struct preflight *preflight = through->preflight;
     const struct cluster *cluster = preflight->cluster;
     for (size_t i = 0; i < cluster->n_nodes && !preflight_is_over(preflight); i++) {
-        struct driver_endpoint endpoint;
+        struct driver_endpoint way;
+        const char *name = cluster->nodes[i];
         if (!preflight->nodes[i].session ||
-            !find_listener(through, cluster->nodes[i], &endpoint))
+            !(said ? read_listener(said, name, &way)
+                   : preflight_find_listener(preflight, name, &way)))
             continue; /* what does not work straight does not work here */
-        void *session = preflight->system->login(preflight, i, &endpoint);
+        void *session = preflight->system->login(preflight, i, &way);
         if (!session)
             continue; /* it was told */
         tell_seen_as(preflight, i, session);
@@ -203,30 +205,38 @@ static void log_in_through(struct through *through)
     }
 }
 
-void preflight_through(struct preflight *preflight)
+static void start_and_log_in(struct preflight *preflight)
 {
-    const struct cluster *cluster = preflight->cluster;
-    struct through *through = NULL;
+    const struct cluster_place *place = &preflight->cluster->places[0];
+    struct through *through = xcalloc(1, sizeof *through);
     struct errmsg err = {""};
-    if (!cluster->places || !preflight->system ||
-        cluster->intercept != INTERCEPT_LISTEN)
-        return; /* elsewhere both addresses are kept */
-    through = xcalloc(1, sizeof *through);
     through->preflight = preflight;
     if (uv_loop_init(&through->loop) != 0)
         abort(); /* out of descriptors or memory: as xcalloc */
     (void)uv_timer_init(&through->loop, &through->limit); /* cannot fail */
     (void)uv_poll_init(&through->loop, &through->signal,
                        preflight->patience.signal_fd); /* nor does this: it is open */
-    through->signal.data = through;
     if (open_proxy(through, &err)) {
-        log_in_through(through);
+        log_in_through(preflight, through->said);
     } else if (!preflight_is_over(preflight)) {
         preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
                       "a proxy cannot be started: %s", err.text);
-        preflight_mend(preflight, "netsplit proxy 127.0.0.1:0:%s:%u, by hand",
-                       cluster->places[0].address, cluster->places[0].port);
+        preflight_mend(preflight, "netsplit proxy 127.0.0.1:0:%s:%u # by hand",
+                       place->address, place->port);
     }
     close_proxy(through);
     free(through);
+}
+
+/* A proxy that intercepts keeps both addresses, and is not started for a question: the
+ * connections that it took would end with it. */
+void preflight_through(struct preflight *preflight)
+{
+    const struct cluster *cluster = preflight->cluster;
+    if (!cluster->places || !preflight->system)
+        return; /* nobody to log in to, or no way */
+    if (cluster->control)
+        log_in_through(preflight, NULL);
+    else if (cluster->intercept == INTERCEPT_LISTEN)
+        start_and_log_in(preflight);
 }

@@ -186,6 +186,7 @@ static void become(const struct child_options *options, const struct child_ends 
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)signal(SIGPIPE, SIG_DFL);
+    (void)signal(SIGXFSZ, SIG_DFL);
     if (settle(options, ends) != 0 || getppid() != parent ||
         (options->directory && chdir(options->directory) != 0) ||
         (options->netns_fd > 0 && namespace_enter(options->netns_fd) != 0))

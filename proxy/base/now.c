@@ -3,11 +3,12 @@
 #include "proxy/base/now.h"
 
 #include <time.h>
+#include <unistd.h>
 
 static uint64_t read_clock(clockid_t id)
 {
     struct timespec t;
-    (void)clock_gettime(id, &t); /* cannot fail for these two clocks */
+    (void)clock_gettime(id, &t); /* cannot fail for these clocks */
     return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
@@ -19,6 +20,12 @@ uint64_t now_ns(void)
 uint64_t now_wall_ns(void)
 {
     return read_clock(CLOCK_REALTIME);
+}
+
+uint64_t now_wall_of_ticks(uint64_t ticks)
+{
+    uint64_t at = ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+    return now_wall_ns() - (read_clock(CLOCK_BOOTTIME) - at);
 }
 
 uint64_t now_ns_to_ms_up(uint64_t span_ns)

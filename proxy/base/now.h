@@ -17,6 +17,10 @@ uint64_t now_ns(void);
 /* CLOCK_REALTIME, ns since 1970. */
 uint64_t now_wall_ns(void);
 
+/* The wall time, ns since 1970, of a moment in clock ticks since boot, as /proc/PID/stat
+ * tells when a process started. Right even if the clock was set since then. */
+uint64_t now_wall_of_ticks(uint64_t ticks);
+
 /* libuv's milliseconds for a span, rounded up so that a timer is never early. */
 uint64_t now_ns_to_ms_up(uint64_t span_ns);
 

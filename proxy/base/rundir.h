@@ -71,7 +71,7 @@ void rundir_drop_child(struct rundir_record *record, pid_t pid);
  * for such runs by rundir_each(). */
 int rundir_note(struct rundir_record *record, const char *key, json_t *value);
 
-/* Removes the record: everything was undone. */
+/* Removes the record: everything was undone. What is owed keeps it for `clean`. */
 void rundir_record_close(struct rundir_record *record);
 
 /* Calls on_run with the record (borrowed) of each run that is alive, in no order. 0 or a
@@ -86,12 +86,21 @@ int rundir_lock(struct errmsg *err);
 /* Removes what dead runs left: kills children whose pid and start time match, removes
  * sockets nobody answers at, directories directly below /tmp or $TMPDIR named
  * netsplit-* that are the user's, names of network namespaces, overlays at proxies that
- * live (a note "overlays": { control, prefix of their names }), and the records. A note
- * "owed", a list of texts, is told: it is not for clean to undo. Calls on_removed for each ("removed
- * directory /tmp/netsplit-x", borrowed) or for what it must leave alone ("left ...").
+ * live (a note "overlays": { control, prefix of their names }), and the records. Calls
+ * on_removed for each ("removed directory /tmp/netsplit-x", borrowed) or for what it
+ * must leave alone ("left ...").
  * Returns how many things were removed, or a negative errno. Live runs are not touched.
- */
+ *
+ * First it runs what they owe (rundir_owed.h), the last first. What fails stays in the
+ * record, to be tried again, and all else is removed; then -EAGAIN, and err says how to
+ * go on. rundir_forget() gives up what is owed instead, and says what that was. */
 typedef void (*rundir_removed_fn)(void *arg, const char *line);
 int rundir_clean(rundir_removed_fn on_removed, void *arg, struct errmsg *err);
+
+int rundir_forget(rundir_removed_fn on_removed, void *arg, struct errmsg *err);
+
+/* The same for one run: a child's that has just died. */
+int rundir_clean_run(pid_t pid, rundir_removed_fn on_removed, void *arg,
+                     struct errmsg *err);
 
 #endif

@@ -5,16 +5,19 @@
  * start time is still the one that was noted, so that a reused pid is safe; a socket is
  * removed if it is ours and nobody answers at it; a directory if it is ours, lies
  * directly below the temporary directory, and has our name; an overlay of a proxy that
- * runs on if its name is one of that run's. Whatever fails a check is
- * named and left. Running it twice, or beside live runs, does no harm. */
+ * runs on if its name is one of that run's. Whatever fails a check is named and left.
+ * What a run owes is run (rundir_owed.h says why that is safe). Running it twice, or
+ * beside live runs, does no harm. */
 #include "proxy/base/control_client.h"
 #include "proxy/base/namespace.h"
 #include "proxy/base/now.h"
 #include "proxy/base/rundir.h"
+#include "proxy/base/rundir_owed.h"
 #include "proxy/base/tempdir.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
@@ -25,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -39,6 +43,9 @@ struct sweep {
     bool has_killed;  /* somebody, in this pass */
     const char *what; /* of the record at hand: "drill" */
     int pid;
+    pid_t only_pid; /* the run that is meant; 0 = all */
+    bool forgets;   /* what is owed */
+    int n_owed;     /* still */
 };
 
 static void say(struct sweep *sweep, const char *format, ...)
@@ -192,24 +199,50 @@ static void remove_overlays(struct sweep *sweep, const json_t *noted)
     json_decref(body);
 }
 
-/* What only somebody who knows the system can undo. */
-static void tell_owed(struct sweep *sweep, const json_t *owed)
+/* Whether it is owed no more. */
+static bool pay(struct sweep *sweep, const json_t *debt)
 {
-    for (size_t i = 0; i < json_array_size(owed); i++)
-        say(sweep, "left by %s %d, %s", sweep->what, sweep->pid,
-            json_string_value(json_array_get(owed, i)));
+    const char *what = json_string_value(json_object_get(debt, "what"));
+    const char *script = json_string_value(json_object_get(debt, "script"));
+    int length = script ? (int)strcspn(script, "\n") : 0;
+    char told[256] = "given up";
+    bool can_run = json_array_size(json_object_get(debt, "argv")) > 0;
+    if (can_run && !sweep->forgets && rundir_pay(debt, told, sizeof told)) {
+        say(sweep, "undone: %s, left by %s %d", what ? what : "?", sweep->what,
+            sweep->pid);
+        sweep->n_removed++;
+        return true;
+    }
+    if (!can_run)
+        say(sweep, "left by %s %d: %s", sweep->what, sweep->pid, what ? what : "?");
+    else
+        say(sweep, "NOT UNDONE: %s, left by %s %d: %s; by hand: %.*s",
+            what ? what : "?", sweep->what, sweep->pid, told, length,
+            script ? script : "");
+    return !can_run || sweep->forgets;
 }
 
-static void undo(struct sweep *sweep, const json_t *root)
+/* The last first, as they lie on each other. What stays owed stays in root. */
+static int pay_all(struct sweep *sweep, json_t *root)
+{
+    json_t *owed = json_object_get(root, "owed");
+    for (size_t i = json_array_size(owed); i-- > 0;)
+        if (pay(sweep, json_array_get(owed, i)))
+            (void)json_array_remove(owed, i);
+    return (int)json_array_size(owed);
+}
+
+static void undo(struct sweep *sweep, json_t *root)
 {
     const json_t *children = json_object_get(root, "children");
     const json_t *paths = json_object_get(root, "paths");
     for (size_t i = json_array_size(children); i-- > 0;)
         kill_child(sweep, json_array_get(children, i));
+    /* A network that is cut might be in the way of what is owed. */
+    remove_overlays(sweep, json_object_get(root, "overlays"));
+    sweep->n_owed += pay_all(sweep, root);
     for (size_t i = json_array_size(paths); i-- > 0;)
         remove_path(sweep, json_string_value(json_array_get(paths, i)));
-    remove_overlays(sweep, json_object_get(root, "overlays"));
-    tell_owed(sweep, json_object_get(root, "owed"));
 }
 
 /* The name of a record, perhaps of one that was being written: whose it is. */
@@ -224,6 +257,41 @@ static bool parse_name(const char *name, int *pid, bool *is_whole, bool *is_aliv
     return *is_whole || strcmp(name + end, ".new") == 0;
 }
 
+static bool is_meant(const struct sweep *sweep, int pid)
+{
+    return sweep->only_pid == 0 || sweep->only_pid == pid;
+}
+
+/* Only what is owed stays in it, for the next time. */
+static void keep_owed(struct sweep *sweep, const char *path, json_t *root)
+{
+    char fresh[PATH_MAX + 8];
+    (void)snprintf(fresh, sizeof fresh, "%s.new", path);
+    (void)json_object_set_new(root, "children", json_array());
+    (void)json_object_set_new(root, "paths", json_array());
+    if (json_dump_file(root, fresh, JSON_COMPACT) < 0 || rename(fresh, path) < 0)
+        say(sweep, "left %s: it cannot be written: %s", path, strerror(errno));
+}
+
+static void undo_file(struct sweep *sweep, const char *path, bool is_whole, int pid)
+{
+    json_t *root = is_whole ? json_load_file(path, 0, NULL) : NULL;
+    const char *what = json_string_value(json_object_get(root, "what"));
+    int owed = sweep->n_owed;
+    sweep->what = what ? what : "run";
+    sweep->pid = pid;
+    undo(sweep, root);
+    if (sweep->n_owed > owed) {
+        keep_owed(sweep, path, root);
+    } else if (unlink(path) == 0) {
+        say(sweep, "removed the record of %s %d", sweep->what, pid);
+        sweep->n_removed++;
+    } else {
+        say(sweep, "left %s: %s", path, strerror(errno));
+    }
+    json_decref(root);
+}
+
 /* A file of the runtime directory: a record of a run that is dead is undone and goes,
  * as does one that was being written when the run died. */
 static void sweep_file(struct sweep *sweep, const char *directory, const char *name)
@@ -231,21 +299,18 @@ static void sweep_file(struct sweep *sweep, const char *directory, const char *n
     char path[PATH_MAX];
     bool is_whole, is_alive;
     int pid;
-    if (!parse_name(name, &pid, &is_whole, &is_alive) || is_alive)
+    if (!parse_name(name, &pid, &is_whole, &is_alive) || is_alive ||
+        !is_meant(sweep, pid))
         return;
     (void)snprintf(path, sizeof path, "%s/%s", directory, name);
-    json_t *root = is_whole ? json_load_file(path, 0, NULL) : NULL;
-    const char *what = json_string_value(json_object_get(root, "what"));
-    sweep->what = what ? what : "run";
-    sweep->pid = pid;
-    undo(sweep, root);
-    if (unlink(path) == 0) {
-        say(sweep, "removed the record of %s %d", sweep->what, pid);
-        sweep->n_removed++;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        say(sweep, "left %s: another netsplit clean is at it", path);
     } else {
-        say(sweep, "left %s: %s", path, strerror(errno));
+        undo_file(sweep, path, is_whole, pid);
     }
-    json_decref(root);
+    if (fd >= 0)
+        (void)close(fd); /* unlocks */
 }
 
 static DIR *open_directory(char path[static RUNDIR_PATH_BYTES], int *status,
@@ -305,18 +370,47 @@ static int sweep_all(struct sweep *sweep, char directory[static RUNDIR_PATH_BYTE
     return 0;
 }
 
-int rundir_clean(rundir_removed_fn on_removed, void *arg, struct errmsg *err)
+int rundir_clean_run(pid_t pid, rundir_removed_fn on_removed, void *arg,
+                     struct errmsg *err)
 {
-    char directory[RUNDIR_PATH_BYTES], control[RUNDIR_PATH_BYTES + 16];
-    struct sweep sweep = {.on_removed = on_removed, .arg = arg};
-    struct stat info;
+    char directory[RUNDIR_PATH_BYTES];
+    struct sweep sweep = {.on_removed = on_removed, .arg = arg, .only_pid = pid};
     int status = sweep_all(&sweep, directory, err);
-    if (status < 0)
-        return status;
-    (void)snprintf(control, sizeof control, "%s/control", directory);
+    return status < 0 ? status : sweep.n_removed;
+}
+
+static void remove_dead_control(struct sweep *sweep, const char *directory)
+{
+    char control[RUNDIR_PATH_BYTES + 16];
+    struct stat info;
     pid_t pid;
+    (void)snprintf(control, sizeof control, "%s/control", directory);
     if (lstat(control, &info) == 0 && S_ISSOCK(info.st_mode) &&
         rundir_probe_control(control, &pid) == -ECONNREFUSED)
-        remove_socket(&sweep, control);
-    return sweep.n_removed;
+        remove_socket(sweep, control);
+}
+
+static int clean(struct sweep *sweep, struct errmsg *err)
+{
+    char directory[RUNDIR_PATH_BYTES];
+    int status = sweep_all(sweep, directory, err);
+    if (status < 0)
+        return status;
+    remove_dead_control(sweep, directory);
+    if (sweep->n_owed == 0)
+        return sweep->n_removed;
+    errmsg_set(err, "not everything is undone: mend what hinders it and run `netsplit "
+                    "clean` again, or do it by hand and say --forget");
+    return -EAGAIN;
+}
+
+int rundir_clean(rundir_removed_fn on_removed, void *arg, struct errmsg *err)
+{
+    return clean(&(struct sweep){.on_removed = on_removed, .arg = arg}, err);
+}
+
+int rundir_forget(rundir_removed_fn on_removed, void *arg, struct errmsg *err)
+{
+    return clean(&(struct sweep){.on_removed = on_removed, .arg = arg, .forgets = true},
+                 err);
 }

@@ -4,13 +4,17 @@
  * moment, never meets half of it.
  *
  * {"what":"drill","pid":4711,"start":81273645,"paths":["/tmp/..."],
- *  "children":[{"pid":4712,"start":81273650}],"kernel":["table inet netsplit_0"]} */
+ *  "children":[{"pid":4712,"start":81273650}],"kernel":["table inet netsplit_0"],
+ *  "owed":[{"id":1,"what":"...","argv":[...],"env":[...],...}]} */
 #include "proxy/base/rundir.h"
+#include "proxy/base/now.h"
+#include "proxy/base/rundir_owed.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +22,11 @@
 
 struct rundir_record {
     char path[RUNDIR_PATH_BYTES + 64];
-    json_t *root; /* owned */
+    json_t *root;     /* owned */
+    unsigned last_id; /* of a debt */
 };
+
+extern char **environ;
 
 static int save(struct rundir_record *record)
 {
@@ -52,9 +59,9 @@ int rundir_record_open(struct rundir_record **out, const char *what, struct errm
         return -ENOMEM;
     (void)snprintf(record->path, sizeof record->path, "%s/run-%d-%" PRIu64, directory,
                    (int)getpid(), start);
-    record->root = json_pack("{s:s, s:i, s:I, s:[], s:[], s:[]}", "what", what, "pid",
-                             (int)getpid(), "start", (json_int_t)start, "paths",
-                             "children", "kernel");
+    record->root = json_pack("{s:s, s:i, s:I, s:[], s:[], s:[], s:[]}", "what", what,
+                             "pid", (int)getpid(), "start", (json_int_t)start, "paths",
+                             "children", "kernel", "owed");
     status = record->root ? save(record) : -ENOMEM;
     if (status < 0) {
         errmsg_set(err, "writing %s: %s", record->path, strerror(-status));
@@ -69,7 +76,8 @@ void rundir_record_close(struct rundir_record *record)
 {
     if (!record)
         return;
-    (void)unlink(record->path); /* gone already is fine */
+    if (json_array_size(json_object_get(record->root, "owed")) == 0)
+        (void)unlink(record->path); /* gone already is fine */
     json_decref(record->root);
     free(record);
 }
@@ -159,4 +167,64 @@ int rundir_note(struct rundir_record *record, const char *key, json_t *value)
     if (json_object_set_new(record->root, key, value) < 0)
         return -ENOMEM;
     return save(record);
+}
+
+static json_t *list_words(const char *const *words)
+{
+    json_t *list = json_array();
+    for (; words && *words; words++)
+        if (json_array_append_new(list, json_string(*words)) < 0)
+            return json_decref(list), NULL;
+    return list;
+}
+
+static bool is_ours(const char *item)
+{
+    for (char **at = environ; *at; at++)
+        if (strcmp(*at, item) == 0)
+            return true;
+    return false;
+}
+
+/* What differs from our own environment. */
+static json_t *list_env(const char *const *env)
+{
+    json_t *list = json_array();
+    for (; env && *env; env++)
+        if (!is_ours(*env) && json_array_append_new(list, json_string(*env)) < 0)
+            return json_decref(list), NULL;
+    return list;
+}
+
+int rundir_owe(struct rundir_record *record, const struct rundir_debt *debt,
+               unsigned *id)
+{
+    char directory[PATH_MAX];
+    *id = 0;
+    if (!record)
+        return 0;
+    if (!getcwd(directory, sizeof directory))
+        return -errno;
+    int status = append(record, "owed",
+                        json_pack("{s:i, s:s, s:s, s:o, s:o, s:s, s:I}", "id",
+                                  (int)(record->last_id + 1), "what", debt->what,
+                                  "script", debt->script ? debt->script : "", "argv",
+                                  list_words(debt->argv), "env", list_env(debt->env),
+                                  "directory", directory, "within_ms",
+                                  (json_int_t)now_ns_to_ms_up(debt->within_ns)));
+    if (status == 0)
+        *id = ++record->last_id;
+    return status;
+}
+
+void rundir_settle(struct rundir_record *record, unsigned id)
+{
+    if (!record || id == 0)
+        return;
+    json_t *items = json_object_get(record->root, "owed");
+    for (size_t i = json_array_size(items); i-- > 0;)
+        if (json_integer_value(json_object_get(json_array_get(items, i), "id")) ==
+            (json_int_t)id)
+            (void)json_array_remove(items, i);
+    (void)save(record); /* what it owes too much is undone once more */
 }

@@ -4,6 +4,7 @@
 #include "proxy/base/term.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,15 @@ void term_progress_init(struct term_progress *progress, FILE *to)
     *progress = (struct term_progress){.to = to, .in_place = is_terminal(to)};
 }
 
+/* Whether a write would not wait: for a terminal that was stopped (Ctrl-S), for a reader
+ * that does not read. What is shown on the way is not worth that: a fault might be in
+ * force. */
+static bool can_write(const struct term_progress *progress)
+{
+    struct pollfd to = {.fd = fileno(progress->to), .events = POLLOUT};
+    return to.fd < 0 || poll(&to, 1, 0) != 0;
+}
+
 static void erase(struct term_progress *progress)
 {
     if (progress->line_open)
@@ -55,6 +65,8 @@ static void erase(struct term_progress *progress)
 void term_progress_show(struct term_progress *progress, const char *head,
                         const char *detail)
 {
+    if (!can_write(progress))
+        return;
     if (!progress->in_place) {
         if (strcmp(head, progress->last_head) == 0)
             return;
@@ -73,6 +85,8 @@ void term_progress_show(struct term_progress *progress, const char *head,
 void term_progress_say(struct term_progress *progress, const char *format, ...)
 {
     va_list args;
+    if (!can_write(progress))
+        return;
     erase(progress);
     va_start(args, format);
     vfprintf(progress->to, format, args);

@@ -27,6 +27,9 @@ struct term_progress {
 
 void term_progress_init(struct term_progress *progress, FILE *to);
 
+/* What would have to wait, because a terminal is stopped or nobody reads, is not shown:
+ * whoever shows progress has more urgent things to do. */
+
 /* Shows "HEAD detail". On a terminal the line is rewritten, cut to its width. Elsewhere
  * a line is printed when head differs from the one before, without the detail, which
  * changes all the time. */

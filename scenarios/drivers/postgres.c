@@ -11,6 +11,9 @@
  *              what a program with such a row meets, too.
  *   sets       a row an element; nothing waits for anything.
  *   registers  a row a key.
+ * The schema's comment says that it is netsplit's, and in a system that is somebody's
+ * also which drill's: setup and teardown look at it first, and change what they saw in
+ * one transaction, or nothing.
  *
  * Happy path: start() connects if there is no connection, sends the statement,
  * on_result() reads the answer.
@@ -28,6 +31,7 @@
  * It does not retry and does not use prepared statements. */
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
+#include "scenarios/claim_mark.h"
 #include "scenarios/drivers/client.h"
 #include "scenarios/drivers/elements.h"
 #include "scenarios/drivers/pq.h"
@@ -40,11 +44,13 @@
 
 struct postgres_client {
     struct driver_client base;
-    struct pq *pq;            /* owned; NULL = not connected */
-    bool connected;           /* pq has said so */
-    int backend;              /* the server's process id, once connected */
-    bool in_flight;           /* a write was sent, and the server has not answered it */
-    struct elements elements; /* of the last list read */
+    struct pq *pq;  /* owned; NULL = not connected */
+    bool connected; /* pq has said so */
+    int backend;    /* the server's process id, once connected */
+    bool in_flight; /* a write was sent, and the server has not answered it */
+    bool looking;   /* at what the schema is, before it is touched */
+    char taken[CLAIM_TEXT_BYTES]; /* whom it was taken over from; "" = nobody */
+    struct elements elements;     /* of the last list read */
 };
 
 /* What an error of severity ERROR means for a write; the first prefix that fits. Codes:
@@ -140,7 +146,7 @@ static void postgres_abandon(struct driver_client *base)
     if (client->in_flight && base->target.direct.port != 0)
         begin_cancel(client);
     client->in_flight = false;
-    client->connected = false;
+    client->connected = client->looking = false;
     pq_close(client->pq);
     client->pq = NULL;
 }
@@ -214,28 +220,79 @@ static bool send_operation(struct postgres_client *client)
     return pq_send(client->pq, sql, 2, values);
 }
 
-static bool send_schema(struct postgres_client *client)
+/* The comment on a schema that netsplit made begins so; others are not touched. The
+ * drill's mark, if there is one, follows. */
+#define MADE_BY_NETSPLIT "made by netsplit for a drill"
+#define BEFORE_MARK      "; "
+
+/* The comment that our schema has while it is drilled, or afterwards. */
+static char *comment_of(const struct driver_target *target, bool drilled)
 {
-    const char *schema = client->base.target.schema;
-    char *drop = xasprintf(
-        "DO $$ BEGIN IF EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = '%s' AND "
-        "obj_description(oid, 'pg_namespace') IS DISTINCT FROM '" PQ_SCHEMA_COMMENT
-        "') THEN RAISE 'schema %s exists and was not made by netsplit'; "
-        "END IF; END $$; DROP SCHEMA IF EXISTS %s CASCADE;",
-        schema, schema, schema);
+    bool marked = drilled && target->mark;
+    return xasprintf(MADE_BY_NETSPLIT "%s%s", marked ? BEFORE_MARK : "",
+                     marked ? target->mark : "");
+}
+
+static bool look(struct postgres_client *client)
+{
+    char *sql = xasprintf("SELECT coalesce(obj_description(oid, 'pg_namespace'), '') "
+                          "FROM pg_namespace WHERE nspname = '%s'",
+                          client->base.target.schema);
+    client->looking = true;
+    bool sent = pq_send(client->pq, sql, 0, NULL);
+    free(sql);
+    return sent;
+}
+
+/* All in one transaction, if the schema is still what it was seen to be. */
+static bool send_schema(struct postgres_client *client, const char *seen)
+{
+    const struct driver_target *target = &client->base.target;
+    const char *schema = target->schema;
+    bool setup = client->base.request.verb == DRIVER_SETUP;
+    bool drops = setup || !target->keeps_data;
+    char *comment = comment_of(target, setup);
+    char *guard = xasprintf(
+        "DO $$ BEGIN IF (SELECT coalesce(max(coalesce(obj_description(oid, "
+        "'pg_namespace'), '')), 'none') FROM pg_namespace WHERE nspname = '%s') <> "
+        "'%s' THEN RAISE 'schema %s has changed meanwhile'; END IF; END $$;",
+        schema, seen, schema);
     char *create = xasprintf(
-        "CREATE SCHEMA %s; COMMENT ON SCHEMA %s IS '" PQ_SCHEMA_COMMENT "';"
+        "CREATE SCHEMA %s; COMMENT ON SCHEMA %s IS '%s';"
         "CREATE TABLE %s.lists (k bigint PRIMARY KEY, v text NOT NULL);"
         "CREATE TABLE %s.sets (k bigint, e bigint, PRIMARY KEY (k, e));"
         "CREATE TABLE %s.registers (k bigint PRIMARY KEY, v bigint NOT NULL);",
-        schema, schema, schema, schema, schema);
-    bool setup = client->base.request.verb == DRIVER_SETUP;
-    char *sql = xasprintf("%s%s", drop, setup ? create : "");
+        schema, schema, comment, schema, schema, schema);
+    char *keep = xasprintf("COMMENT ON SCHEMA %s IS '%s'", schema, comment);
+    char *sql =
+        xasprintf("%s%s%s%s%s", guard, drops ? "DROP SCHEMA IF EXISTS " : "",
+                  drops ? schema : "", drops ? " CASCADE;" : keep, setup ? create : "");
     bool sent = pq_send(client->pq, sql, 0, NULL);
-    free(drop);
+    free(comment);
+    free(guard);
     free(create);
+    free(keep);
     free(sql);
     return sent;
+}
+
+/* Whether the schema is netsplit's, and no other drill's; else text says why not. */
+static bool is_free(const struct driver_target *target, const char *comment,
+                    char text[static CLAIM_TEXT_BYTES])
+{
+    size_t length = strlen(MADE_BY_NETSPLIT);
+    const char *rest = comment + length;
+    text[0] = '\0';
+    if (strncmp(comment, MADE_BY_NETSPLIT, length) != 0) {
+        (void)snprintf(text, CLAIM_TEXT_BYTES,
+                       "schema %s exists and was not made by netsplit", target->schema);
+        return false;
+    }
+    if (!*rest)
+        return true;
+    if (strncmp(rest, BEFORE_MARK, strlen(BEFORE_MARK)) == 0)
+        rest += strlen(BEFORE_MARK);
+    return claim_mark_yields(rest, target->take_over, text);
 }
 
 static void send_request(struct postgres_client *client)
@@ -243,7 +300,7 @@ static void send_request(struct postgres_client *client)
     client->base.sent = true;
     client->in_flight = !driver_reads(&client->base);
     bool operation = client->base.request.verb == DRIVER_OPERATION;
-    if (!(operation ? send_operation(client) : send_schema(client)))
+    if (!(operation ? send_operation(client) : look(client)))
         driver_broke(&client->base, "the connection was closed");
 }
 
@@ -272,15 +329,49 @@ static void answer_read(struct postgres_client *client, const PGresult *result)
                        "the value read is neither an integer nor a list");
 }
 
+static void change_schema(struct postgres_client *client, const char *seen)
+{
+    client->in_flight = true;
+    if (!send_schema(client, seen))
+        driver_broke(&client->base, "the connection was closed");
+}
+
+/* What the schema is now: none, ours, somebody's. */
+static void on_seen(struct postgres_client *client, const PGresult *result)
+{
+    const struct driver_target *target = &client->base.target;
+    bool exists = PQntuples(result) == 1;
+    const char *seen = exists ? PQgetvalue(result, 0, 0) : "none";
+    client->taken[0] = '\0';
+    if (exists && !is_free(target, seen, client->taken)) {
+        driver_refused(&client->base, DRIVER_REFUSED, client->taken);
+        return;
+    }
+    if (!exists && client->base.request.verb == DRIVER_TEARDOWN)
+        answer_ok(client, (struct history_value){.kind = HISTORY_NIL});
+    else
+        change_schema(client, seen);
+}
+
+static void answer_schema(struct postgres_client *client)
+{
+    driver_answer(&client->base, &(struct driver_outcome){
+                                     .type = HISTORY_OK,
+                                     .text = client->taken[0] ? client->taken : NULL,
+                                     .reusable = true,
+                                 });
+}
+
 static void answer_write(struct postgres_client *client, const PGresult *result,
                          const char *warning)
 {
     const struct driver_request *request = &client->base.request;
     const char *rows = PQcmdTuples((PGresult *)result); /* only reads it */
-    bool one = request->verb != DRIVER_OPERATION || !strcmp(rows, "1");
     if (warning)
         driver_refused(&client->base, DRIVER_UNCLEAR, warning);
-    else if (one)
+    else if (request->verb != DRIVER_OPERATION)
+        answer_schema(client);
+    else if (!strcmp(rows, "1"))
         answer_ok(client, (struct history_value){.kind = HISTORY_NIL});
     else if (request->operation.f == HISTORY_CAS && !strcmp(rows, "0"))
         driver_refused(&client->base, DRIVER_CONFLICT, "another value is there");
@@ -326,6 +417,8 @@ static void on_event(void *context, enum pq_event event, const PGresult *result,
     case PQ_RESULT:
         break;
     }
+    bool looking = client->looking;
+    client->looking = false;
     ExecStatusType status = PQresultStatus(result);
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
         answer_error(client, result);
@@ -334,6 +427,8 @@ static void on_event(void *context, enum pq_event event, const PGresult *result,
     client->in_flight = false;
     if (driver_reads(&client->base))
         answer_read(client, result);
+    else if (looking)
+        on_seen(client, result);
     else
         answer_write(client, result, text);
 }

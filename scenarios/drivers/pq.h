@@ -48,7 +48,4 @@ int pq_backend(const struct pq *pq);
 /* Closes the socket now, and frees the rest when the loop has run. NULL is fine. */
 void pq_close(struct pq *pq);
 
-/* The comment on a schema that netsplit made; others are not touched. */
-#define PQ_SCHEMA_COMMENT "made by netsplit for a drill"
-
 #endif

@@ -2,15 +2,13 @@
 /* What preflight asks a PostgreSQL server, as the drill's user. Views that hide what is
  * others' from an ordinary user leave a question open; then that is the finding, with
  * the grant that answers it. */
+#include "scenarios/drivers/preflight_postgres.h"
+
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
-#include "rules/unit.h"
 #include "scenarios/drivers/postgres_session.h"
-#include "scenarios/drivers/pq.h"
 #include "scenarios/preflight.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,174 +20,20 @@ static const char *name_of(const struct preflight *preflight, size_t node)
     return preflight->cluster->nodes[node];
 }
 
-/* "psql -h 10.0.0.1 -p 5432": how somebody with more rights would come in. */
+/* "psql -h 10.0.0.1 -p 5432 -d app": how somebody with more rights comes in to change
+ * what both have from the primary. */
 static const char *psql_of(const struct preflight *preflight, size_t node, char *text,
                            size_t text_bytes)
 {
-    const struct cluster_place *place = &preflight->cluster->places[node];
+    const struct cluster *cluster = preflight->cluster;
     const struct postgres_session *session = preflight->nodes[node].session;
-    (void)snprintf(text, text_bytes, "psql -h %s -p %u -d %s", place->address,
-                   place->port, session ? PQdb(session->conn) : "postgres");
+    for (size_t i = 0; i < cluster->n_nodes; i++)
+        if (preflight->nodes[i].role == PREFLIGHT_PRIMARY)
+            node = i;
+    (void)snprintf(text, text_bytes, "psql -h %s -p %u -d %s",
+                   cluster->places[node].address, cluster->places[node].port,
+                   session ? PQdb(session->conn) : "postgres");
     return text;
-}
-
-/* --- login --- */
-
-enum mend_kind {
-    MEND_HBA = 0,
-    MEND_PASSWORD_LACKS,
-    MEND_PASSWORD_WRONG,
-    MEND_ROLE,
-    MEND_DATABASE,
-    MEND_LOGIN,
-    MEND_SLOTS,
-    MEND_TLS,
-    MEND_STRANGER,
-};
-
-/* What the server, or libpq, says; the first one that is in the text. */
-static const struct {
-    const char *said;
-    enum mend_kind kind;
-} mends[] = {
-    {"pg_hba.conf", MEND_HBA},
-    {"Ident authentication failed", MEND_HBA},
-    {"no password supplied", MEND_PASSWORD_LACKS},
-    {"password authentication failed", MEND_PASSWORD_WRONG},
-    {"is not permitted to log in", MEND_LOGIN},
-    {"role \"", MEND_ROLE},
-    {"database \"", MEND_DATABASE},
-    {"too many c", MEND_SLOTS},
-    {"connection slots", MEND_SLOTS},
-    {"does not support SSL", MEND_TLS},
-    {"expected authentication request", MEND_STRANGER},
-    {"invalid response to SSL", MEND_STRANGER},
-    {"server closed the connection", MEND_STRANGER},
-};
-
-/* "10.0.0.9/32" of a message that names the client's host. */
-static void read_host(const char *said, char *text, size_t text_bytes)
-{
-    char host[64] = "";
-    const char *at = strstr(said, "host \"");
-    if (!at || sscanf(at, "host \"%63[^\"]\"", host) != 1)
-        (void)snprintf(host, sizeof host, "ADDRESS");
-    (void)snprintf(text, text_bytes, "%s/%d", host, strchr(host, ':') ? 128 : 32);
-}
-
-static void mend_login(struct preflight *preflight, size_t node, const PGconn *conn,
-                       const char *said, enum mend_kind kind)
-{
-    const struct cluster_place *place = &preflight->cluster->places[node];
-    const char *user = PQuser(conn), *database = PQdb(conn);
-    char host[80];
-    read_host(said, host, sizeof host);
-    switch (kind) {
-    case MEND_HBA:
-        preflight_mend(preflight,
-                       "echo 'host %s %s %s scram-sha-256' >> pg_hba.conf on %s (psql: "
-                       "show hba_file; the first line that fits counts), then: select "
-                       "pg_reload_conf()",
-                       database, user, host, name_of(preflight, node));
-        return;
-    case MEND_PASSWORD_LACKS:
-        preflight_mend(preflight,
-                       "export PGPASSWORD=..., or echo '*:*:%s:%s:PASSWORD' >> "
-                       "~/.pgpass (mode 0600): host and port are *, for a drill comes "
-                       "by its proxy's",
-                       database, user);
-        return;
-    case MEND_PASSWORD_WRONG:
-        preflight_mend(preflight,
-                       "correct $PGPASSWORD or ~/.pgpass; or a new one: psql "
-                       "-h %s -p %u -c '\\password %s'",
-                       place->address, place->port, user);
-        return;
-    case MEND_ROLE:
-        preflight_mend(preflight,
-                       "createuser -h %s -p %u %s, or correct user= in "
-                       "`driver:`",
-                       place->address, place->port, user);
-        return;
-    case MEND_DATABASE:
-        preflight_mend(preflight,
-                       "createdb -h %s -p %u %s, or correct dbname= in "
-                       "`driver:`",
-                       place->address, place->port, database);
-        return;
-    case MEND_LOGIN:
-        preflight_mend(preflight, "psql -h %s -p %u -c 'ALTER ROLE %s LOGIN'",
-                       place->address, place->port, user);
-        return;
-    case MEND_SLOTS:
-        preflight_mend(preflight, "end idle clients (select from pg_stat_activity), or "
-                                  "raise max_connections and restart");
-        return;
-    case MEND_TLS:
-        preflight_mend(preflight, "take sslmode= out of `driver:`, or set ssl = on at "
-                                  "the server");
-        return;
-    case MEND_STRANGER:
-        preflight_mend(preflight,
-                       "is it a PostgreSQL? correct `ports:` of %s, or "
-                       "`driver:`",
-                       name_of(preflight, node));
-        return;
-    }
-}
-
-static void complain_login(struct preflight *preflight, size_t node,
-                           const struct postgres_session *session, int status,
-                           const char *said)
-{
-    char limit[32];
-    if (status == -ETIMEDOUT) {
-        preflight_add(preflight, PREFLIGHT_MISSING, node,
-                      "it took the connection, but not the login within %s",
-                      unit_format_duration(preflight->within_ns, limit, sizeof limit));
-        preflight_mend(preflight,
-                       "is it a PostgreSQL that is up? on %s: pg_isready, and "
-                       "the server's log",
-                       name_of(preflight, node));
-        return;
-    }
-    preflight_add(preflight, PREFLIGHT_MISSING, node, "%s", said);
-    for (size_t i = 0; i < sizeof mends / sizeof *mends; i++)
-        if (strstr(said, mends[i].said)) {
-            mend_login(preflight, node, session->conn, said, mends[i].kind);
-            return;
-        }
-}
-
-static void postgres_close(void *data)
-{
-    struct postgres_session *session = data;
-    postgres_session_close(session);
-    free(session);
-}
-
-static void *postgres_login(struct preflight *preflight, size_t node,
-                            const struct driver_endpoint *endpoint)
-{
-    struct postgres_session *session = xcalloc(1, sizeof *session);
-    struct errmsg err = {""};
-    int status =
-        postgres_session_open(session, &preflight->patience, preflight->within_ns,
-                              endpoint, preflight->cluster->setting, &err);
-    if (status == 0)
-        return session;
-    if (status != -EINTR)
-        complain_login(preflight, node, session, status, err.text);
-    postgres_close(session);
-    return NULL;
-}
-
-static void postgres_describe(void *data, char *text, size_t text_bytes)
-{
-    const struct postgres_session *session = data;
-    (void)snprintf(text, text_bytes, "user %s on database %s, PostgreSQL %s",
-                   PQuser(session->conn), PQdb(session->conn),
-                   PQparameterStatus(session->conn, "server_version"));
 }
 
 /* --- Questions --- */
@@ -278,8 +122,8 @@ static bool judge_schema(struct preflight *preflight, size_t node,
             preflight, PREFLIGHT_MISSING, node,
             "the schema %s of an earlier drill is %s's, who alone may drop it", schema,
             owner);
-        preflight_mend(preflight, "%s -c 'DROP SCHEMA %s CASCADE', as %s", psql, schema,
-                       owner);
+        preflight_mend(preflight, "%s -c 'DROP SCHEMA %s CASCADE' # as %s", psql,
+                       schema, owner);
         return true;
     }
     preflight_add(preflight, PREFLIGHT_NOTE, node,
@@ -342,8 +186,8 @@ static void postgres_rights(struct preflight *preflight, size_t node)
 {
     char *sql = xasprintf(
         "select has_database_privilege(current_database(), 'create'), n.oid is not "
-        "null, obj_description(n.oid, 'pg_namespace') = '" PQ_SCHEMA_COMMENT
-        "', pg_has_role(n.nspowner, 'usage'), pg_get_userbyid(n.nspowner), "
+        "null, obj_description(n.oid, 'pg_namespace') like 'made by netsplit for a "
+        "drill%%', pg_has_role(n.nspowner, 'usage'), pg_get_userbyid(n.nspowner), "
         "current_setting('transaction_read_only')::bool, "
         "current_setting('max_connections')::int - "
         "current_setting('superuser_reserved_connections')::int - "
@@ -479,6 +323,7 @@ static void postgres_sockets(struct preflight *preflight, size_t node)
 static void judge_receiver(struct preflight *preflight, size_t node,
                            const PGresult *result)
 {
+    const struct cluster_place *place = &preflight->cluster->places[node];
     const struct postgres_session *session = preflight->nodes[node].session;
     char psql[256];
     (void)psql_of(preflight, node, psql, sizeof psql);
@@ -486,8 +331,11 @@ static void judge_receiver(struct preflight *preflight, size_t node,
         preflight_add(preflight, PREFLIGHT_MISSING, node,
                       "it is a standby, and receives from nobody: after heal it would "
                       "not converge");
-        preflight_mend(preflight, "its log says why; %s -c 'show primary_conninfo'",
-                       psql);
+        preflight_mend(
+            preflight,
+            "psql -h %s -p %u -d %s -c 'show primary_conninfo' # and its log, "
+            "which says why",
+            place->address, place->port, PQdb(session->conn));
         return;
     }
     if (!*value(result, 1)) {
@@ -540,9 +388,9 @@ static void postgres_connections(struct preflight *preflight, size_t node)
 
 const struct preflight_system preflight_postgres = {
     .driver = "postgres",
-    .login = postgres_login,
-    .describe = postgres_describe,
-    .close = postgres_close,
+    .login = preflight_postgres_login,
+    .describe = preflight_postgres_describe,
+    .close = preflight_postgres_close,
     .ask_seen_as = postgres_ask_seen_as,
     .ask_role = postgres_ask_role,
     .rights = postgres_rights,

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* What preflight asks a Redis, or what else speaks RESP, as the drill's user. Rights are
- * proved by commands that are queued behind MULTI, where the server already refuses what
- * it would refuse, and then thrown away by DISCARD: nothing is written. A server that
- * knows no MULTI, such as the reference store, leaves that open. */
+/* What preflight asks a Redis, or what else speaks RESP, as the drill's user. The
+ * reference store answers some of it; what it does not know is passed over. */
+#include "scenarios/drivers/preflight_resp.h"
+
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
 #include "scenarios/drivers/resp_session.h"
 #include "scenarios/preflight.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* "redis-cli -h 10.0.0.1 -p 6379": how somebody with more rights would come in. */
-static const char *cli_of(const struct preflight *preflight, size_t node, char *text,
-                          size_t text_bytes)
+const char *preflight_resp_cli(const struct preflight *preflight, size_t node,
+                               char *text, size_t text_bytes)
 {
     const struct cluster_place *place = &preflight->cluster->places[node];
     (void)snprintf(text, text_bytes, "redis-cli -h %s -p %u", place->address,
@@ -23,20 +20,10 @@ static const char *cli_of(const struct preflight *preflight, size_t node, char *
     return text;
 }
 
-static bool is_error(const redisReply *reply)
-{
-    return reply->type == REDIS_REPLY_ERROR;
-}
-
-static bool begins(const char *text, const char *word)
-{
-    return strncmp(text, word, strlen(word)) == 0;
-}
-
 /* The text of an answer that is one; NULL for errors and others; borrowed from it. */
 static const char *text_of(const redisReply *reply)
 {
-    return reply && reply->str && !is_error(reply) ? reply->str : NULL;
+    return reply && reply->str && !resp_is_error(reply) ? reply->str : NULL;
 }
 
 /* "master_port:6379" of INFO; false if it is not there. */
@@ -59,7 +46,7 @@ static bool read_info(const char *info, const char *key, char *out, size_t out_b
 static const struct {
     const char *said, *mend; /* mend: of what it is, with the node's name */
 } login_mends[] = {
-    {"NOAUTH", "export REDISCLI_AUTH=PASSWORD (of %s's default user)"},
+    {"NOAUTH", "export REDISCLI_AUTH=PASSWORD # of %s's default user"},
     {"WRONGPASS",
      "correct $REDISCLI_AUTH: it is not the password of %s's default user"},
     {"ERR invalid password", "correct $REDISCLI_AUTH: it is not %s's password"},
@@ -80,7 +67,7 @@ static void complain_login(struct preflight *preflight, size_t node, const char 
         return;
     preflight_add(preflight, PREFLIGHT_MISSING, node, "%s", said);
     for (size_t i = 0; i < sizeof login_mends / sizeof *login_mends; i++)
-        if (begins(said, login_mends[i].said)) {
+        if (resp_begins(said, login_mends[i].said)) {
             preflight_mend_with(preflight, login_mends[i].mend,
                                 preflight->cluster->nodes[node]);
             return;
@@ -97,8 +84,8 @@ static bool authenticate(struct preflight *preflight, size_t node,
         return true;
     redisReply *reply = resp_session_ask(session, &err, "AUTH", password);
     bool unknown =
-        reply && is_error(reply) && strstr(reply->str, "without any password");
-    bool good = reply && (!is_error(reply) || unknown);
+        reply && resp_is_error(reply) && strstr(reply->str, "without any password");
+    bool good = reply && (!resp_is_error(reply) || unknown);
     if (unknown) {
         preflight_add(preflight, PREFLIGHT_NOTE, node,
                       "$REDISCLI_AUTH is set, but the server asks for no password");
@@ -142,8 +129,8 @@ static void *resp_login(struct preflight *preflight, size_t node,
         complain_login(preflight, node, err.text);
     if (good && authenticate(preflight, node, session)) {
         reply = resp_session_ask(session, &err, "PING", NULL);
-        good = reply && (!is_error(reply) || begins(reply->str, "NOPERM") ||
-                         begins(reply->str, "MASTERDOWN"));
+        good = reply && (!resp_is_error(reply) || resp_begins(reply->str, "NOPERM") ||
+                         resp_begins(reply->str, "MASTERDOWN"));
         if (!good)
             complain_login(preflight, node, reply ? reply->str : err.text);
     } else {
@@ -167,14 +154,14 @@ static redisReply *ask(struct preflight *preflight, size_t node, const char *com
     char cli[128];
     redisReply *reply =
         resp_session_ask(preflight->nodes[node].session, &err, command, NULL);
-    if (reply && !is_error(reply))
+    if (reply && !resp_is_error(reply))
         return reply;
     if (!preflight_is_over(preflight))
         preflight_add(preflight, PREFLIGHT_NOTE, node, "%s could not be asked: %s",
                       command, reply ? reply->str : err.text);
-    if (reply && begins(reply->str, "NOPERM") && !preflight_is_over(preflight))
-        preflight_mend(preflight, "%s ACL SETUSER default +%s, to know",
-                       cli_of(preflight, node, cli, sizeof cli), right);
+    if (reply && resp_begins(reply->str, "NOPERM") && !preflight_is_over(preflight))
+        preflight_mend(preflight, "%s ACL SETUSER default +%s # to know",
+                       preflight_resp_cli(preflight, node, cli, sizeof cli), right);
     freeReplyObject(reply);
     return NULL;
 }
@@ -217,147 +204,6 @@ static uint64_t resp_ask_clock(struct preflight *preflight, size_t node)
              strtoull(reply->element[1]->str, NULL, 10) * NS_PER_US;
     freeReplyObject(reply);
     return ns;
-}
-
-/* --- rights --- */
-
-/* What a server refuses a write with, and what mends it at the node's prompt. */
-static const struct {
-    const char *said, *mend;
-} write_mends[] = {
-    {"NOREPLICAS", "CONFIG SET min-replicas-to-write 0, or bring its replicas back"},
-    {"MISCONF", "CONFIG SET stop-writes-on-bgsave-error no, or mend its disk"},
-    {"OOM", "CONFIG SET maxmemory 0, or more memory"},
-    {"READONLY", "ROLE says who its primary is: correct `role:`"},
-    {"MOVED", "CLUSTER INFO: a Redis Cluster is not what this driver speaks to"},
-    {"MASTERDOWN", "INFO replication: it has lost its primary"},
-};
-
-/* What is refused, of all commands that a drill uses. */
-struct refusals {
-    char said[512];   /* the first one that is no matter of rights */
-    char rights[256]; /* " +append +set" */
-    bool keys, nothing_known;
-};
-
-static void try_command(struct resp_session *session, struct refusals *refusals,
-                        const char *name, const char *words)
-{
-    struct errmsg err = {""};
-    redisReply *reply = resp_session_ask(session, &err, words, NULL);
-    size_t length = strlen(refusals->rights);
-    if (!reply)
-        refusals->nothing_known = true;
-    else if (!is_error(reply))
-        ;
-    else if (begins(reply->str, "NOPERM") && strstr(reply->str, "keys"))
-        refusals->keys = true;
-    else if (begins(reply->str, "NOPERM"))
-        (void)snprintf(refusals->rights + length, sizeof refusals->rights - length,
-                       " +%s", name);
-    else if (!begins(reply->str, "WRONGTYPE") && !refusals->said[0])
-        (void)snprintf(refusals->said, sizeof refusals->said, "%s", reply->str);
-    freeReplyObject(reply);
-}
-
-/* All but reading is tried behind MULTI; false if the server knows none. */
-static bool try_all(struct preflight *preflight, size_t node, struct refusals *refusals)
-{
-    struct resp_session *session = preflight->nodes[node].session;
-    const char *schema = preflight->cluster->schema;
-    bool waits = strstr(preflight->cluster->setting, "wait=");
-    char words[128];
-    (void)snprintf(words, sizeof words, "GET %s:0", schema);
-    try_command(session, refusals, "get", words);
-    if (preflight->nodes[node].role == PREFLIGHT_STANDBY)
-        return true;
-    redisReply *reply = resp_session_ask(session, NULL, "MULTI", NULL);
-    bool queues = text_of(reply);
-    freeReplyObject(reply);
-    if (!queues)
-        return false;
-    (void)snprintf(words, sizeof words, "APPEND %s:0 1,", schema);
-    try_command(session, refusals, "append", words);
-    (void)snprintf(words, sizeof words, "SET %s:0 1", schema);
-    try_command(session, refusals, "set", words);
-    (void)snprintf(words, sizeof words, "DEL %s:0", schema);
-    try_command(session, refusals, "del", words);
-    if (waits)
-        try_command(session, refusals, "wait", "WAIT 0 0");
-    freeReplyObject(resp_session_ask(session, NULL, "DISCARD", NULL));
-    return true;
-}
-
-static void mend_refusal(struct preflight *preflight, size_t node, const char *said)
-{
-    char cli[128];
-    for (size_t i = 0; i < sizeof write_mends / sizeof *write_mends; i++)
-        if (begins(said, write_mends[i].said)) {
-            preflight_mend(preflight, "%s %s", cli_of(preflight, node, cli, sizeof cli),
-                           write_mends[i].mend);
-            return;
-        }
-}
-
-/* Keys of the drill's names that are there: a drill deletes them before it begins. */
-static void look_for_keys(struct preflight *preflight, size_t node)
-{
-    char words[1024] = "EXISTS";
-    for (unsigned i = 0; i < 8; i++) {
-        size_t length = strlen(words);
-        (void)snprintf(words + length, sizeof words - length, " %s:%u",
-                       preflight->cluster->schema, i);
-    }
-    redisReply *reply =
-        resp_session_ask(preflight->nodes[node].session, NULL, words, NULL);
-    if (reply && reply->type == REDIS_REPLY_INTEGER && reply->integer > 0) {
-        preflight_add(preflight, PREFLIGHT_NOTE, node,
-                      "keys called %s:0 and so on are there; a drill deletes them "
-                      "before it begins, and after",
-                      preflight->cluster->schema);
-        preflight_mend(preflight,
-                       "if they are yours, another name in `data: { schema: "
-                       "... }` of %s",
-                       preflight->cluster->source.name);
-    }
-    freeReplyObject(reply);
-}
-
-static void resp_rights(struct preflight *preflight, size_t node)
-{
-    struct refusals refusals = {.said = ""};
-    bool standby = preflight->nodes[node].role == PREFLIGHT_STANDBY;
-    const char *schema = preflight->cluster->schema;
-    char cli[128];
-    bool proved = try_all(preflight, node, &refusals);
-    (void)cli_of(preflight, node, cli, sizeof cli);
-    if (preflight_is_over(preflight))
-        return;
-    if (refusals.keys || refusals.rights[0]) {
-        preflight_add(preflight, PREFLIGHT_MISSING, node,
-                      "the user lacks rights that a drill needs: %s%s%s",
-                      refusals.keys ? "the keys " : "", refusals.keys ? schema : "",
-                      refusals.keys ? ":*" : "");
-        preflight_mend(preflight, "%s ACL SETUSER default%s%s%s%s", cli,
-                       refusals.keys ? " '~" : "", refusals.keys ? schema : "",
-                       refusals.keys ? ":*'" : "", refusals.rights);
-    }
-    if (refusals.said[0]) {
-        preflight_add(preflight, PREFLIGHT_MISSING, node, "%s", refusals.said);
-        mend_refusal(preflight, node, refusals.said);
-    }
-    if (!proved || refusals.nothing_known) {
-        preflight_add(preflight, PREFLIGHT_NOTE, node,
-                      "whether it takes writes cannot be proved without writing: it "
-                      "has no MULTI for this user");
-        preflight_mend(preflight, "%s APPEND %s:0 1,", cli, schema);
-    } else if (!refusals.keys && !refusals.rights[0] && !refusals.said[0]) {
-        preflight_add(preflight, PREFLIGHT_OK, node,
-                      standby ? "it may read %s:*" : "it may read and write %s:*",
-                      schema);
-    }
-    if (!standby)
-        look_for_keys(preflight, node);
 }
 
 /* --- tls --- */
@@ -443,14 +289,14 @@ static void judge_replica(struct preflight *preflight, size_t node, const char *
     (void)read_info(info, "master_host", host, sizeof host);
     (void)read_info(info, "master_port", port, sizeof port);
     (void)read_info(info, "master_link_status", link, sizeof link);
-    (void)cli_of(preflight, node, cli, sizeof cli);
+    (void)preflight_resp_cli(preflight, node, cli, sizeof cli);
     if (strcmp(link, "up") != 0) {
         preflight_add(preflight, PREFLIGHT_MISSING, node,
                       "its link to its primary %s port %s is %s: after heal it would "
                       "not converge",
                       host, port, link);
         preflight_mend(preflight,
-                       "its log says why; %s CONFIG GET masterauth, or "
+                       "%s CONFIG GET masterauth # and its log, which says why; or "
                        "REPLICAOF HOST PORT",
                        cli);
         return;
@@ -499,7 +345,7 @@ const struct preflight_system preflight_resp = {
     .close = resp_close,
     .ask_seen_as = resp_ask_seen_as,
     .ask_role = resp_ask_role,
-    .rights = resp_rights,
+    .rights = preflight_resp_rights,
     .tls = resp_tls,
     .sockets = resp_sockets,
     .replication = resp_replication,

@@ -22,11 +22,15 @@
  * reports a refused or reset socket, so that nobody would ever hear of it; the one here
  * lets hiredis read and write then, and find the error itself.
  *
+ * A system that is somebody's has the drill's mark at SCHEMA:drill, which setup sets
+ * where there is none (SET NX) and teardown removes.
+ *
  * It does not pipeline (an operation is open alone) and does not subscribe. A password
  * comes from $REDISCLI_AUTH, as with redis-cli; a server that wants another answers
  * -NOAUTH to the operations, which is definite. */
 #include "proxy/base/memory.h"
 #include "proxy/base/namespace.h"
+#include "scenarios/claim_mark.h"
 #include "scenarios/drivers/client.h"
 #include "scenarios/drivers/elements.h"
 
@@ -404,12 +408,75 @@ static void send_operation(struct resp_client *client)
 
 static void send_deletes(struct resp_client *client)
 {
-    uint64_t keys = client->base.request.keys;
-    client->open_replies = keys;
+    const struct driver_target *target = &client->base.target;
+    bool unmarks = target->mark && client->base.request.verb == DRIVER_TEARDOWN;
+    uint64_t keys = unmarks && target->keeps_data ? 0 : client->base.request.keys;
+    client->open_replies = keys + unmarks;
     client->outcome = (struct driver_outcome){.type = HISTORY_OK, .reusable = true};
     for (uint64_t key = 0; key < keys; key++)
         (void)redisAsyncCommand(client->link->context, on_deleted, NULL, "DEL %s:%llu",
-                                client->base.target.schema, (unsigned long long)key);
+                                target->schema, (unsigned long long)key);
+    if (unmarks)
+        (void)redisAsyncCommand(client->link->context, on_deleted, NULL, "DEL %s:drill",
+                                target->schema);
+}
+
+/* --- the mark: who drills here --- */
+
+static void on_looked(redisAsyncContext *context, void *data, void *privdata)
+{
+    const redisReply *reply = data;
+    struct resp_client *client = ((struct resp_link *)context->ev.data)->client;
+    char text[CLAIM_TEXT_BYTES] = "";
+    if (!reply || !client) {
+        on_reply(context, data, privdata);
+        return;
+    }
+    const struct driver_target *target = &client->base.target;
+    if (reply->type == REDIS_REPLY_STRING &&
+        !claim_mark_yields(reply->str, target->take_over, text)) {
+        driver_refused(&client->base, DRIVER_REFUSED, text);
+        return;
+    }
+    if (client->base.request.verb == DRIVER_SETUP)
+        (void)redisAsyncCommand(context, NULL, NULL, "SET %s:drill %s", target->schema,
+                                target->mark); /* what hinders it hinders all else */
+    send_deletes(client);
+    (void)snprintf(client->base.text, sizeof client->base.text, "%s", text);
+    client->outcome.text = text[0] ? client->base.text : NULL;
+}
+
+static void look(struct resp_client *client)
+{
+    (void)redisAsyncCommand(client->link->context, on_looked, NULL, "GET %s:drill",
+                            client->base.target.schema);
+}
+
+/* A server that does not know how to set what is free is not marked. */
+static void on_marked(redisAsyncContext *context, void *data, void *privdata)
+{
+    const redisReply *reply = data;
+    struct resp_client *client = ((struct resp_link *)context->ev.data)->client;
+    if (!reply || !client)
+        on_reply(context, data, privdata);
+    else if (reply->type == REDIS_REPLY_NIL)
+        look(client);
+    else if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "ERR ", 4) != 0)
+        driver_refused(&client->base, classify(reply->str), reply->str);
+    else
+        send_deletes(client);
+}
+
+static void send_marked(struct resp_client *client)
+{
+    const struct driver_target *target = &client->base.target;
+    if (!target->mark)
+        send_deletes(client);
+    else if (client->base.request.verb == DRIVER_TEARDOWN)
+        look(client);
+    else
+        (void)redisAsyncCommand(client->link->context, on_marked, NULL,
+                                "SET %s:drill %s NX", target->schema, target->mark);
 }
 
 static void resp_start(struct driver_client *base)
@@ -422,7 +489,7 @@ static void resp_start(struct driver_client *base)
     if (base->request.verb == DRIVER_OPERATION)
         send_operation(client);
     else
-        send_deletes(client);
+        send_marked(client);
 }
 
 static int resp_check(const char *setting, struct errmsg *err)

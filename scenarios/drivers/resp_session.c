@@ -87,6 +87,16 @@ redisReply *resp_session_ask(struct resp_session *session, struct errmsg *err,
     return NULL;
 }
 
+bool resp_is_error(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ERROR;
+}
+
+bool resp_begins(const char *text, const char *word)
+{
+    return strncmp(text, word, strlen(word)) == 0;
+}
+
 void resp_session_close(struct resp_session *session)
 {
     if (session->context)

@@ -8,6 +8,7 @@
 #include "scenarios/patience.h"
 
 #include <hiredis/hiredis.h>
+#include <stdbool.h>
 
 struct driver_endpoint;
 
@@ -28,6 +29,10 @@ int resp_session_open(struct resp_session *session, const struct patience *patie
  * any more. */
 redisReply *resp_session_ask(struct resp_session *session, struct errmsg *err,
                              const char *words, const char *last);
+
+bool resp_is_error(const redisReply *reply);
+/* Whether the text begins with the word: "NOPERM" of an error. */
+bool resp_begins(const char *text, const char *word);
 
 void resp_session_close(struct resp_session *session);
 

@@ -2,12 +2,12 @@
 /* The files are written whole into a directory beside the one that is wanted.
  *
  * Happy path: mkdtemp -> each file -> the new directory is renamed to the wanted name,
- * which rename() does only if there is nothing of it, or it is empty. Where files are to
- * be replaced each is renamed into the directory instead.
+ * which rename() does only if there is nothing of it, or it is empty. Where files are
+ * to be replaced each is renamed into the directory instead.
  *
- * Failures: the directory beside is removed with all that is in it. A rename of one file
- * that fails after another's went well (a directory of the file's name) is checked for
- * before. Signals wait until it is done: it takes no time. */
+ * Failures: the directory beside is removed with all that is in it. What would make the
+ * rename of one file fail after another's went well (a directory of its name) is looked
+ * for before. Signals wait until it is done: it takes no time. */
 #include "scenarios/init/files.h"
 
 #include "proxy/base/memory.h"

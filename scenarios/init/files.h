@@ -17,8 +17,8 @@ struct files_item {
 int files_check(const char *directory, bool replaces, struct errmsg *err);
 
 /* Makes the directory with the n files; one that is there must be empty, unless
- * replaces: then the files of these names are replaced, and others stay. 0 or a negative
- * errno, and then nothing is new. */
+ * replaces: then the files of these names are replaced, and others stay. 0 or a
+ * negative errno, and then nothing is new. */
 int files_write(const char *directory, bool replaces, const struct files_item *items,
                 size_t n, struct errmsg *err);
 

@@ -8,7 +8,7 @@
  * Failures: a pg_hba.conf that lets nobody in without TLS: tried again with it, and
  * noted. What the user may not see (another's sessions need pg_monitor) is noted, too.
  * From primary_conninfo host and port are taken and nothing else: it may hold a
- * password. Passwords are libpq's business: they come from its environment and files. */
+ * password. Passwords are libpq's business: its environment and files have them. */
 #include "scenarios/init/survey.h"
 
 #include <errno.h>

@@ -2,8 +2,8 @@
 /* Resolving and connecting, each with a deadline and one sentence for what failed.
  *
  * Happy path: endpoint_parse -> getaddrinfo -> the first address that accepts.
- * Failures: of several addresses the last one's reason is told. A text that looks like a
- * URL or a conninfo is refused without being repeated, for it may hold a password.
+ * Failures: of several addresses the last one's reason is told. A text that looks like
+ * a URL or a conninfo is refused without being repeated, for it may hold a password.
  * It does not wait for a slow resolver any less than the resolver does. */
 #include "scenarios/init/reach.h"
 

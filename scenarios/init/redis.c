@@ -2,8 +2,8 @@
 /* Asks a Redis server, by hiredis. The password comes from $REDISCLI_AUTH, as with
  * redis-cli and in drills.
  *
- * Happy path: AUTH if there is a password -> ROLE, which names replicas or the primary
- * -> INFO for version and identity -> what a write waits for.
+ * Happy path: AUTH if there is a password -> ROLE, which names a replica's primary ->
+ * INFO for version, identity and a primary's replicas -> what a write waits for.
  * Failures: an error reply is the server's word that it answers, but not to us. What a
  * managed service hides (CONFIG) is left out. A Sentinel is no server, and says so. */
 #include "scenarios/init/survey.h"
@@ -61,27 +61,24 @@ static const char *info_of(struct survey *survey, const redisReply *reply,
     return survey_keep(survey, value);
 }
 
-static uint16_t read_port(const char *text)
-{
-    unsigned long number = strtoul(text, NULL, 10);
-    return number <= UINT16_MAX ? (uint16_t)number : 0;
-}
-
-/* [master, offset, [[host, port, offset], ...]] */
+/* slave0:ip=10.0.0.2,port=6379,state=online,... ROLE names those that are online only,
+ * and one that has just come is not for a moment. */
 static void read_replicas(struct survey *survey, const redisReply *reply,
                           struct survey_answer *out)
 {
-    const redisReply *list = item(reply, 2, REDIS_REPLY_ARRAY);
-    for (size_t i = 0; list && i < list->elements; i++) {
-        const redisReply *host = item(list->element[i], 0, REDIS_REPLY_STRING);
-        const redisReply *port = item(list->element[i], 1, REDIS_REPLY_STRING);
-        if (!host || !port || out->n_replicas == SURVEY_SERVERS_MAX)
-            continue;
-        const char *kept = survey_keep(survey, host->str);
-        out->replicas[out->n_replicas++] =
-            (struct survey_peer){.host = kept ? kept : "",
-                                 .port = read_port(port->str),
-                                 .state = "asynchronous"};
+    for (size_t i = 0; i < SURVEY_SERVERS_MAX; i++) {
+        char key[16], host[64], state[32];
+        unsigned port = 0;
+        (void)snprintf(key, sizeof key, "slave%zu", i);
+        const char *value = info_of(survey, reply, key);
+        if (!value ||
+            sscanf(value, "ip=%63[^,],port=%5u,state=%31[^,]", host, &port, state) != 3)
+            return;
+        bool is_online = strcmp(state, "online") == 0;
+        out->replicas[out->n_replicas++] = (struct survey_peer){
+            .host = survey_keep(survey, host),
+            .port = port <= UINT16_MAX ? (uint16_t)port : 0,
+            .state = is_online ? "asynchronous" : survey_keep(survey, state)};
     }
 }
 
@@ -92,10 +89,8 @@ static int read_role(struct survey *survey, const redisReply *reply,
     const redisReply *host = item(reply, 1, REDIS_REPLY_STRING);
     const redisReply *port = item(reply, 2, REDIS_REPLY_INTEGER);
     out->is_primary = word && strcmp(word->str, "master") == 0;
-    if (out->is_primary) {
-        read_replicas(survey, reply, out);
+    if (out->is_primary)
         return 0;
-    }
     if (word && strcmp(word->str, "slave") == 0 && host && port) {
         out->source.host = survey_keep(survey, host->str);
         out->source.port = (uint16_t)port->integer;
@@ -105,7 +100,7 @@ static int read_role(struct survey *survey, const redisReply *reply,
                         ? "this is a Sentinel, which only watches servers; redis-cli "
                           "SENTINEL MASTERS names them"
                         : "its answer to ROLE is not understood");
-    return -EACCES;
+    return -EINVAL;
 }
 
 static void read_setting(struct survey *survey, redisContext *context,
@@ -134,6 +129,8 @@ static int ask_info(struct survey *survey, redisContext *context,
         out->version = info_of(survey, reply, "redis_version");
         out->identity = info_of(survey, reply, "master_replid");
         const char *kind = info_of(survey, reply, "redis_mode");
+        if (out->is_primary)
+            read_replicas(survey, reply, out);
         if (out->is_primary && kind && strcmp(kind, "cluster") == 0)
             survey_note(survey,
                         "it is one shard of a Redis Cluster: a drill's keys that "

@@ -74,7 +74,8 @@ struct survey_row {
     /* The text of its cluster file, see fill.h. */
     const char *cluster;
     /* Asks the server, which is of this kind; *out is zero. 0; -EACCES: it answers, but
-     * not to us; another negative errno: it does not. */
+     * not to us; -EINVAL: it is none that holds data; another negative errno: it does
+     * not answer. */
     int (*ask)(struct survey *survey, const struct reach_place *place,
                struct survey_answer *out, struct errmsg *err);
     /* Whether what listens there is of this kind, whoever may log in. It takes a
@@ -87,11 +88,11 @@ extern const struct survey_row survey_postgres, survey_redis;
 /* The row of the index, or NULL behind the last. */
 const struct survey_row *survey_row(size_t i);
 
-/* Asks the servers at the n addresses ("HOST", "HOST:PORT"), the first of which leads to
- * the primary, and those that they name. survey->row, user, database and asked are set,
- * all else is zero; close it in any case. 0; -EINVAL: an address is none, or of another
- * system; -EACCES: a server answers, but not to us; another negative errno: it cannot be
- * reached. */
+/* Asks the servers at the n addresses ("HOST", "HOST:PORT"), the first of which leads
+ * to the primary, and those that they name. survey->row, user, database and asked are
+ * set, all else is zero; close it in any case. 0; -EINVAL: an address is none, or of
+ * another system; -EACCES: a server answers, but not to us; another negative errno: it
+ * cannot be reached. */
 int survey_run(struct survey *survey, const char *const *addresses, size_t n,
                struct errmsg *err);
 void survey_close(struct survey *survey);

@@ -105,7 +105,8 @@ static void add_missing(struct buffer *out, const struct survey *survey, size_t 
                         const char *exec)
 {
     struct survey_server server = survey->servers[i];
-    buffer_print(out, "  # FILL IN: one more %s%s%s%s%s, but %s.\n",
+    buffer_print(out,
+                 "  # FILL IN: one more %s%s%s%s%s. Why it is no node yet:\n  # %s\n",
                  survey->row->replica, server.title ? ", " : "",
                  server.title ? server.title : "", server.state ? ", " : "",
                  server.state ? server.state : "", server.unfit);
@@ -204,16 +205,15 @@ static void add_conninfo(struct buffer *out, const struct survey *survey)
 static void add_about(struct buffer *out, const struct survey *survey)
 {
     if (texts_count_nodes(survey) > 1)
-        buffer_print(
-            out,
-            "Reads go to all nodes in turn, so that the report also says how far "
-            "the answers\nof a %s were behind.",
-            survey->row->replica);
+        buffer_print(out,
+                     "Reads go to all nodes in turn: the report also says how far the "
+                     "answers of a\n%s were behind.",
+                     survey->row->replica);
     else
         buffer_print(
             out,
             "There is one node in the cluster file, so this drill says nothing "
-            "of %s: not\nhow far they lag, and not what a failover loses.",
+            "of %s:\nnot how far they lag, and not what a failover loses.",
             survey->row->replicas);
 }
 

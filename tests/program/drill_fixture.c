@@ -9,10 +9,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -50,10 +52,21 @@ static char *read_shipped_cluster(const char *name)
     return text;
 }
 
+void drill_set_playbook(const struct drill_fixture *fixture, const char *front,
+                        const char *steps)
+{
+    char text[16384];
+    (void)snprintf(text, sizeof text,
+                   "---\nplaybook: A test\nowner: tests\nassumptions: [none]\n"
+                   "risk: { worst: nothing }\n%s---\n%s%s",
+                   front, baseline, steps);
+    write_file(fixture->dir, "playbook.md", text);
+}
+
 void drill_open(struct drill_fixture *fixture, const char *front, const char *steps)
 {
     static unsigned count;
-    char text[16384], path[512];
+    char path[512];
     const char *base = getenv("TMPDIR");
     *fixture = (struct drill_fixture){.told_fd = -1};
     (void)snprintf(fixture->dir, sizeof fixture->dir, "%s/netsplit-test-drill-XXXXXX",
@@ -70,11 +83,7 @@ void drill_open(struct drill_fixture *fixture, const char *front, const char *st
     (void)snprintf(path, sizeof path, "%s/tmp", fixture->dir);
     cr_assert_eq(chmod(path, 0711), 0);
     cr_assert_eq(chmod(fixture->dir, 0711), 0);
-    (void)snprintf(text, sizeof text,
-                   "---\nplaybook: A test\nowner: tests\nassumptions: [none]\n"
-                   "risk: { worst: nothing }\n%s---\n%s%s",
-                   front, baseline, steps);
-    write_file(fixture->dir, "playbook.md", text);
+    drill_set_playbook(fixture, front, steps);
     write_file(fixture->dir, "cluster.yaml", read_shipped_cluster("store"));
 }
 
@@ -131,7 +140,11 @@ static void become(const struct drill_fixture *fixture, const char *const *words
     (void)setenv(mark, mark + strlen(mark) + 1, 1);
     while (*words && n < 31)
         argv[n++] = *words++;
-    if (dup2(told_fd, 1) < 0 || dup2(told_fd, 2) < 0 || chdir(fixture->dir) != 0 ||
+    if (fixture->terminal &&
+        (setsid() < 0 || ioctl(told_fd, TIOCSCTTY, 0) != 0 || dup2(told_fd, 0) < 0))
+        _exit(126);
+    if (dup2(fixture->out_fd ? fixture->out_fd : told_fd, 1) < 0 ||
+        dup2(told_fd, 2) < 0 || chdir(fixture->dir) != 0 ||
         (fixture->user && (setgid(fixture->user) != 0 || setuid(fixture->user) != 0)))
         _exit(126);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* again: another user's dies on */
@@ -143,7 +156,9 @@ void drill_spawn(struct drill_fixture *fixture, const char *const *words)
 {
     int ends[2];
     cr_assert_not_null(getenv("NETSPLIT"), "make test sets it");
-    cr_assert_eq(pipe(ends), 0);
+    cr_assert_eq(fixture->terminal ? openpty(&ends[0], &ends[1], NULL, NULL, NULL)
+                                   : pipe(ends),
+                 0);
     if (fixture->told_fd >= 0)
         (void)close(fixture->told_fd); /* of the program before */
     fixture->told_bytes = 0;
@@ -164,6 +179,8 @@ void drill_spawn(struct drill_fixture *fixture, const char *const *words)
 static bool read_more(struct drill_fixture *fixture)
 {
     struct pollfd poll_fd = {.fd = fixture->told_fd, .events = POLLIN};
+    if (fixture->told_fd < 0)
+        return false;
     size_t room = sizeof fixture->told - 1 - fixture->told_bytes;
     cr_assert_eq(poll(&poll_fd, 1, PATIENCE_MS), 1, "it hangs; it told:\n%s",
                  fixture->told);
@@ -206,6 +223,43 @@ int drill_run_whole(struct drill_fixture *fixture, const char *mode)
 {
     drill_start(fixture, mode);
     return drill_wait(fixture);
+}
+
+void drill_close_terminal(struct drill_fixture *fixture)
+{
+    cr_assert_eq(close(fixture->told_fd), 0);
+    fixture->told_fd = -1;
+}
+
+/* Whether the word is one of the command line's. */
+static bool has_word(pid_t pid, const char *word)
+{
+    char path[64], text[4096];
+    (void)snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+    FILE *from = fopen(path, "r");
+    if (!from)
+        return false;
+    size_t n = fread(text, 1, sizeof text - 1, from);
+    (void)fclose(from); /* it was only read */
+    text[n] = '\0';
+    for (const char *at = text; at < text + n; at += strlen(at) + 1)
+        if (strcmp(at, word) == 0)
+            return true;
+    return false;
+}
+
+pid_t drill_find_child(const struct drill_fixture *fixture, const char *word)
+{
+    char path[64];
+    int pid, found = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)fixture->pid,
+                   (int)fixture->pid);
+    FILE *from = fopen(path, "r");
+    cr_assert_not_null(from, "%s", path);
+    while (!found && fscanf(from, "%d", &pid) == 1)
+        found = has_word(pid, word) ? pid : 0;
+    (void)fclose(from); /* it was only read */
+    return found;
 }
 
 /* Whether the process has the mark and is no zombie (which has no environment). */

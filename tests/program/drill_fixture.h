@@ -15,7 +15,9 @@ struct drill_fixture {
     char mark[64]; /* NAME=VALUE in the environment of all that it starts */
     unsigned user; /* that the program runs as; 0 = ours */
     pid_t pid;     /* 0 = not running */
-    int told_fd;   /* its stderr and stdout */
+    int told_fd;   /* its stderr and stdout; -1 = closed */
+    bool terminal; /* it runs at a terminal, which told_fd is the other end of */
+    int out_fd;    /* where its stdout goes instead (borrowed); 0 = told_fd */
     char told[262144];
     size_t told_bytes;
 };
@@ -31,6 +33,10 @@ void drill_finish(struct drill_fixture *fixture);
 /* The mode's part of out/report.json; the caller lets go of it. */
 json_t *drill_read_mode(const struct drill_fixture *fixture, const char *mode);
 
+/* Replaces playbook.md by another one that is made likewise. */
+void drill_set_playbook(const struct drill_fixture *fixture, const char *front,
+                        const char *steps);
+
 /* Replaces cluster.yaml by one whose `start` is the command. */
 void drill_set_start(struct drill_fixture *fixture, const char *command);
 
@@ -42,6 +48,12 @@ void drill_become(struct drill_fixture *fixture, unsigned user);
 
 /* Starts netsplit with the words (NULL-terminated) in the directory. */
 void drill_spawn(struct drill_fixture *fixture, const char *const *words);
+
+/* The terminal that it runs at closes. */
+void drill_close_terminal(struct drill_fixture *fixture);
+
+/* The pid of a child of the drill's whose command line has the word; 0 = none. */
+pid_t drill_find_child(const struct drill_fixture *fixture, const char *word);
 
 /* Reads what it tells until it holds the text; false when it ended before that. */
 bool drill_await(struct drill_fixture *fixture, const char *text);

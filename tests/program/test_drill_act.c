@@ -131,6 +131,7 @@ Test(drill_act, what_a_failed_script_began_is_undone_and_judged, .timeout = 120)
 
 Test(drill_act, what_cannot_be_undone_is_said_at_the_end, .timeout = 120)
 {
+    static const char *const forget[] = {"clean", "--forget", NULL};
     json_t *mode = run_whole(HERE("run: touch broken\nundo: echo stuck; exit 3\n"
                                   "felt: \"true\"\n") RUN EXPECT,
                              3);
@@ -138,6 +139,10 @@ Test(drill_act, what_cannot_be_undone_is_said_at_the_end, .timeout = 120)
               drill.told);
     cr_expect(strstr(drill.told, "undo: status 3: stuck"), "%s", drill.told);
     json_decref(mode);
+    drill_spawn(&drill, forget);
+    cr_expect_eq(drill_wait(&drill), 0, "%s", drill.told);
+    cr_expect(strstr(drill.told, "given up; by hand: echo stuck; exit 3"), "%s",
+              drill.told);
     drill_finish(&drill);
 }
 
@@ -155,7 +160,7 @@ static void interrupt(const char *fault, bool twice)
     if (twice)
         (void)kill(drill.pid, SIGINT); /* it may be gone already */
     cr_expect_eq(drill_wait(&drill), 128 + SIGINT, "it told:\n%s", drill.told);
-    cr_expect(strstr(drill.told, "; everything is undone"), "%s", drill.told);
+    cr_expect(strstr(drill.told, "drill: everything is undone"), "%s", drill.told);
     cr_expect(!exists("broken"), "%s", fault);
     drill_finish(&drill);
 }

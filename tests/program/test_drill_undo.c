@@ -61,7 +61,7 @@ static void interrupt_at(const char *moment, int number, bool twice)
     cr_expect_eq(status, 128 + number, "%s: status %d; it told:\n%s", when, status,
                  drill.told);
     if (strcmp(moment, moments[0]) != 0) /* by then nothing has been made */
-        cr_expect(strstr(drill.told, "everything is undone, what was recorded is in"),
+        cr_expect(strstr(drill.told, "netsplit drill: everything is undone"),
                   "%s: it told:\n%s", when, drill.told);
     expect_nothing_left(when);
     drill_close(&drill);

@@ -28,6 +28,9 @@ void client_fixture_open(struct client_fixture *fixture, uint16_t port,
         .setting = setting,
         .schema = "netsplit_test",
         .program = fixture->program,
+        .mark = fixture->mark,
+        .take_over = fixture->take_over,
+        .keeps_data = fixture->keeps_data,
     };
     fixture->client = driver_open(fixture->driver, &fixture->loop, &target);
 }

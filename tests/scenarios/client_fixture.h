@@ -10,7 +10,9 @@ struct client_fixture {
     uv_loop_t loop;
     const struct driver *driver;
     struct driver_client *client;  /* NULL after client_fixture_drop() */
-    struct driver_program program; /* of the clients that are opened */
+    struct driver_program program; /* of clients that are opened from now on */
+    const char *mark;              /* likewise; NULL at first */
+    bool take_over, keeps_data;    /* likewise */
     size_t asked;                  /* invocations, in all */
     size_t answers;                /* calls of on_done, in all */
     struct driver_outcome outcome; /* the last; text and list point to what follows */

@@ -2,6 +2,7 @@
 /* The drivers with real servers. Both are packages that `make deps` installs; where one
  * is lacking all the same, its tests are skipped. */
 #include "proxy/base/now.h"
+#include "scenarios/claim_mark.h"
 #include "tests/lib/server_process.h"
 #include "tests/scenarios/client_fixture.h"
 
@@ -193,6 +194,81 @@ Test(driver_servers, drive_postgres)
     reopen(HISTORY_APPEND, conninfo);
     client_fixture_write(&fixture, HISTORY_APPEND, 0, 1);
     expect(HISTORY_FAIL, DRIVER_UNREACHABLE);
+    cr_assert_eq(client_fixture_close(&fixture), 0);
+    server_process_close(&server);
+}
+
+/* --- marks --- */
+
+#define THEIR_MARK "alice@web1 pid 4711 since 2026-11-25T02:31:07Z at 00000000-1-1"
+
+static void set_up_as(const char *mark, bool take_over, const char *setting)
+{
+    fixture.mark = mark;
+    fixture.take_over = take_over;
+    reopen(HISTORY_APPEND, setting);
+    client_fixture_setup(&fixture, 3);
+}
+
+static void tear_down_as(const char *mark, bool keeps_data, const char *setting)
+{
+    fixture.mark = mark;
+    fixture.keeps_data = keeps_data;
+    reopen(HISTORY_APPEND, setting);
+    client_fixture_teardown(&fixture, 3);
+}
+
+/* What every server that can be marked does alike. */
+static void keep_out(const char *setting)
+{
+    char ours[CLAIM_MARK_BYTES];
+    claim_mark_make(ours);
+    set_up_as(THEIR_MARK, false, setting);
+    expect(HISTORY_OK, DRIVER_NO_ERROR);
+    client_fixture_write(&fixture, HISTORY_APPEND, 0, 5);
+    set_up_as(ours, false, setting);
+    expect(HISTORY_FAIL, DRIVER_REFUSED);
+    cr_expect(strstr(fixture.text, "being drilled by alice@web1, pid 4711, since 2026"),
+              "%s", fixture.text);
+    tear_down_as(ours, false, setting);
+    expect(HISTORY_FAIL, DRIVER_REFUSED);
+    expect_list(0, (const int64_t[]){5}, 1);
+    set_up_as(ours, true, setting);
+    expect(HISTORY_OK, DRIVER_NO_ERROR);
+    cr_expect(strstr(fixture.text, "taken over from alice@web1"), "%s", fixture.text);
+    expect_list(0, NULL, 0);
+    set_up_as(ours, false, setting); /* our own, as in a second mode */
+    expect(HISTORY_OK, DRIVER_NO_ERROR);
+    cr_expect_str_empty(fixture.text);
+    client_fixture_write(&fixture, HISTORY_APPEND, 0, 7);
+    tear_down_as(ours, true, setting);
+    expect(HISTORY_OK, DRIVER_NO_ERROR);
+    expect_list(0, (const int64_t[]){7}, 1);
+    set_up_as(THEIR_MARK, false, setting); /* nobody's mark was left */
+    expect(HISTORY_OK, DRIVER_NO_ERROR);
+}
+
+Test(driver_servers, keep_out_of_what_another_drill_has_marked_in_redis)
+{
+    if (!server_process_redis(&server))
+        cr_skip_test("redis-server is not installed");
+    client_fixture_init(&fixture, "resp");
+    keep_out("");
+    cr_assert_eq(client_fixture_close(&fixture), 0);
+    server_process_close(&server);
+}
+
+Test(driver_servers, keep_out_of_what_another_drill_has_marked_in_postgres)
+{
+    if (!server_process_postgres(&server))
+        cr_skip_test("PostgreSQL is not installed");
+    client_fixture_init(&fixture, "postgres");
+    keep_out(conninfo);
+    (void)sql("COMMENT ON SCHEMA netsplit_test IS "
+              "'made by netsplit for a drill; by ''$$ nobody'");
+    set_up_as(THEIR_MARK, true, conninfo);
+    expect(HISTORY_FAIL, DRIVER_REFUSED);
+    cr_expect(strstr(fixture.text, "cannot be read"), "%s", fixture.text);
     cr_assert_eq(client_fixture_close(&fixture), 0);
     server_process_close(&server);
 }
