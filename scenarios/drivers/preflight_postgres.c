@@ -7,6 +7,7 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
 #include "scenarios/drivers/postgres_session.h"
+#include "scenarios/drivers/pq.h"
 #include "scenarios/preflight.h"
 
 #include <poll.h>
@@ -108,7 +109,9 @@ static bool judge_schema(struct preflight *preflight, size_t node,
     const char *schema = preflight->cluster->schema, *owner = value(result, 4);
     char psql[256];
     (void)psql_of(preflight, node, psql, sizeof psql);
-    if (!is_true(result, 2)) {
+    const char *comment = value(result, 2);
+    size_t length = strlen(PQ_MADE_BY_NETSPLIT);
+    if (strncmp(comment, PQ_MADE_BY_NETSPLIT, length) != 0) {
         preflight_add(preflight, PREFLIGHT_MISSING, node,
                       "the schema %s exists and was not made by netsplit (its owner is "
                       "%s): a drill does not touch it",
@@ -117,6 +120,10 @@ static bool judge_schema(struct preflight *preflight, size_t node,
                        preflight->cluster->source.name);
         return true;
     }
+    comment += length;
+    if (strncmp(comment, PQ_BEFORE_MARK, strlen(PQ_BEFORE_MARK)) == 0 &&
+        preflight_judge_mark(preflight, node, comment + strlen(PQ_BEFORE_MARK)))
+        return true;
     if (!is_true(result, 3)) {
         preflight_add(
             preflight, PREFLIGHT_MISSING, node,
@@ -186,8 +193,8 @@ static void postgres_rights(struct preflight *preflight, size_t node)
 {
     char *sql = xasprintf(
         "select has_database_privilege(current_database(), 'create'), n.oid is not "
-        "null, obj_description(n.oid, 'pg_namespace') like 'made by netsplit for a "
-        "drill%%', pg_has_role(n.nspowner, 'usage'), pg_get_userbyid(n.nspowner), "
+        "null, obj_description(n.oid, 'pg_namespace'), pg_has_role(n.nspowner, "
+        "'usage'), pg_get_userbyid(n.nspowner), "
         "current_setting('transaction_read_only')::bool, "
         "current_setting('max_connections')::int - "
         "current_setting('superuser_reserved_connections')::int - "
