@@ -37,11 +37,12 @@ static const char *tell_command(struct drill_mode *mode, const char *command)
 {
     const struct job *job = &mode->job;
     const char *exec = mode->drill->cluster->places[job->node].exec;
-    char line[200];
+    char line[200], status[32] = "not done in time";
     job_first_line(job, line, sizeof line);
-    return drill_print(mode->drill, "%s%s%s: status %d%s%s", command,
-                       exec ? ", by " : "", exec ? exec : "", job->status,
-                       line[0] ? ": " : "", line);
+    if (!job->late || line[0]) /* of one that polls: of its last whole attempt */
+        (void)snprintf(status, sizeof status, "status %d", job->status);
+    return drill_print(mode->drill, "%s%s%s: %s%s%s", command, exec ? ", by " : "",
+                       exec ? exec : "", status, line[0] ? ": " : "", line);
 }
 
 /* The line of the first step that promotes who is the primary then; 0 = none does. */

@@ -202,7 +202,7 @@ static void write_cluster(const char *driver)
     "```yaml heal\n```\n```yaml wait\nuntil: ready\n```\n"                             \
     "```yaml wait\nuntil: writable\n```\n"
 
-Test(drill_postgres, a_server_is_paused_and_killed_by_its_owners_commands,
+Test(drill_postgres, a_server_in_mode_sync_is_paused_and_killed_by_its_commands,
      .timeout = 180)
 {
     open_theirs();
@@ -212,9 +212,12 @@ Test(drill_postgres, a_server_is_paused_and_killed_by_its_owners_commands,
                "# Kill\n```yaml fault\nkill: n1\n```\n" RUN HEAL
                "```yaml expect\nall: { lost_writes: none, ghost_writes: none }\n```\n");
     write_cluster("user=writer dbname=postgres");
-    int status = drill_run_whole(&drill, NULL);
+    int status = drill_run_whole(&drill, "sync");
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
     cr_expect_not(strstr(drill.told, "two words"));
+    cr_expect(strstr(drill.told, "sync is n2 is sync"), "%s", drill.told);
+    cr_expect_str_eq(postgres_pair_ask(nodes[0], "show synchronous_standby_names"), "",
+                     "the mode is left");
     drill_finish(&drill);
     await(0, STREAMING, "1");
     expect_untouched(0);
@@ -264,14 +267,15 @@ static void write_service(void)
     cr_assert_eq(setenv("PGSERVICEFILE", path, 1), 0);
 }
 
-/* As it ships, but that its runs take a second each. */
+/* As it ships, but that its runs take half a second each. */
 static void write_playbook(void)
 {
-    run("sed 's/^for: [0-9]*s/for: 1s/' playbooks/primary-cut-off.md > %s/playbook.md",
+    run("sed 's/^for: [0-9]*s/for: 500ms/' playbooks/primary-cut-off.md > "
+        "%s/playbook.md",
         drill.dir);
 }
 
-static void drill_cut_off(const char *mode)
+static void drill_cut_off(void)
 {
     open_proxied();
     drill_open(&drill, "", "");
@@ -280,7 +284,7 @@ static void drill_cut_off(const char *mode)
     write_cluster("service=drill");
     run("sed -i 's|^env:|control: %s\\nenv:\\n  WAY_TO_N2: \"%u\"|' %s/cluster.yaml",
         proxy.control, proxy_process_port(&proxy, "to-n2"), drill.dir);
-    int status = drill_run_whole(&drill, mode);
+    int status = drill_run_whole(&drill, NULL);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
     cr_expect(strstr(drill.told,
                      "n2 is the primary now; it was n1, and nothing moves it back"),
@@ -299,19 +303,11 @@ static void close_proxied(void)
 
 Test(drill_postgres, the_playbook_that_ships_runs_on_a_system_as_it_is, .timeout = 180)
 {
-    drill_cut_off(NULL);
+    drill_cut_off();
     json_t *mode = drill_read_mode(&drill, "as-is");
     const json_t *measures = json_object_get(mode, "measures");
     cr_expect_gt(json_integer_value(json_object_get(measures, "lost_writes")), 0,
                  "replication was cut, and nobody waits for it");
     json_decref(mode);
-    close_proxied();
-}
-
-Test(drill_postgres, the_playbook_that_ships_loses_nothing_in_mode_sync, .timeout = 180)
-{
-    drill_cut_off("sync");
-    cr_expect(strstr(drill.told, "sync is n2 is sync"), "%s", drill.told);
-    cr_expect_str_eq(postgres_pair_ask(nodes[0], "show synchronous_standby_names"), "");
     close_proxied();
 }
