@@ -86,7 +86,7 @@ help:
 	'make asan | ubsan | tsan              the tests under a sanitizer' \
 	'make bench [BENCH=NAME,...]           speed, beside direct, HAProxy and nginx' \
 	'make soak [SOAK_SECONDS=N]            what must hold under abuse, for minutes' \
-	'make fuzz [FUZZ=NAME] [FUZZ_SECONDS=N]  rules, api, playbook, cluster' \
+	'make fuzz [FUZZ=NAME] [FUZZ_SECONDS=N]  rules, api, playbook, cluster, exec' \
 	'make golden                           rewrite the expected diagnostics; review the diff' \
 	'make deps                             install what all of these need' \
 	'make install | uninstall              PREFIX=/usr/local, DESTDIR=' \
@@ -250,7 +250,7 @@ golden: build/deps/test
 
 # libFuzzer, with clang, in a build tree of its own. FUZZ=NAME is one target; what it finds
 # new stays in build/fuzz/found, what it broke in build/fuzz. FUZZ_SECONDS=N for each.
-FUZZERS := rules api playbook cluster
+FUZZERS := rules api playbook cluster exec
 FUZZ_SECONDS ?= 60
 FUZZ_FOUND   := found
 FUZZ_SEEDS_rules    := tests/golden/rules rules/library

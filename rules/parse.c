@@ -292,8 +292,10 @@ static void read_tree(struct job *job, const struct yaml_node *root, read_fn rea
                             .rules = job->rules,
                             .intercept = base ? base->intercept : INTERCEPT_LISTEN};
     read(&parser, root);
-    if (!job->diag->out_of_memory && count_errors(job->diag) == job->errors_before)
-        parser_check_reach(&parser);
+    if (job->diag->out_of_memory || count_errors(job->diag) != job->errors_before)
+        return;
+    parser_check_reach(&parser);
+    parser_check_queues(&parser);
 }
 
 static int parse_text(const char *name, const char *text, size_t length,

@@ -175,4 +175,9 @@ const struct yaml_node *parser_build_words(struct arena *arena,
 /* Warns of rules that no path of the file can ever feel. */
 void parser_check_reach(struct parser *parser);
 
+/* parse_queues.c */
+
+/* Warns of rules whose packets another one takes. */
+void parser_check_queues(struct parser *parser);
+
 #endif

@@ -165,8 +165,8 @@ static void tell_moved(const struct run *run)
 {
     for (size_t i = 0; i < run->n_modes; i++)
         if (run->modes[i].moved)
-            fprintf(stderr, "netsplit drill: %s: %s, and stays so\n",
-                    run->modes[i].name, run->modes[i].moved);
+            fprintf(stderr, "netsplit drill: %s: %s\n", run->modes[i].name,
+                    run->modes[i].moved);
 }
 
 /* Once; what is needed of it is added to many. A signal that ended it is left in

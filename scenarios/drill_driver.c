@@ -60,8 +60,8 @@ const char *driver_verdict(struct drill_mode *mode)
     if (statistics.first_defect[0])
         return drill_print(mode->drill, "no write was ever acknowledged, and %s",
                            statistics.first_defect);
-    if (statistics.errors[DRIVER_TIMEOUT] > 0)
-        return "no write was ever acknowledged: the driver's program answered none in "
-               "time (its start counts, too: see the workload's deadline)";
+    if (statistics.errors[DRIVER_TIMEOUT] + statistics.errors[DRIVER_UNREACHABLE] > 0)
+        return drill_print(mode->drill, "no write was ever acknowledged: %s",
+                           statistics.last_error);
     return NULL;
 }

@@ -37,7 +37,7 @@ enum {
     DRILL_SIGNALS = 5,              /* that are heard */
 };
 #define DRILL_START_NS   (30 * NS_PER_S) /* for a node to be ready, a command to end */
-#define DRILL_FIND_NS    (10 * NS_PER_S) /* for one that runs already to be ready */
+#define DRILL_FIND_NS    (6 * NS_PER_S)  /* for one that runs already to be ready */
 #define DRILL_CONTROL_NS (10 * NS_PER_S) /* for an answer of the proxy */
 #define DRILL_READS_NS   (10 * NS_PER_S) /* for the final reads of a node */
 #define DRILL_STOP_NS    (10 * NS_PER_S) /* for a cluster's stop command */

@@ -20,6 +20,7 @@ static void keep_answer(struct drill_mode *mode, struct run_system *system)
     while (length > 0 && strchr(" \t\r\n", text[length - 1]))
         length--;
     const char *rest = text + first + strspn(text + first, "\r\n");
+    system->why = NULL;
     system->version = drill_print(mode->drill, "%.*s", (int)first, text);
     system->settings =
         rest < text + length
@@ -36,7 +37,6 @@ static void on_answer(struct drill_mode *mode)
     if (mode->job.ok && line[0]) {
         keep_answer(mode, system);
     } else {
-        system->settings = "";
         system->why =
             mode->job.late ? "its command version had not ended within 5 s"
             : mode->job.ok
@@ -68,12 +68,16 @@ static void ask(struct drill_mode *mode)
 
 void systems_ask(struct drill_mode *mode, drill_then_fn then)
 {
-    if (!mode->drill->cluster->commands.version) {
+    const struct cluster *cluster = mode->drill->cluster;
+    if (!cluster->commands.version) {
         then(mode);
         return;
     }
-    mode->out->systems = drill_take(mode->drill, mode->drill->cluster->n_nodes,
-                                    sizeof *mode->out->systems);
+    mode->out->systems =
+        drill_take(mode->drill, cluster->n_nodes, sizeof *mode->out->systems);
+    for (size_t i = 0; i < cluster->n_nodes; i++)
+        mode->out->systems[i] =
+            (struct run_system){.settings = "", .why = "it was not asked"};
     mode->chain = 0;
     mode->chain_then = then;
     ask(mode);

@@ -205,7 +205,7 @@ void driver_answer(struct driver_client *client, const struct driver_outcome *ou
         tell(client, &told);
         return;
     }
-    assert(told.value.kind == HISTORY_NIL); /* start() reports failures only */
+    assert(told.value.kind == HISTORY_NIL); /* start() has read nothing */
     client->outcome = told;
     client->state = DRIVER_FAILED;
     (void)uv_timer_start(&client->timer, on_failed_start, 0, 0); /* cannot fail */
@@ -253,6 +253,8 @@ void driver_defect(struct driver_client *client, const char *why)
 static void on_deadline(uv_timer_t *timer)
 {
     struct driver_client *client = timer->data;
+    if (client->driver->late && client->driver->late(client))
+        return;
     give_up(client, DRIVER_TIMEOUT,
             client->sent ? "no answer by the deadline"
                          : "no connection by the deadline");

@@ -7,6 +7,7 @@
 
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
+#include "proxy/base/rundir.h"
 #include "scenarios/playbook.h"
 #include "scenarios/preflight_system.h"
 
@@ -18,6 +19,7 @@
 static const struct preflight_check checks[] = {
     {"playbook", "whether it fits the cluster, its commands and paths",
      preflight_playbook},
+    {"claim", "that no other drill is under way there", preflight_claim},
     {"programs", "the programs that the cluster file needs", preflight_programs},
     {"space", "room here for results and control sockets", preflight_space},
     {"descriptors", "open files that this shell allows", preflight_descriptors},
@@ -196,6 +198,7 @@ int preflight_run(struct preflight *preflight, int *ended_by, struct errmsg *err
         errmsg_set(err, "signals cannot be waited for: %s", strerror(-status));
         return status;
     }
+    (void)rundir_record_open(&preflight->record, "preflight", NULL); /* see `space` */
     for (size_t i = 0; preflight_get(i) && *ended_by == 0; i++) {
         preflight->check = preflight_get(i);
         preflight->check->run(preflight);
@@ -204,6 +207,7 @@ int preflight_run(struct preflight *preflight, int *ended_by, struct errmsg *err
             print_last(preflight); /* else it says what the signal did to it */
     }
     preflight_log_out(preflight);
+    rundir_record_close(preflight->record);
     return 0;
 }
 

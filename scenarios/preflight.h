@@ -19,6 +19,7 @@
 
 struct playbook;
 struct preflight;
+struct rundir_record;
 
 /* One row of the table. */
 struct preflight_check {
@@ -83,6 +84,7 @@ struct preflight {
     size_t wrong;                    /* things in it, which were told already */
     uint64_t within_ns;              /* for each question */
     struct patience patience;
+    struct rundir_record *record; /* owned; of what `clean` is to end; NULL = none */
     const struct preflight_system *system; /* NULL = the driver has none */
     struct preflight_node nodes[CLUSTER_NODES_MAX];
     const struct preflight_check *check; /* that is running */
@@ -132,10 +134,13 @@ int preflight_find_place(const struct preflight *preflight, const char *address,
 /* How many connections the playbook's processes have; the default without one. */
 long preflight_processes(const struct playbook *playbook);
 
-/* preflight_system.c, for all systems: the node replicates from there; so many others
- * are connected to it. */
+/* preflight_system.c, for all systems. The node replicates from there. */
 void preflight_judge_upstream(struct preflight *preflight, size_t node,
                               const char *address, unsigned port);
+/* Another drill's mark in the data (claim_mark.h): true after a finding that a drill
+ * fails on. */
+bool preflight_judge_mark(struct preflight *preflight, size_t node, const char *mark);
+/* So many others are connected to it. */
 void preflight_judge_connections(struct preflight *preflight, size_t node, long n);
 
 /* preflight_control.c, of the proxy at `control:`: where a client reaches the node by
@@ -161,6 +166,7 @@ void preflight_command(struct preflight *preflight, size_t node, const char *scr
 
 /* The checks, by file. */
 void preflight_playbook(struct preflight *preflight); /* preflight_here.c */
+void preflight_claim(struct preflight *preflight);
 void preflight_programs(struct preflight *preflight);
 void preflight_space(struct preflight *preflight);
 void preflight_descriptors(struct preflight *preflight);

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 struct attempt {
+    struct rundir_record *record; /* borrowed */
     uv_loop_t loop;
     uv_timer_t limit;
     uv_poll_t signal;
@@ -22,6 +23,8 @@ struct attempt {
 
 static void finish(struct attempt *attempt)
 {
+    if (attempt->child)
+        rundir_drop_child(attempt->record, child_pid(attempt->child));
     child_close(attempt->child);
     attempt->child = NULL;
     uv_close((uv_handle_t *)&attempt->limit, NULL);
@@ -71,7 +74,9 @@ static void start(struct preflight *preflight, struct attempt *attempt, size_t n
                                           .data = attempt};
     attempt->out->asked_wall_ns = now_wall_ns();
     attempt->child = child_start(&attempt->loop, &options, &err);
-    if (!attempt->child) {
+    if (attempt->child) {
+        (void)rundir_add_child(attempt->record, child_pid(attempt->child)); /* clean */
+    } else {
         attempt->out->status = 127;
         (void)snprintf(attempt->out->text, sizeof attempt->out->text, "%s", err.text);
         finish(attempt);
@@ -83,7 +88,7 @@ static void start(struct preflight *preflight, struct attempt *attempt, size_t n
 void preflight_command(struct preflight *preflight, size_t node, const char *script,
                        struct preflight_answer *out)
 {
-    struct attempt attempt = {.out = out};
+    struct attempt attempt = {.record = preflight->record, .out = out};
     uint64_t since = now_ns();
     *out = (struct preflight_answer){.status = -1};
     if (uv_loop_init(&attempt.loop) != 0)

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* A proxy that runs already (`control:`), which the drill will use in place of one of
  * its own: whether it answers, knows the nodes by the names of the cluster file, has a
- * way for clients to each of them, and what others have in force there. Only questions
- * are put to it. */
+ * way for clients to each of them and between those that the playbook parts, and what
+ * others have in force there. Only questions are put to it. */
 #include "proxy/base/control_client.h"
 #include "rules/parse.h"
+#include "scenarios/between.h"
+#include "scenarios/playbook.h"
 #include "scenarios/preflight.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 static const char *text_of(const json_t *object, const char *key)
@@ -38,11 +41,6 @@ static json_t *get(struct preflight *preflight, const char *target)
 
 /* --- What it knows --- */
 
-static bool is_listed(const struct rules *rules, const char *name)
-{
-    return rules_find_node(rules, name) != NULL;
-}
-
 static void tell_unknown(struct preflight *preflight, const struct rules *rules,
                          size_t node)
 {
@@ -61,64 +59,137 @@ static void tell_unknown(struct preflight *preflight, const struct rules *rules,
                    preflight->cluster->nodes[node], place->address, place->port);
 }
 
-/* Where a client reaches the node by the proxy; false if there is no such listener. */
+/* --- Its listeners --- */
+
+/* The one from a name of its own to a node; NULL = there is none. */
+static const json_t *find(const struct preflight *preflight, const char *from,
+                          const char *to)
+{
+    const json_t *all = json_object_get(preflight->proxy, "listeners");
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *row = json_array_get(all, i);
+        if (strcmp(text_of(row, "from"), from) == 0 &&
+            strcmp(text_of(row, "to"), to) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+/* One that listens everywhere is reached at home. */
+static bool read_address(const char *text, struct driver_endpoint *out)
+{
+    char address[64];
+    unsigned port = 0;
+    if (sscanf(text, "[%63[^]]]:%u", address, &port) != 2 &&
+        sscanf(text, "%63[^:]:%u", address, &port) != 2)
+        return false;
+    *out = (struct driver_endpoint){.port = (uint16_t)port};
+    (void)snprintf(out->address, sizeof out->address, "%s",
+                   strcmp(address, "0.0.0.0") == 0 ? "127.0.0.1"
+                   : strcmp(address, "::") == 0    ? "::1"
+                                                   : address);
+    return true;
+}
+
 bool preflight_find_listener(const struct preflight *preflight, const char *node,
                              struct driver_endpoint *out)
 {
-    const json_t *listeners = json_object_get(preflight->proxy, "listeners");
-    for (size_t i = 0; i < json_array_size(listeners); i++) {
-        const json_t *row = json_array_get(listeners, i);
-        const char *from = text_of(row, "from");
-        char address[64] = "";
-        unsigned port = 0;
-        if (strcmp(text_of(row, "to"), node) != 0 ||
-            cluster_find_node(preflight->cluster, from) >= 0 ||
-            (sscanf(text_of(row, "address"), "[%63[^]]]:%u", address, &port) != 2 &&
-             sscanf(text_of(row, "address"), "%63[^:]:%u", address, &port) != 2))
-            continue;
-        *out = (struct driver_endpoint){.port = (uint16_t)port};
-        (void)snprintf(out->address, sizeof out->address, "%s", address);
-        return true;
-    }
-    return false;
+    char own[80];
+    (void)snprintf(own, sizeof own, "clients.%s", node);
+    const json_t *row = find(preflight, own, node);
+    if (!row)
+        row = find(preflight, "clients", node);
+    if (!row)
+        row = find(preflight, "any", node);
+    return row && read_address(text_of(row, "address"), out);
 }
 
 bool preflight_is_listener(const struct preflight *preflight, const char *address,
                            unsigned port)
 {
-    const json_t *listeners = json_object_get(preflight->proxy, "listeners");
+    const json_t *all = json_object_get(preflight->proxy, "listeners");
     char words[80];
     (void)snprintf(words, sizeof words, strchr(address, ':') ? "[%s]:%u" : "%s:%u",
                    address, port);
-    for (size_t i = 0; i < json_array_size(listeners); i++)
-        if (strcmp(text_of(json_array_get(listeners, i), "address"), words) == 0)
+    for (size_t i = 0; i < json_array_size(all); i++)
+        if (strcmp(text_of(json_array_get(all, i), "address"), words) == 0)
             return true;
     return false;
+}
+
+static bool names_clients(const struct playbook *playbook)
+{
+    for (size_t i = 0; playbook && i < playbook->n_steps; i++)
+        if (playbook->steps[i].rules && between_names_clients(playbook->steps[i].rules))
+            return true;
+    return false;
+}
+
+/* Without a listener for them the drill's clients connect to the node itself. */
+static void judge_clients(struct preflight *preflight, size_t node)
+{
+    const char *name = preflight->cluster->nodes[node];
+    const struct cluster_place *place = &preflight->cluster->places[node];
+    struct driver_endpoint way;
+    if (preflight_find_listener(preflight, name, &way)) {
+        preflight_add(preflight, PREFLIGHT_OK, node,
+                      "the proxy knows it, and listens for its clients");
+        return;
+    }
+    preflight_add(
+        preflight,
+        names_clients(preflight->playbook) ? PREFLIGHT_MISSING : PREFLIGHT_NOTE, node,
+        "the proxy has no listener for its clients, who go past it: faults "
+        "on them are not felt");
+    preflight_mend(preflight,
+                   "in its rules, then SIGHUP to it: listen: - { address: "
+                   "\"127.0.0.1:0\", to: %s } # the server is at %s port %u",
+                   name, place->address, place->port);
 }
 
 static void judge_node(struct preflight *preflight, const struct rules *rules,
                        size_t node)
 {
-    const char *name = preflight->cluster->nodes[node];
-    const struct cluster_place *place = &preflight->cluster->places[node];
-    struct driver_endpoint endpoint;
-    if (!is_listed(rules, name)) {
+    if (!rules_find_node(rules, preflight->cluster->nodes[node]))
         tell_unknown(preflight, rules, node);
+    else if (rules->intercept == INTERCEPT_LISTEN)
+        judge_clients(preflight, node);
+    else
+        preflight_add(preflight, PREFLIGHT_OK, node,
+                      "the proxy knows it, and intercepts: %s",
+                      rule_intercept_name(rules->intercept));
+}
+
+/* Whoever opens the connection between the two. */
+static bool passes(void *context, size_t a, size_t b)
+{
+    const struct preflight *preflight = context;
+    const char *const *nodes = preflight->cluster->nodes;
+    return find(preflight, nodes[a], nodes[b]) || find(preflight, nodes[b], nodes[a]);
+}
+
+static void judge_faults(struct preflight *preflight, const struct rules *rules)
+{
+    const struct playbook *playbook = preflight->playbook;
+    const struct cluster *cluster = preflight->cluster;
+    size_t a = 0, b = 0;
+    if (rules->intercept != INTERCEPT_LISTEN)
         return;
-    }
-    bool intercepts = rules->intercept != INTERCEPT_LISTEN;
-    if (!intercepts && !preflight_find_listener(preflight, name, &endpoint)) {
-        preflight_add(preflight, PREFLIGHT_MISSING, node,
-                      "the proxy has no listener that leads clients to it");
+    for (size_t i = 0; playbook && i < playbook->n_steps; i++) {
+        const struct step *step = &playbook->steps[i];
+        if (!step->rules ||
+            !between_find(cluster, step->rules, 0, passes, preflight, &a, &b))
+            continue;
+        preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
+                      "line %" PRIu32 " of the playbook is about what %s and %s say to "
+                      "each other; the proxy has no listener from the one to the other",
+                      step->at.line, cluster->nodes[a], cluster->nodes[b]);
         preflight_mend(preflight,
                        "in its rules, then SIGHUP to it: listen: - { address: "
-                       "\"127.0.0.1:0\", to: %s } # the server is at %s port %u",
-                       name, place->address, place->port);
-        return;
+                       "\"ADDRESS:7101\", from: %s, to: %s } # and let %s connect to "
+                       "that address",
+                       cluster->nodes[b], cluster->nodes[a], cluster->nodes[b]);
     }
-    preflight_add(preflight, PREFLIGHT_OK, node, "the proxy knows it%s%s",
-                  intercepts ? ", and intercepts: " : ", and listens for its clients",
-                  intercepts ? rule_intercept_name(rules->intercept) : "");
 }
 
 /* The nodes of its base file, as text; NULL after a finding. */
@@ -178,6 +249,8 @@ void preflight_control(struct preflight *preflight)
     struct rules *rules = body ? read_base(preflight, body) : NULL;
     for (size_t i = 0; rules && i < cluster->n_nodes; i++)
         judge_node(preflight, rules, i);
+    if (rules)
+        judge_faults(preflight, rules);
     if (preflight->proxy)
         judge_state(preflight);
     rules_destroy(rules);

@@ -4,6 +4,7 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/rundir.h"
 #include "rules/fault.h"
+#include "scenarios/claim.h"
 #include "scenarios/lab_user.h"
 #include "scenarios/playbook.h"
 #include "scenarios/preflight.h"
@@ -40,6 +41,26 @@ void preflight_playbook(struct preflight *preflight)
                    preflight->playbook_word, preflight->cluster->source.name);
 }
 
+/* --- claim --- */
+
+/* Had for a moment only: the drill that is to follow takes it again. */
+void preflight_claim(struct preflight *preflight)
+{
+    struct claim claim = {.n = 0};
+    struct errmsg err = {""};
+    if (!preflight->cluster->places)
+        return; /* what a drill starts is nobody else's */
+    int status = claim_take(preflight->cluster, &claim, &err);
+    claim_release(&claim);
+    if (status == 0) {
+        preflight_add(preflight, PREFLIGHT_OK, PREFLIGHT_HERE,
+                      "nobody drills it from this machine");
+        return;
+    }
+    preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE, "%s", err.text);
+    preflight_mend(preflight, "ps -fC netsplit # who drills; wait, or ask them");
+}
+
 /* --- programs --- */
 
 /* Programs whose package has another name, as Debian calls it. */
@@ -66,23 +87,37 @@ static const char *package_of(const char *program)
     return program;
 }
 
+/* Adds it to what was found, or tells that it is missing. */
+static void look_for(struct preflight *preflight, const char *program, char **found)
+{
+    const struct cluster one = {.programs = &program, .n_programs = 1};
+    bool is_path = strchr(program, '/');
+    if (!cluster_lacks(&one)) {
+        char *longer = xasprintf("%s%s%s", *found, **found ? ", " : "", program);
+        free(*found);
+        *found = longer;
+        return;
+    }
+    preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE, "%s is not %s", program,
+                  is_path ? "there, or may not be run" : "on PATH");
+    if (is_path)
+        preflight_mend(preflight, "chmod +x '%s', or correct `driver:` in %s", program,
+                       preflight->cluster->source.name);
+    else
+        preflight_mend(preflight, "apt-get install %s", package_of(program));
+}
+
 void preflight_programs(struct preflight *preflight)
 {
     const struct cluster *cluster = preflight->cluster;
     char *found = xstrdup("");
-    for (size_t i = 0; i < cluster->n_programs; i++) {
-        const char *program = cluster->programs[i];
-        const struct cluster one = {.programs = &program, .n_programs = 1};
-        if (cluster_lacks(&one)) {
-            preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
-                          "%s is not on PATH", program);
-            preflight_mend(preflight, "apt-get install %s", package_of(program));
-            continue;
-        }
-        char *longer = xasprintf("%s%s%s", found, *found ? ", " : "", program);
-        free(found);
-        found = longer;
-    }
+    for (size_t i = 0; i < cluster->n_programs; i++)
+        look_for(preflight, cluster->programs[i], &found);
+    if (cluster->program)
+        look_for(preflight, cluster->program, &found);
+    for (size_t i = 0; i < cluster->n_modes; i++) /* those with one of their own */
+        if (cluster->modes[i].program && cluster->modes[i].program != cluster->program)
+            look_for(preflight, cluster->modes[i].program, &found);
     if (*found)
         preflight_add(preflight, PREFLIGHT_OK, PREFLIGHT_HERE, "on PATH: %s", found);
     free(found);

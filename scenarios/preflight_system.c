@@ -3,6 +3,7 @@
  * without one is named by that check only, and passed over by the others. */
 #include "scenarios/preflight_system.h"
 
+#include "scenarios/claim_mark.h"
 #include "scenarios/preflight.h"
 
 #include <string.h>
@@ -123,6 +124,17 @@ void preflight_judge_upstream(struct preflight *preflight, size_t node,
                       "it replicates from %s (%s port %u)", cluster->nodes[upstream],
                       address, port);
     }
+}
+
+bool preflight_judge_mark(struct preflight *preflight, size_t node, const char *mark)
+{
+    char text[CLAIM_TEXT_BYTES];
+    if (claim_mark_yields(mark, false, text))
+        return false;
+    preflight_add(preflight, PREFLIGHT_MISSING, node, "%s", text);
+    preflight_mend(preflight, "netsplit drill ... --take-over # if that drill is dead; "
+                              "else wait until it has ended");
+    return true;
 }
 
 void preflight_judge_connections(struct preflight *preflight, size_t node, long n)

@@ -29,7 +29,6 @@ struct through {
     uv_timer_t limit;
     uv_poll_t signal;
     struct child *child; /* owned; NULL = it has ended, or was never started */
-    struct rundir_record *record;
     char directory[TEMPDIR_PATH_MAX]; /* "" = not made */
     char said[READY_BYTES];
     bool ready;
@@ -52,6 +51,7 @@ static void on_end(void *data, const struct child_end *end)
 {
     struct through *through = data;
     (void)end; /* what it said is kept */
+    rundir_drop_child(through->preflight->record, child_pid(through->child));
     child_close(through->child);
     through->child = NULL;
     uv_stop(&through->loop);
@@ -101,7 +101,8 @@ static bool start(struct through *through, struct errmsg *err)
         .argv = argv, .on_output = on_output, .on_end = on_end, .data = through};
     through->child = child_start(&through->loop, &options, err);
     if (through->child)
-        (void)rundir_add_child(through->record, child_pid(through->child));
+        (void)rundir_add_child(through->preflight->record,
+                               child_pid(through->child)); /* likewise */
     for (size_t i = 0; i < cluster->n_nodes; i++)
         free(operands[i]);
     return through->child;
@@ -118,10 +119,9 @@ static void run_for(struct through *through, uint64_t span_ns)
 static bool open_proxy(struct through *through, struct errmsg *err)
 {
     struct preflight *preflight = through->preflight;
-    if (rundir_record_open(&through->record, "preflight", err) != 0 ||
-        tempdir_make("preflight", through->directory, err) != 0)
+    if (tempdir_make("preflight", through->directory, err) != 0)
         return false;
-    (void)rundir_add_path(through->record, through->directory);
+    (void)rundir_add_path(preflight->record, through->directory); /* for clean */
     if (!start(through, err))
         return false;
     (void)uv_poll_start(&through->signal, UV_READABLE, on_signal);
@@ -139,9 +139,8 @@ static void close_proxy(struct through *through)
         run_for(through, 2 * PROXY_GRACE_NS); /* until on_end() */
     }
     child_close(through->child);
-    if (through->directory[0])
-        (void)tempdir_remove(through->directory); /* `clean` would find it */
-    rundir_record_close(through->record);
+    if (through->directory[0] && tempdir_remove(through->directory) == 0)
+        rundir_drop_path(through->preflight->record, through->directory);
     uv_close((uv_handle_t *)&through->limit, NULL);
     uv_close((uv_handle_t *)&through->signal, NULL);
     (void)uv_run(&through->loop, UV_RUN_DEFAULT);

@@ -208,17 +208,22 @@ static json_t *list_links(const struct run_mode *mode)
     return all;
 }
 
-/* The nodes to which a node's link carried bytes before the fault, and none under it.
- */
+/* Bytes that were on their way when the cut came count as carried under it. */
+static bool is_cut(const struct run_link *link)
+{
+    uint64_t before = link->period[RUN_BEFORE].passed_bytes;
+    return before > 0 && link->period[RUN_DURING].passed_bytes <= before / 20;
+}
+
+/* The nodes to which a node's link carried bytes before the fault, and hardly any under
+ * it. */
 static json_t *list_cut_from(const struct run *run, const struct run_mode *mode,
                              int node)
 {
     json_t *cut = report_array();
     for (size_t i = 0; node >= 0 && i < mode->n_links; i++) {
         const struct run_link *link = &mode->links[i];
-        if (strcmp(link->from, run->nodes[node]) == 0 &&
-            link->period[RUN_BEFORE].passed_bytes > 0 &&
-            link->period[RUN_DURING].passed_bytes == 0)
+        if (strcmp(link->from, run->nodes[node]) == 0 && is_cut(link))
             report_push(cut, report_text(link->to));
     }
     return cut;

@@ -65,6 +65,11 @@ bool child_running(const struct child *child);
  * nobody reads it any more. SIGPIPE must be ignored. */
 int child_send(struct child *child, const char *bytes, size_t n);
 
+/* Takes back what was sent and has not been read yet, at most PIPE_BUF bytes. The number
+ * of bytes, which the process will not read any more, or a negative errno: -EAGAIN when
+ * it has read everything. */
+ssize_t child_take_back(struct child *child);
+
 /* Sends the signal to the whole group, or to what is in the foreground; nothing if it
  * has ended. */
 void child_signal(struct child *child, int signal);

@@ -31,6 +31,10 @@ struct driver {
      * calls driver_answer() or driver_broke() once; may do so from within, too. */
     void (*start)(struct driver_client *client);
 
+    /* The deadline has passed: answers the request if the driver knows better than that
+     * nothing came, and says whether it did. NULL = it never does. */
+    bool (*late)(struct driver_client *client);
+
     /* Lets go of the connection, at once and whatever state it is in; may be called
      * twice. client->state says whether a request is open. Answers nothing. */
     void (*abandon)(struct driver_client *client);
@@ -44,7 +48,7 @@ enum driver_state {
     DRIVER_IDLE = 0, /* may be invoked */
     DRIVER_STARTING, /* within start() */
     DRIVER_BUSY,     /* a request is open */
-    DRIVER_FAILED,   /* start() has failed; on_done is about to be told */
+    DRIVER_FAILED,   /* start() has answered; on_done is about to be told */
     DRIVER_ENDED,    /* its last outcome was not reusable */
     DRIVER_CLOSED,   /* driver_close() was called */
 };

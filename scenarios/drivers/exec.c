@@ -17,10 +17,16 @@
  * the child is killed, too. What it writes to stderr goes to the log, up to a limit, and
  * the last line of it into the message when it ends.
  *
+ * A line that was not read by the deadline is taken back: it has failed. Who has never
+ * answered so far is then still starting, and is left to it for START_MOST_NS: if each
+ * start were ended at a deadline that is shorter, there would be no end of starts.
+ *
  * A program that has no "setup" is trusted with keys that hold nothing: they are read.
- * One that has no "teardown" leaves something behind, which is an error. */
+ * One that has no "teardown" leaves something behind, which is an error. It keeps no
+ * mark of who drills: of drills from another machine it knows nothing. */
 #include "proxy/base/child.h"
 #include "proxy/base/memory.h"
+#include "proxy/base/now.h"
 #include "scenarios/drivers/client.h"
 #include "scenarios/drivers/exec_line.h"
 
@@ -38,12 +44,16 @@ enum {
     ERROR_LINE_BYTES = 1000,
     ERROR_SHOWN_BYTES = 160,
 };
+#define START_MOST_NS (30 * NS_PER_S)
 
 struct exec_client {
     struct driver_client base;
     struct child *child; /* owned; NULL = none */
-    uint64_t op;         /* of the last line that was sent */
-    char *answer;        /* owned: what has come of its answer */
+    uint64_t started_ns;
+    bool has_answered;
+    uint64_t op;       /* of the last line that was sent */
+    size_t line_bytes; /* of that line */
+    char *answer;      /* owned: what has come of its answer */
     size_t answer_bytes, answer_room;
     bool is_looking; /* a setup that looks whether the keys hold nothing */
     int64_t looks_at;
@@ -166,6 +176,8 @@ static bool start_child(struct exec_client *client)
                                           .on_end = on_end,
                                           .data = client};
     client->last_error[0] = '\0';
+    client->has_answered = false;
+    client->started_ns = now_ns();
     client->child = child_start(client->base.loop, &options, &err);
     free(words);
     json_decref(json);
@@ -177,7 +189,8 @@ static bool start_child(struct exec_client *client)
 static void ask(struct exec_client *client, const struct driver_request *request)
 {
     char *line = exec_line_write(++client->op, &client->base.target, request);
-    int e = child_send(client->child, line, strlen(line));
+    client->line_bytes = strlen(line);
+    int e = child_send(client->child, line, client->line_bytes);
     free(line);
     if (e == 0)
         client->base.sent = true;
@@ -241,7 +254,8 @@ static void take_answer(struct exec_client *client, const struct exec_answer *an
         look_on(client);
     } else if (verb == DRIVER_TEARDOWN && answer->is_unsupported) {
         driver_refused(&client->base, DRIVER_REFUSED,
-                       "the driver's program has no \"teardown\"");
+                       "the driver's program has no \"teardown\"; if it may stay, the "
+                       "cluster file says data: { after: keep }");
     } else {
         driver_answer(&client->base, &answer->outcome);
     }
@@ -255,6 +269,7 @@ static void read_answer(struct exec_client *client)
     struct exec_answer answer = {0};
     struct errmsg err = {""};
     size_t length = client->answer_bytes - 1;
+    client->has_answered = true;
     client->answer_bytes = 0; /* before the next operation begins */
     int e = exec_line_read(client->answer, length, client->op, &client->base.target,
                            client->is_looking ? &look : &client->base.request, &answer,
@@ -298,9 +313,33 @@ static void on_output(void *data, const char *bytes, size_t n)
 static void exec_start(struct driver_client *base)
 {
     struct exec_client *client = (struct exec_client *)base;
+    bool stays = base->request.verb == DRIVER_TEARDOWN && base->target.keeps_data;
     client->is_looking = false;
-    if (client->child || start_child(client))
+    if (stays)
+        driver_answer(base,
+                      &(struct driver_outcome){.type = HISTORY_OK, .reusable = true});
+    else if (client->child || start_child(client))
         ask(client, &base->request);
+}
+
+static bool exec_late(struct driver_client *base)
+{
+    struct exec_client *client = (struct exec_client *)base;
+    if (!client->child || child_take_back(client->child) != (ssize_t)client->line_bytes)
+        return false; /* it has read it, or a part of it */
+    bool is_starting =
+        !client->has_answered && now_ns() - client->started_ns < START_MOST_NS;
+    driver_answer(base, &(struct driver_outcome){
+                            .type = HISTORY_FAIL,
+                            .error = is_starting ? DRIVER_UNREACHABLE : DRIVER_DEFECT,
+                            .text = is_starting
+                                        ? "the driver's program was still starting at "
+                                          "the deadline"
+                                        : "the driver's program hangs: it has not read "
+                                          "what it was asked by the deadline",
+                            .reusable = is_starting,
+                        });
+    return true;
 }
 
 static int exec_check(const char *setting, struct errmsg *err)
@@ -329,6 +368,7 @@ const struct driver driver_exec = {
     .client_bytes = sizeof(struct exec_client),
     .check = exec_check,
     .start = exec_start,
+    .late = exec_late,
     .abandon = exec_abandon,
     .finish = exec_finish,
 };

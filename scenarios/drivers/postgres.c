@@ -15,8 +15,8 @@
  * also which drill's: setup and teardown look at it first, and change what they saw in
  * one transaction, or nothing.
  *
- * Happy path: start() connects if there is no connection, sends the statement,
- * on_result() reads the answer.
+ * Happy path: postgres_start() connects if there is no connection, sends the statement,
+ * on_event() reads the answer.
  *
  * Failures: what fails before the statement was sent has failed. An error of severity
  * ERROR has rolled the statement back; its SQLSTATE says why, by the table below.
@@ -220,16 +220,11 @@ static bool send_operation(struct postgres_client *client)
     return pq_send(client->pq, sql, 2, values);
 }
 
-/* The comment on a schema that netsplit made begins so; others are not touched. The
- * drill's mark, if there is one, follows. */
-#define MADE_BY_NETSPLIT "made by netsplit for a drill"
-#define BEFORE_MARK      "; "
-
 /* The comment that our schema has while it is drilled, or afterwards. */
 static char *comment_of(const struct driver_target *target, bool drilled)
 {
     bool marked = drilled && target->mark;
-    return xasprintf(MADE_BY_NETSPLIT "%s%s", marked ? BEFORE_MARK : "",
+    return xasprintf(PQ_MADE_BY_NETSPLIT "%s%s", marked ? PQ_BEFORE_MARK : "",
                      marked ? target->mark : "");
 }
 
@@ -280,18 +275,18 @@ static bool send_schema(struct postgres_client *client, const char *seen)
 static bool is_free(const struct driver_target *target, const char *comment,
                     char text[static CLAIM_TEXT_BYTES])
 {
-    size_t length = strlen(MADE_BY_NETSPLIT);
+    size_t length = strlen(PQ_MADE_BY_NETSPLIT);
     const char *rest = comment + length;
     text[0] = '\0';
-    if (strncmp(comment, MADE_BY_NETSPLIT, length) != 0) {
+    if (strncmp(comment, PQ_MADE_BY_NETSPLIT, length) != 0) {
         (void)snprintf(text, CLAIM_TEXT_BYTES,
                        "schema %s exists and was not made by netsplit", target->schema);
         return false;
     }
     if (!*rest)
         return true;
-    if (strncmp(rest, BEFORE_MARK, strlen(BEFORE_MARK)) == 0)
-        rest += strlen(BEFORE_MARK);
+    if (strncmp(rest, PQ_BEFORE_MARK, strlen(PQ_BEFORE_MARK)) == 0)
+        rest += strlen(PQ_BEFORE_MARK);
     return claim_mark_yields(rest, target->take_over, text);
 }
 

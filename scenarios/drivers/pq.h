@@ -48,4 +48,9 @@ int pq_backend(const struct pq *pq);
 /* Closes the socket now, and frees the rest when the loop has run. NULL is fine. */
 void pq_close(struct pq *pq);
 
+/* The comment on a schema that netsplit made begins so; others are not touched. The
+ * drill's mark, if there is one, follows. */
+#define PQ_MADE_BY_NETSPLIT "made by netsplit for a drill"
+#define PQ_BEFORE_MARK      "; "
+
 #endif

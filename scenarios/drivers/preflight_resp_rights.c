@@ -89,6 +89,19 @@ static void mend_refusal(struct preflight *preflight, size_t node, const char *s
         }
 }
 
+/* Another drill's mark, which is at SCHEMA:drill. */
+static bool look_for_mark(struct preflight *preflight, size_t node)
+{
+    char words[64];
+    (void)snprintf(words, sizeof words, "GET %s:drill", preflight->cluster->schema);
+    redisReply *reply =
+        resp_session_ask(preflight->nodes[node].session, NULL, words, NULL);
+    bool is_drilled = reply && reply->type == REDIS_REPLY_STRING &&
+                      preflight_judge_mark(preflight, node, reply->str);
+    freeReplyObject(reply);
+    return is_drilled;
+}
+
 /* Keys of the drill's names that are there: a drill deletes them before it begins. */
 static void look_for_keys(struct preflight *preflight, size_t node)
 {
@@ -147,6 +160,6 @@ void preflight_resp_rights(struct preflight *preflight, size_t node)
                       standby ? "it may read %s:*" : "it may read and write %s:*",
                       schema);
     }
-    if (!standby)
+    if (!standby && !look_for_mark(preflight, node))
         look_for_keys(preflight, node);
 }

@@ -83,14 +83,39 @@ Test(drill_evidence, every_file_is_hashed_and_every_node_says_its_version,
     drill_finish(&drill);
 }
 
+/* Interrupts it; what it leaves is whole. */
+static void interrupt(void)
+{
+    cr_assert_eq(kill(drill.pid, SIGINT), 0);
+    cr_expect_eq(drill_wait(&drill), 128 + SIGINT, "%s", drill.told);
+    cr_expect_eq(shell("grep -q '\"verdict\": \"aborted\"' out/manifest.json"), 0);
+    cr_expect_eq(shell("cd out && sha256sum --check --strict --quiet SHA256SUMS"), 0);
+}
+
+Test(drill_evidence, one_that_is_interrupted_while_it_asks_leaves_it_too,
+     .timeout = 120)
+{
+    drill_open(&drill, FRONT, EXPECT);
+    cr_assert_eq(
+        shell("sed -i 's/^  version: |$/&\\n    [ \"$NODE\" != n1 ] || exit 9; "
+              "sleep 20/' cluster.yaml"),
+        0);
+    drill_start(&drill, NULL);
+    cr_assert(drill_await(&drill, "the version of n1 is not known"), "%s", drill.told);
+    interrupt();
+    json_t *systems = read_systems();
+    cr_expect_str_eq(
+        json_string_value(json_object_get(json_object_get(systems, "n3"), "why")),
+        "it was not asked");
+    json_decref(systems);
+    drill_finish(&drill);
+}
+
 Test(drill_evidence, an_interrupted_drill_leaves_a_manifest_too, .timeout = 120)
 {
     drill_open(&drill, FRONT, "# Hold\n```yaml run\nfor: 30s\n```\n" EXPECT);
     drill_start(&drill, NULL);
     cr_assert(drill_await(&drill, "Hold | run"), "%s", drill.told);
-    cr_assert_eq(kill(drill.pid, SIGINT), 0);
-    cr_expect_eq(drill_wait(&drill), 128 + SIGINT, "%s", drill.told);
-    cr_expect_eq(shell("grep -q '\"verdict\": \"aborted\"' out/manifest.json"), 0);
-    cr_expect_eq(shell("cd out && sha256sum --check --strict --quiet SHA256SUMS"), 0);
+    interrupt();
     drill_finish(&drill);
 }

@@ -2,6 +2,8 @@
 /* Drills through a driver that is a program: a tiny store in Python (tiny_store/), which
  * answers first and replicates lazily, or the other way round. */
 #include "drill_fixture.h"
+#include "preflight_fixture.h"
+#include "tests/lib/program.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -53,37 +55,44 @@ Test(drill_exec, a_store_in_another_language_shows_what_it_loses_and_when_it_is_
      .timeout = 180)
 {
     open_tiny("modes: [async, sync]\nabort: { duration: 1m }\n",
-              FAULT "```yaml run\nfor: 500ms\n```\n"
-                    "```yaml promote\nnode: n2\nwithin: 20s\n```\n"
-                    "```yaml clients\nmove: { to: n2 }\n```\n"
-                    "```yaml wait\nuntil: writable\n```\n"
-                    "```yaml heal\n```\n"
-                    "```yaml wait\nuntil: converged\n```\n"
-                    "```yaml expect\n"
-                    "async: { lost_writes: at least 1, stale_reads: at least 1 }\n"
-                    "sync: { lost_writes: none, stale_reads: none, acked: at least 10 "
-                    "}\n"
-                    "all: { ghost_writes: none, duplicates: none }\n```\n");
+              "```yaml wait\nuntil: acked 30\n```\n" /* all programs have started */
+              FAULT "```yaml run\nfor: 1s\n```\n"
+              "```yaml promote\nnode: n2\nwithin: 20s\n```\n"
+              "```yaml clients\nmove: { to: n2 }\n```\n"
+              "```yaml wait\nuntil: writable\n```\n"
+              "```yaml heal\n```\n"
+              "```yaml wait\nuntil: converged\n```\n"
+              "```yaml expect\n"
+              "async: { lost_writes: at least 1, stale_reads: at least 1 }\n"
+              "sync: { lost_writes: none, stale_reads: none, acked: at least 10 "
+              "}\n"
+              "all: { ghost_writes: none, duplicates: none }\n```\n");
     int status = drill_run_whole(&drill, NULL);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
     drill_finish(&drill);
 }
 
-static void expect_nothing_began(const char *setting, const char *text)
+static void expect_nothing_began(const char *setting, const char *text,
+                                 const char *missing)
 {
     open_tiny(FRONT, "```yaml expect\nall: { ghost_writes: none }\n```\n");
     use_driver(setting);
     cr_expect_eq(drill_run_whole(&drill, NULL), 3, "%s", drill.told);
     cr_expect(told(text), "%s", drill.told);
     cr_expect_not(told("starting"), "%s", drill.told);
+    cr_expect_eq(preflight_fly(&drill), 3, "%s", drill.told);
+    cr_expect(preflight_told(&drill, "MISSING", "programs", missing), "%s", drill.told);
     drill_finish(&drill);
 }
 
 Test(drill_exec, a_program_that_is_missing_is_named_before_anything_starts)
 {
-    expect_nothing_began("./drivver.py", "needs the program ./drivver.py, which is "
-                                         "not there");
-    expect_nothing_began("[pyhton3, driver.py]", "pyhton3, which is not on PATH");
+    expect_nothing_began("./drivver.py",
+                         "needs the program ./drivver.py, which is "
+                         "not there",
+                         "./drivver.py is not there");
+    expect_nothing_began("[pyhton3, driver.py]", "pyhton3, which is not on PATH",
+                         "pyhton3 is not on PATH");
 }
 
 static void expect_driver_error(const char *text)
@@ -124,7 +133,8 @@ static void write_driver(const char *writes)
 Test(drill_exec, a_program_that_dies_of_writes_is_told_of_once_and_is_why,
      .timeout = 120)
 {
-    open_tiny(FRONT, "```yaml expect\nall: { acked: at least 1 }\n```\n");
+    open_tiny(FRONT, "```sh wait\ngrep oops \"$OUT/driver.log\"\n```\n"
+                     "```yaml expect\nall: { acked: at least 1 }\n```\n");
     write_driver("sys.exit('oops')");
     expect_driver_error(
         "no write was ever acknowledged, and the driver's program ended "
@@ -138,7 +148,24 @@ Test(drill_exec, a_program_that_is_too_slow_is_why, .timeout = 120)
 {
     open_tiny(FRONT, "```yaml expect\nall: { acked: at least 1 }\n```\n");
     write_driver("continue");
-    expect_driver_error("the driver's program answered none in time");
+    expect_driver_error("no write was ever acknowledged: ");
+    cr_expect(told("by the deadline") || told("at the deadline"), "%s", drill.told);
+}
+
+Test(drill_exec, in_a_lab_the_programs_are_where_the_clients_are, .timeout = 120)
+{
+    const char *why = program_lacks_namespaces(0);
+    char text[512];
+    if (why)
+        cr_skip_test("%s", why);
+    open_tiny(FRONT, "```yaml wait\nuntil: acked 10\n```\n"
+                     "```yaml expect\nall: { lost_writes: none }\n```\n");
+    (void)snprintf(text, sizeof text, "echo 'lab: true' >> '%s/cluster.yaml'",
+                   drill.dir);
+    cr_assert_eq(system(text), 0);
+    int status = drill_run_whole(&drill, "sync");
+    cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
+    drill_finish(&drill);
 }
 
 /* Started, under the fault, and ended by the signal. */

@@ -107,6 +107,31 @@ Test(judge_program, prints_one_json_object)
     json_decref(all);
 }
 
+Test(judge_program, a_report_that_nothing_vouches_for_is_said)
+{
+    char said[16384];
+    write_file("history.edn", valid);
+    cr_expect_eq(run("judge .", said, sizeof said), 0);
+    cr_expect_null(strstr(said, "SHA256SUMS"), "it is no drill's: %s", said);
+    write_file("report.json", "{}");
+    cr_expect_eq(run("judge .", said, sizeof said), 0);
+    cr_expect(strstr(said, ". holds a report, but no SHA256SUMS"), "%s", said);
+    write_file("SHA256SUMS", "nonsense\n");
+    cr_expect_eq(run("judge .", said, sizeof said), 2);
+    cr_expect(strstr(said, "./SHA256SUMS:1: this is no line of sha256sum's"), "%s",
+              said);
+    write_file("SHA256SUMS",
+               "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  x\n");
+    cr_expect_eq(run("judge . --json", said, sizeof said), 1);
+    json_t *all = json_loads(said, 0, NULL);
+    const json_t *sums = json_object_get(all, "./SHA256SUMS");
+    cr_expect_str_eq(json_string_value(json_object_get(sums, "verdict")), "invalid");
+    const json_t *missing = json_object_get(sums, "missing");
+    cr_expect_str_eq(json_string_value(json_array_get(missing, 0)), "x");
+    cr_expect_eq(json_array_size(json_object_get(sums, "added")), 2);
+    json_decref(all);
+}
+
 Test(judge_program, models_are_listed)
 {
     char said[4096];

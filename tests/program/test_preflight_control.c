@@ -70,8 +70,8 @@ Test(preflight_control, a_proxy_that_runs_is_asked_what_it_knows)
                    "r1: { address: \"127.0.0.1\", ports: [");
     write_rules("r1", "");
     cr_assert_eq(kill(proxy.pid, SIGHUP), 0);
-    preflight_fly_until(&drill, "MISSING", "control",
-                        "r1: the proxy has no listener that leads clients to it");
+    preflight_fly_until(&drill, "note", "control",
+                        "r1: the proxy has no listener for its clients");
     write_rules("r1", "listen: [{ address: \"127.0.0.1:0\", to: r1 }]\n");
     cr_assert_eq(kill(proxy.pid, SIGHUP), 0);
     preflight_fly_until(&drill, "ok", "control", "r1: the proxy knows it, and listens");

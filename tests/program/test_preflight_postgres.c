@@ -214,6 +214,13 @@ Test(preflight_postgres, a_schema_that_is_somebodys_is_left_alone)
         &pair.primary, "comment on schema drilled is 'made by netsplit for a drill'");
     cr_expect_eq(fly(), 0, "%s", drill.told);
     cr_expect(told("note", "rights", "of an earlier drill is there"), "%s", drill.told);
+    (void)postgres_pair_ask(
+        &pair.primary,
+        "comment on schema drilled is 'made by netsplit for a drill; "
+        "alice@web1 pid 4711 since 2026-11-25T02:31:07Z at 00000000-1-1'");
+    cr_expect_eq(fly(), 3);
+    cr_expect(told("MISSING", "rights", "pg1: it is being drilled by alice@web1"), "%s",
+              drill.told);
     close_theirs();
 }
 

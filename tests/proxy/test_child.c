@@ -156,6 +156,26 @@ Test(child, what_it_does_not_take_is_not_waited_for)
     finish(&loop, child);
 }
 
+Test(child, what_was_sent_may_be_taken_back_until_it_is_read)
+{
+    struct outcome outcome = {0};
+    uv_loop_t loop;
+    struct child *child =
+        start_talking(&loop, "kill -STOP $$; read line; echo \"got $line\"; read line",
+                      on_output, &outcome);
+    cr_assert_eq(waitid(P_PID, (id_t)child_pid(child), &(siginfo_t){0}, WSTOPPED), 0);
+    cr_expect_eq(child_send(child, "seven\n", 6), 0);
+    cr_expect_eq(child_take_back(child), 6);
+    cr_expect_eq(child_take_back(child), -EAGAIN);
+    cr_expect_eq(child_send(child, "eight\n", 6), 0);
+    child_signal(child, SIGCONT);
+    while (outcome.streamed == 0)
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    cr_expect_eq(outcome.streamed, 10, "got eight");
+    cr_expect_eq(child_take_back(child), -EAGAIN);
+    finish(&loop, child);
+}
+
 static void close_it(void *data, const char *bytes, size_t n)
 {
     struct outcome *outcome = data;

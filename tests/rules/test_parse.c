@@ -184,6 +184,28 @@ Test(parse, an_overlay_has_the_mode_of_its_base)
     rules_destroy(base);
 }
 
+Test(parse, an_overlay_whose_packets_the_base_has_is_warned_of)
+{
+    static const char text[] =
+        "netsplit: 1\nrules:\n"
+        "  - { name: o, match: { from: a, to: b }, inject: { packet_delay: 1ms } }\n";
+    struct rules *base = parse_good(
+        "netsplit: 1\nintercept: tproxy\nports: [5432]\n"
+        "nodes: { a: 10.0.0.1, b: 10.0.0.2 }\nrules:\n"
+        "  - { name: all, match: { to: b }, inject: { packet_rate: 1MB/s } }\n");
+    struct parse_context context = {.base = base};
+    struct rules *overlay = NULL;
+    struct diag diag;
+    diag_init(&diag, NULL);
+    cr_assert_eq(parse_overlay("o", text, strlen(text), &context, &diag, &overlay), 0);
+    cr_assert_eq(diag.n_warnings, 1);
+    cr_expect(strstr(diag.items[0]->text, "\"all\", which comes first"), "%s",
+              diag.items[0]->text);
+    diag_close(&diag);
+    rules_destroy(overlay);
+    rules_destroy(base);
+}
+
 Test(parse, an_overlay_sees_the_names_of_its_base)
 {
     static const char text[] = "netsplit: 1\nrules:\n"

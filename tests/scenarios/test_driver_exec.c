@@ -333,6 +333,35 @@ Test(driver_exec, the_program_and_its_children_end_at_the_deadline)
     end();
 }
 
+Test(driver_exec, waits_for_a_program_that_starts_slowly_and_takes_back_what_it_asked)
+{
+    struct history_value one = {.kind = HISTORY_INTEGER, .integer = 1};
+    int pid = 0;
+    begin("echo pid $$ >&2; kill -STOP $$; while ask; do "
+          "printf '%s\\n' \"$line\" >&2; say \"$ok\"; done",
+          HISTORY_APPEND);
+    for (int i = 0; i < 2; i++) {
+        client_fixture_ask(&fixture, HISTORY_APPEND, i, one, 30 * NS_PER_MS);
+        expect(HISTORY_FAIL, DRIVER_UNREACHABLE);
+        cr_expect(fixture.outcome.reusable);
+    }
+    await_log("pid");
+    cr_assert_eq(sscanf(read_log(), "n1: pid %d", &pid), 1);
+    cr_assert_eq(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WSTOPPED), 0);
+    cr_assert_eq(kill(pid, SIGCONT), 0);
+    client_fixture_write(&fixture, HISTORY_APPEND, 2, 1);
+    expect(HISTORY_OK, DRIVER_NO_ERROR);
+    await_log("\"op\"");
+    cr_expect_null(strstr(read_log(), "\"op\":2"), "%s", read_log());
+    cr_expect(strstr(read_log(), "\"op\":3"), "%s", read_log());
+    cr_assert_eq(kill(pid, SIGSTOP), 0);
+    cr_assert_eq(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WSTOPPED), 0);
+    client_fixture_ask(&fixture, HISTORY_APPEND, 3, one, 30 * NS_PER_MS);
+    expect(HISTORY_FAIL, DRIVER_DEFECT);
+    cr_expect_not(fixture.outcome.reusable, "it hangs");
+    end();
+}
+
 #define ENDED "n1: the driver's program ended with status 0\n"
 
 Test(driver_exec, starts_the_program_anew_when_it_ended_while_nothing_was_asked)
@@ -427,4 +456,14 @@ Test(driver_exec, and_with_no_others)
         cr_expect(strstr(fixture.text, rows[i].text), "%s", fixture.text);
         end();
     }
+}
+
+Test(driver_exec, a_teardown_asks_nothing_where_the_data_is_kept)
+{
+    client_fixture_init(&fixture, "exec");
+    fixture.keeps_data = true;
+    open_program("exit 7", HISTORY_APPEND);
+    client_fixture_teardown(&fixture, 2);
+    expect(HISTORY_OK, DRIVER_NO_ERROR);
+    cr_assert_eq(client_fixture_close(&fixture), 0);
 }

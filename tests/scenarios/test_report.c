@@ -182,6 +182,21 @@ Test(report, page_holds_what_each_node_said_of_itself)
     fake_run_destroy(run);
 }
 
+Test(report, page_takes_a_link_for_cut_although_bytes_were_on_their_way)
+{
+    struct run *run = fake_run_create();
+    run->modes[0].links[0].period[RUN_DURING].passed_bytes = 281;
+    run->modes[0].links[1].period[RUN_DURING].passed_bytes = 90000;
+    json_t *data = report_page_data(run, NULL, NULL);
+    const json_t *mode = json_array_get(json_object_get(data, "modes"), 0);
+    const json_t *lost = json_object_get(json_object_get(mode, "lost"), "items");
+    const json_t *cut = json_object_get(json_array_get(lost, 0), "cut");
+    cr_assert_eq(json_array_size(cut), 1);
+    cr_expect_str_eq(json_string_value(json_array_get(cut, 0)), "n2");
+    json_decref(data);
+    fake_run_destroy(run);
+}
+
 Test(report, page_lets_no_text_become_markup)
 {
     struct run *run = fake_run_create();
