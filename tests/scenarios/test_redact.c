@@ -124,7 +124,8 @@ Test(redact, knows_what_a_cluster_file_lists)
 {
     static const char text[] =
         "cluster: 1\nname: c\ndriver: { resp: \"\" }\nnodes: [n1]\nrole: echo primary\n"
-        "env: { LICENCE: lice-1, PLAIN: visible-2 }\nsecrets: [LICENCE, OUTSIDE]\n"
+        "env: { LICENCE: lice-1, PLAIN: visible-2 }\nneeds: { secrets: [LICENCE, "
+        "OUTSIDE] }\n"
         "commands: { start: a, ready: b }\nmodes: { m: { check: c, env: { "
         "DB_PASSWORD: of-mode-1 } } }\n";
     struct diag diag;
