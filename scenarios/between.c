@@ -108,6 +108,26 @@ bool between_is_meant(const struct cluster *cluster, const struct rule *rule,
     return find_in_rule(&search, rule);
 }
 
+static bool may_be_nodes(const struct search *search, const struct words *words)
+{
+    bool any = words->n == 0;
+    for (size_t i = 0; i < words->n; i++)
+        any |= strcmp(words->items[i].text, "any") == 0;
+    return any || nodes_of(search, words) != 0;
+}
+
+bool between_is_implied(const struct cluster *cluster, const struct rules *rules)
+{
+    struct search search = {cluster, 0, passes_nowhere, NULL, 0, 0};
+    for (size_t i = 0; i < rules->n_rules; i++) {
+        const struct rule *rule = &rules->rules[i];
+        if (rule->kind == RULE_INJECT && !find_in_rule(&search, rule) &&
+            may_be_nodes(&search, &rule->from) && may_be_nodes(&search, &rule->to))
+            return cluster->n_nodes > 1;
+    }
+    return false;
+}
+
 static bool has_clients(const struct words *words)
 {
     for (size_t i = 0; i < words->n; i++)

@@ -20,6 +20,10 @@ bool between_find(const struct cluster *cluster, const struct rules *rules,
 bool between_is_meant(const struct cluster *cluster, const struct rule *rule,
                       size_t primary);
 
+/* Whether one of the rules is about anybody's bytes, those of nodes to nodes included,
+ * without naming nodes on both sides. */
+bool between_is_implied(const struct cluster *cluster, const struct rules *rules);
+
 /* Whether one of the rules names clients. */
 bool between_names_clients(const struct rules *rules);
 

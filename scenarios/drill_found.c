@@ -37,11 +37,12 @@ static const char *tell_command(struct drill_mode *mode, const char *command)
 {
     const struct job *job = &mode->job;
     const char *exec = mode->drill->cluster->places[job->node].exec;
-    char line[200];
+    char line[200], status[32] = "not done in time";
     job_first_line(job, line, sizeof line);
-    return drill_print(mode->drill, "%s%s%s: status %d%s%s", command,
-                       exec ? ", by " : "", exec ? exec : "", job->status,
-                       line[0] ? ": " : "", line);
+    if (!job->late || line[0]) /* of one that polls: of its last whole attempt */
+        (void)snprintf(status, sizeof status, "status %d", job->status);
+    return drill_print(mode->drill, "%s%s%s: %s%s%s", command, exec ? ", by " : "",
+                       exec ? exec : "", status, line[0] ? ": " : "", line);
 }
 
 /* The line of the first step that promotes who is the primary then; 0 = none does. */
@@ -143,15 +144,15 @@ static void note_moved(struct drill_mode *mode)
         out->n_primaries > 0 ? (size_t)out->primaries[0].node : mode->primary;
     if (mode->primary == first)
         return;
-    mode->out->moved =
-        drill_print(mode->drill, "%s is the primary now; it was %s",
-                    node_name(mode, mode->primary), node_name(mode, first));
+    mode->out->moved = drill_print(
+        mode->drill, "%s is the primary now; it was %s, and nothing moves it back",
+        node_name(mode, mode->primary), node_name(mode, first));
 }
 
 static void on_last_roles(struct drill_mode *mode)
 {
     mode->leaving = false;
-    if (mode->resolved >= 0)
+    if (mode->resolved >= 0 && mode->unanswered < 0)
         note_moved(mode);
     else
         mode->out->moved = drill_keep(mode->drill, mode->error);

@@ -36,7 +36,7 @@ enum {
     DRILL_TICK_MS = 200,            /* progress, stop conditions */
 };
 #define DRILL_START_NS   (30 * NS_PER_S) /* for a node to be ready, a command to end */
-#define DRILL_FIND_NS    (10 * NS_PER_S) /* for one that runs already to be ready */
+#define DRILL_FIND_NS    (6 * NS_PER_S)  /* for one that runs already to be ready */
 #define DRILL_CONTROL_NS (10 * NS_PER_S) /* for an answer of the proxy */
 #define DRILL_READS_NS   (10 * NS_PER_S) /* for the final reads of a node */
 #define DRILL_STOP_NS    (10 * NS_PER_S) /* for a cluster's stop command */
@@ -197,7 +197,7 @@ struct drill {
     double rate;
 };
 
-/* A text of the run's arena. */
+/* A text of the run's arena, for people: without secrets. */
 char *drill_print(struct drill *drill, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 char *drill_keep(struct drill *drill, const char *text);

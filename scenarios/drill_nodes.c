@@ -338,6 +338,8 @@ static void on_one_ready(struct drill_mode *mode)
 {
     if (mode->job.ok && ++mode->chain < mode->drill->cluster->n_nodes) {
         uint64_t now = now_ns(), until = mode->job.until_ns;
+        if (mode->state == MODE_UP)
+            until = now + DRILL_FIND_NS; /* each way there takes its time */
         nodes_wait_ready(mode, until > now ? until - now : 1, NULL);
         return;
     }

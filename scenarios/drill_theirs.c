@@ -19,6 +19,7 @@
 #include "rules/parse.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,8 @@ static void note(struct drill_mode *mode)
                                 mode->theirs->prefix));
 }
 
+/* Names are new in every mode and every repetition: the proxy goes on counting by them
+ * after what they named was removed. */
 void theirs_up(struct drill_mode *mode, drill_then_fn then)
 {
     char whole[PATH_MAX];
@@ -105,8 +108,8 @@ void theirs_up(struct drill_mode *mode, drill_then_fn then)
     (void)snprintf(mode->control_path, sizeof mode->control_path, "%s", path);
     mode->theirs = xcalloc(1, sizeof *mode->theirs);
     mode->theirs->up_then = then;
-    (void)snprintf(mode->theirs->prefix, sizeof mode->theirs->prefix, "drill-%d-%zu-",
-                   (int)getpid(), mode->drill->n_done + 1);
+    (void)snprintf(mode->theirs->prefix, sizeof mode->theirs->prefix,
+                   "drill-%d-%" PRIx64 "-", (int)getpid(), now_ns() / NS_PER_MS);
     note(mode);
     if (control_client_create(&mode->control, &mode->drill->loop, path) == 0)
         request(mode, "GET", "/v1/status", NULL, on_first_status);

@@ -147,19 +147,11 @@ static bool passes_nothing(void *context, size_t a, size_t b)
     return false;
 }
 
-/* Nodes that were there before the drill do not ask its proxy for the way. */
-static void check_paths(const struct playbook *playbook, const struct cluster *cluster,
-                        struct diag *diag)
+static void check_path(const struct step *step, const struct cluster *cluster,
+                       struct diag *diag)
 {
     size_t a = 0, b = 0;
-    if (!cluster || !cluster->places || cluster->control ||
-        cluster->intercept != INTERCEPT_LISTEN)
-        return;
-    for (size_t i = 0; i < playbook->n_steps; i++) {
-        const struct step *step = &playbook->steps[i];
-        if (!step->rules ||
-            !between_find(cluster, step->rules, 0, passes_nothing, NULL, &a, &b))
-            continue;
+    if (between_find(cluster, step->rules, 0, passes_nothing, NULL, &a, &b)) {
         diag_error(diag, &step->at,
                    "what %s and %s say to each other does not pass the drill's proxy, "
                    "which is between the clients and the nodes only: this fault would "
@@ -167,7 +159,24 @@ static void check_paths(const struct playbook *playbook, const struct cluster *c
                    cluster->nodes[a], cluster->nodes[b]);
         diag_hint(diag, "give the cluster intercept: netns, redirect or tproxy, or "
                         "control: PATH of a proxy that stands there; or name clients");
+    } else if (between_is_implied(cluster, step->rules)) {
+        diag_warning(diag, &step->at,
+                     "only clients feel this: what nodes say to each other does not "
+                     "pass the drill's proxy");
+        diag_hint(diag, "if that is meant: from: clients, or to: clients");
     }
+}
+
+/* Nodes that were there before the drill do not ask its proxy for the way. */
+static void check_paths(const struct playbook *playbook, const struct cluster *cluster,
+                        struct diag *diag)
+{
+    if (!cluster || !cluster->places || cluster->control ||
+        cluster->intercept != INTERCEPT_LISTEN)
+        return;
+    for (size_t i = 0; i < playbook->n_steps; i++)
+        if (playbook->steps[i].rules)
+            check_path(&playbook->steps[i], cluster, diag);
 }
 
 static bool has_control(const struct playbook *playbook)

@@ -86,8 +86,9 @@ int rundir_lock(struct errmsg *err);
 /* Removes what dead runs left: kills children whose pid and start time match, removes
  * sockets nobody answers at, directories directly below /tmp or $TMPDIR named
  * netsplit-* that are the user's, names of network namespaces, overlays at proxies that
- * live (a note "overlays": { control, prefix of their names }), and the records. Calls on_removed for each ("removed
- * directory /tmp/netsplit-x", borrowed) or for what it must leave alone ("left ...").
+ * live (a note "overlays": { control, prefix of their names }), and the records. Calls
+ * on_removed for each ("removed directory /tmp/netsplit-x", borrowed) or for what it
+ * must leave alone ("left ...").
  * Returns how many things were removed, or a negative errno. Live runs are not touched.
  *
  * First it runs what they owe (rundir_owed.h), the last first. What fails stays in the

@@ -238,10 +238,11 @@ static void undo(struct sweep *sweep, json_t *root)
     const json_t *paths = json_object_get(root, "paths");
     for (size_t i = json_array_size(children); i-- > 0;)
         kill_child(sweep, json_array_get(children, i));
+    /* A network that is cut might be in the way of what is owed. */
+    remove_overlays(sweep, json_object_get(root, "overlays"));
     sweep->n_owed += pay_all(sweep, root);
     for (size_t i = json_array_size(paths); i-- > 0;)
         remove_path(sweep, json_string_value(json_array_get(paths, i)));
-    remove_overlays(sweep, json_object_get(root, "overlays"));
 }
 
 /* The name of a record, perhaps of one that was being written: whose it is. */

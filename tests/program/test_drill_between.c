@@ -4,8 +4,10 @@
 #include "theirs.h"
 
 #include "tests/lib/own_net.h"
+#include "tests/lib/proxy_process.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,20 +77,25 @@ static void start_node(struct server_process *node, int i)
         i);
 }
 
-static void write_cluster(void)
+/* With the drill's own proxy, or with one that runs already at the path. */
+static void write_cluster(const char *control)
 {
     char path[512];
     (void)snprintf(path, sizeof path, "%s/cluster.yaml", drill.dir);
     FILE *to = fopen(path, "we");
     cr_assert_not_null(to);
     fprintf(to,
-            "cluster: 1\nname: theirs\nenvironment: staging\nintercept: netns\n"
-            "driver: { resp: \"redis://\" }\ndata: { schema: drilled }\nnodes:\n"
-            "  r1: { address: 10.79.0.1, ports: [%d], pid: %d }\n"
-            "  r2: { address: 10.79.0.2, ports: [%d], pid: %d }\n"
+            "cluster: 1\nname: theirs\nenvironment: staging\n%s: %s\n"
+            "driver: { resp: \"redis://\" }\ndata: { schema: drilled }\n"
             "role: |\n  redis-cli -h \"$NODE_HOST\" ROLE | awk 'NR == 1 { print "
-            "$1 == \"master\" ? \"primary\" : \"standby\" }'\n",
-            PORT, (int)nodes[0].pid, PORT, (int)nodes[1].pid);
+            "$1 == \"master\" ? \"primary\" : \"standby\" }'\nnodes:\n",
+            control ? "control" : "intercept", control ? control : "netns");
+    for (int i = 0; i < 2; i++) {
+        fprintf(to, "  r%d: { address: 10.79.0.%d, ports: [%d]", i + 1, i + 1, PORT);
+        if (!control)
+            fprintf(to, ", pid: %d", (int)nodes[i].pid);
+        fputs(" }\n", to);
+    }
     cr_assert_eq(fclose(to), 0);
 }
 
@@ -107,7 +114,7 @@ static void open_nodes(const char *how)
         "exit; sleep 0.02; done; exit 1");
     (void)snprintf(steps, sizeof steps, "%s%s%s", FAULT, how, END);
     drill_open(&drill, FRONT, steps);
-    write_cluster();
+    write_cluster(NULL);
 }
 
 static void close_nodes(void)
@@ -136,4 +143,30 @@ Test(drill_between, what_passes_the_proxy_by_is_no_cut, .timeout = 120)
     cr_expect(strstr(drill.told, "touched nothing of what the nodes say"), "%s",
               drill.told);
     close_nodes();
+}
+
+/* Nobody connects to a listener of it: clients go to the nodes, in its sight. */
+Test(drill_between, an_intercepting_proxy_that_runs_is_used, .timeout = 120)
+{
+    struct proxy_process proxy;
+    open_nodes("");
+    proxy_process_open(&proxy);
+    proxy_process_write_rules(&proxy,
+                              "netsplit: 1\nintercept: netns\nnodes:\n"
+                              "  r1: { address: 10.79.0.1, ports: [%d], pid: %d }\n"
+                              "  r2: { address: 10.79.0.2, ports: [%d], pid: %d }\n"
+                              "  clients: { address: 10.79.0.254, pid: %d }\n",
+                              PORT, (int)nodes[0].pid, PORT, (int)nodes[1].pid,
+                              (int)getpid());
+    proxy_process_start(&proxy, (const char *const[]){NULL});
+    write_cluster(proxy.control);
+    int status = drill_run_whole(&drill, NULL);
+    cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill.told);
+    json_t *body = NULL;
+    cr_assert_eq(proxy_process_ask(&proxy, "GET", "/v1/status", NULL, &body), 200);
+    cr_expect_eq(json_array_size(json_object_get(body, "overlays")), 0);
+    json_decref(body);
+    close_nodes();
+    cr_expect_eq(proxy_process_end(&proxy, SIGTERM), 128 + SIGTERM);
+    proxy_process_close(&proxy);
 }

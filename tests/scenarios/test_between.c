@@ -148,3 +148,29 @@ Test(between, a_playbook_that_cuts_past_the_proxy_is_refused)
         buffer_close(&told);
     }
 }
+
+Test(between, a_fault_that_only_clients_feel_is_warned_of)
+{
+    static const struct {
+        const char *fault;
+        bool warned;
+    } rows[] = {
+        {"match: { to: n1 }\ninject: { delay: 10ms }", true},
+        {"inject: { delay: 10ms }", true},
+        {"match: { from: any, to: standbys }\ninject: { delay: 10ms }", true},
+        {"match: { from: clients, to: n1 }\ninject: { delay: 10ms }", false},
+        {"match: { from: clients }\ninject: { delay: 10ms }", false},
+        {"isolate: clients.n1", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct cluster *cluster = read_cluster("");
+        struct buffer told = {NULL};
+        struct playbook *playbook = read_playbook(rows[i].fault, cluster, &told);
+        cr_assert(playbook, "%s", buffer_text(&told));
+        cr_expect_eq(strstr(buffer_text(&told), "only clients feel this") != NULL,
+                     rows[i].warned, "%s: %s", rows[i].fault, buffer_text(&told));
+        playbook_destroy(playbook);
+        cluster_destroy(cluster);
+        buffer_close(&told);
+    }
+}
