@@ -86,7 +86,7 @@ help:
 	'make asan | ubsan | tsan              the tests under a sanitizer' \
 	'make bench [BENCH=NAME,...]           speed, beside direct, HAProxy and nginx' \
 	'make soak [SOAK_SECONDS=N]            what must hold under abuse, for minutes' \
-	'make fuzz [FUZZ=NAME] [FUZZ_SECONDS=N]  rules, api, playbook, cluster' \
+	'make fuzz [FUZZ=NAME] [FUZZ_SECONDS=N]  rules, api, playbook, cluster, exec' \
 	'make golden                           rewrite the expected diagnostics; review the diff' \
 	'make deps                             install what all of these need' \
 	'make install | uninstall              PREFIX=/usr/local, DESTDIR=' \
@@ -250,7 +250,7 @@ golden: build/deps/test
 
 # libFuzzer, with clang, in a build tree of its own. FUZZ=NAME is one target; what it finds
 # new stays in build/fuzz/found, what it broke in build/fuzz. FUZZ_SECONDS=N for each.
-FUZZERS := rules api playbook cluster
+FUZZERS := rules api playbook cluster exec
 FUZZ_SECONDS ?= 60
 FUZZ_FOUND   := found
 FUZZ_SEEDS_rules    := tests/golden/rules rules/library
@@ -277,6 +277,9 @@ fuzz-short: build/deps/check
 	    FUZZ_FLAGS='-seed=1 -runs=20000' fuzz >build/fuzz/short.log 2>&1 \
 	    || { tail -n 40 build/fuzz/short.log; exit 1; }
 
+# Who may ask for the time of day, which may jump: for names of directories, for what
+# people read, and to be compared with other machines' clocks. No duration comes from it.
+WALL_TIME := ^proxy/base/now\|^scenarios/\(cmd_drill\|cmd_init\|drill\|drill_manual\)\.c\|^scenarios/drill_mode\.c.*base_wall_ns\|^scenarios/claim\|^scenarios/preflight_
 .PHONY: layers
 layers:
 	@! grep -rnE --include='*.[ch]' '#include *[<"](uv\.h|netlink/|nftables/|microhttpd|proxy/|scenarios/)' rules
@@ -285,6 +288,8 @@ layers:
 	@! grep -rnE '#include *"(proxy/([a-z_]+|kernel/[a-z_]+)\.h|scenarios/)' proxy/base
 	@! grep -rnE '#include *<(netlink|nftables)/' rules proxy scenarios \
 	    | grep -v '^proxy/kernel/\|^proxy/base/netlink\|^scenarios/lab'
+	@! grep -rnE '\b(CLOCK_REALTIME|gettimeofday|timespec_get|now_wall_(ns|of_ticks)\(|time\((NULL|0|&))' \
+	    --include='*.[ch]' rules proxy scenarios | grep -v '$(WALL_TIME)'
 
 
 # The seeded defects prove that a sanitizer's finding fails the run: Criterion by itself

@@ -22,7 +22,7 @@ struct cluster_draft {
     uint64_t version;
     const char *name, *role, *schema, *control;
     unsigned environment, after, intercept;
-    const struct yaml_node *driver, *nodes, *env, *programs, *lab, *modes;
+    const struct yaml_node *driver, *nodes, *env, *programs, *secrets, *lab, *modes;
     bool has_bridge;
     struct cluster_commands commands;
 };
@@ -164,6 +164,10 @@ static const struct field cluster_fields[] = {
      .kind = FIELD_TREE,
      .offset = DRAFT(env),
      .help = "environment of all commands and steps"},
+    {.name = "secrets",
+     .kind = FIELD_LIST,
+     .offset = DRAFT(secrets),
+     .help = "variables whose values are shown nowhere"},
     {.name = "role",
      .kind = FIELD_TEXT,
      .offset = DRAFT(role),
@@ -285,16 +289,29 @@ static void read_nodes(struct reader *reader, const struct yaml_node *list)
     reader->cluster->n_nodes = n;
 }
 
-static void read_programs(struct reader *reader, const struct yaml_node *list)
+static const char *const *read_names(struct reader *reader,
+                                     const struct yaml_node *list, const char *what)
 {
     const char **names = take(reader, list->n, sizeof *names);
     for (size_t i = 0; i < list->n; i++) {
         if (!is_scalar(list->items[i]))
-            diag_error(reader->diag, &list->items[i]->at, "a program is a name");
+            diag_error(reader->diag, &list->items[i]->at, "%s is a name", what);
         names[i] = list->items[i]->text;
     }
-    reader->cluster->programs = names;
-    reader->cluster->n_programs = list->n;
+    return names;
+}
+
+static void read_lists(struct reader *reader, const struct cluster_draft *draft)
+{
+    struct cluster *cluster = reader->cluster;
+    if (draft->programs) {
+        cluster->programs = read_names(reader, draft->programs, "a program");
+        cluster->n_programs = draft->programs->n;
+    }
+    if (draft->secrets) {
+        cluster->secrets = read_names(reader, draft->secrets, "a secret's variable");
+        cluster->n_secrets = draft->secrets->n;
+    }
 }
 
 static const struct mark *mark_schema(const struct yaml_node *root)
@@ -338,8 +355,7 @@ static void read_cluster(struct reader *reader, const struct yaml_node *root)
     cluster_settle_intercept(cluster, root, draft.intercept, reader->diag);
     if (draft.driver)
         cluster_read_driver(cluster, draft.driver, reader->diag);
-    if (draft.programs)
-        read_programs(reader, draft.programs);
+    read_lists(reader, &draft);
     cluster_check_whole(cluster, root, reader->diag);
     cluster_read_modes(cluster, draft.modes, reader->diag);
     cluster->env = cluster_read_env(cluster, draft.env, reader->diag);

@@ -12,6 +12,8 @@
  *     intercept: tproxy    how the drill's proxy sits on the paths; the default is
  *                          listen, in a lab tproxy, in one with a bridge netns
  *     env: { LOG: debug }
+ *     secrets: [LICENCE]   variables, of env or of ours, whose values are shown nowhere;
+ *                          those called PASSWORD, TOKEN, ... are known (redact.h)
  *     role: CMD            prints primary or standby; run per node
  *     commands:
  *       prepare: CMD       once per node before it starts; NODE_DIR is empty
@@ -133,6 +135,8 @@ struct cluster {
     struct cluster_variables env;
     const char *const *programs; /* that must be on PATH */
     size_t n_programs;
+    const char *const *secrets; /* variables whose values are shown nowhere */
+    size_t n_secrets;
     const char *role;
     struct cluster_commands commands;
     const struct cluster_mode *modes; /* in the file's order; at least one */

@@ -11,6 +11,7 @@
 #include "rules/yaml.h"
 #include "scenarios/check.h"
 #include "scenarios/playbook.h"
+#include "scenarios/redact.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -57,6 +58,15 @@ static void check_left_out(const char *name, const char *text, size_t length,
                  "and what reads their files");
 }
 
+/* Rule files hold no secrets. */
+static void print_diagnostics(const struct diag *diag)
+{
+    struct buffer out = {.text = NULL};
+    diag_render(diag, term_wants_colour(stderr), &out);
+    fputs(buffer_text(&out), stderr);
+    buffer_close(&out);
+}
+
 static const struct kind kinds[] = {
     {"rule file", "netsplit", NULL, check_rules},
     {"cluster file", "cluster", NULL, check_left_out},
@@ -87,6 +97,13 @@ static void check_playbook(const char *name, const char *text, size_t length,
                        plural(playbook->n_modes), cluster->name);
     playbook_destroy(playbook);
     cluster_destroy(cluster);
+}
+
+static void print_diagnostics(const struct diag *diag)
+{
+    struct redact *secrets = redact_create();
+    redact_print_diag(secrets, diag, stderr);
+    redact_destroy(secrets);
 }
 
 static const struct kind kinds[] = {
@@ -147,14 +164,6 @@ static int read_file(const char *path, struct buffer *text)
     if (!is_stdin)
         (void)fclose(file); /* it was only read */
     return err;
-}
-
-static void print_diagnostics(const struct diag *diag)
-{
-    struct buffer out = {.text = NULL};
-    diag_render(diag, term_wants_colour(stderr), &out);
-    fputs(buffer_text(&out), stderr);
-    buffer_close(&out);
 }
 
 static void print_count(const char *name, size_t errors, size_t warnings)

@@ -225,9 +225,9 @@ int cmd_compare(int argc, char **argv)
         .rows = rows,
     };
     int rest = 0;
-    enum option_result parsed = option_parse(&command, argc, argv, false, &rest);
-    if (parsed != OPTION_OK)
-        return parsed == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
+    int ends = option_begin(&command, argc, argv, false, &rest);
+    if (ends != OPTION_GOES_ON)
+        return ends;
     if (argc - rest != 2)
         return option_complain(&command, "which two directories?");
     json_t *first = load(argv[rest]), *second = load(argv[rest + 1]);

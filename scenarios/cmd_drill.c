@@ -8,16 +8,17 @@
 #include "proxy/base/now.h"
 #include "proxy/base/option.h"
 #include "proxy/base/term.h"
-#include "rules/buffer.h"
 #include "scenarios/claim.h"
 #include "scenarios/drill.h"
 #include "scenarios/many.h"
 #include "scenarios/manifest.h"
 #include "scenarios/plan_print.h"
 #include "scenarios/report.h"
+#include "scenarios/run_directory.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,16 +46,9 @@ struct call {
     struct cluster_variables sets; /* of --set */
     size_t n_playbooks;
     struct many *many;
+    struct redact *secrets; /* owned: of the playbook at hand */
     bool has_left; /* something that is not undone: nothing else begins on that */
 };
-
-static void print_diag(const struct diag *diag)
-{
-    struct buffer text = {0};
-    diag_render(diag, term_wants_colour(stderr), &text);
-    fputs(buffer_text(&text), stderr);
-    buffer_close(&text);
-}
 
 /* Whether the modes on the command line are the cluster's. */
 static bool check_modes(const struct cluster *cluster, const struct option_texts *modes)
@@ -111,11 +105,13 @@ static void tell_left(const struct run *run)
         fputs("netsplit drill: everything is undone\n", stderr);
 }
 
-/* Written last, so that it vouches for all the other files. */
-static bool write_manifest(const struct run *run)
+/* Written last, so that it vouches for all the other files, of which none holds a secret
+ * by then. */
+static bool write_manifest(const struct redact *secrets, const struct run *run)
 {
     struct errmsg err = {""};
-    if (manifest_write(run, run->directory, &err) == 0)
+    if (redact_directory(secrets, run->directory, &err) == 0 &&
+        manifest_write(run, run->directory, &err) == 0)
         return true;
     fprintf(stderr, "netsplit drill: %s\n", err.text);
     return false;
@@ -133,14 +129,14 @@ static void print_sums(const struct run *run)
     free(path);
 }
 
-static int report(struct run *run)
+static int report(const struct call *call, struct run *run)
 {
     struct errmsg err = {""};
     int status = run_exit_status(run);
     bool written = report_write(run, run->directory, &err) == 0;
     if (!written)
         fprintf(stderr, "netsplit drill: writing the report: %s\n", err.text);
-    written = write_manifest(run) && written;
+    written = write_manifest(call->secrets, run) && written;
     if (!written)
         status = miss_report(run, status);
     report_print(run, stdout, term_wants_colour(stdout));
@@ -186,9 +182,9 @@ static int run_one(struct call *call, const struct drill_options *options,
         many_add_trouble(call->many, options->playbook->source.name, err.text);
         return EXIT_ENVIRONMENT;
     }
-    int status = *ended_by ? EXIT_ABORTED : report(run);
+    int status = *ended_by ? EXIT_ABORTED : report(call, run);
     if (*ended_by) {
-        (void)write_manifest(run); /* it said why not */
+        (void)write_manifest(call->secrets, run); /* it said why not */
         fprintf(stderr, "netsplit drill: ended by SIG%s; what was recorded is in %s\n",
                 sigabbrev_np(*ended_by), run->directory);
     }
@@ -211,13 +207,13 @@ static int name_length(const char *path, const char **name)
 }
 
 /* The directory of all the runs of a playbook: --out, with the playbook's name below it
- * if there are several. NULL: the drill's own choice. */
-static char *choose_base(const struct call *call, const char *path)
+ * if there are several. NULL, without an error: the drill's own choice. */
+static char *choose_base(const struct call *call, const char *path, struct errmsg *err)
 {
     const struct arguments *args = call->args;
     const char *name = NULL;
     int length = name_length(path, &name);
-    char time[32];
+    char time[32], name_of_all[48], parent[PATH_MAX / 2], base[PATH_MAX];
     if (args->out && call->n_playbooks > 1)
         return xasprintf("%s/%.*s", args->out, length, name);
     if (args->out)
@@ -225,7 +221,11 @@ static char *choose_base(const struct call *call, const char *path)
     if (args->repeat <= 1)
         return NULL;
     now_format_utc(now_wall_ns(), time, sizeof time);
-    return xasprintf("netsplit-runs/%.*s/%s-repeated", length, name, time);
+    (void)snprintf(name_of_all, sizeof name_of_all, "%s-repeated", time);
+    (void)snprintf(parent, sizeof parent, "netsplit-runs/%.*s", length, name);
+    if (run_directory_make(parent, name_of_all, base, sizeof base, err) != 0)
+        return NULL;
+    return xstrdup(base);
 }
 
 static void tell_repeated(const struct call *call, size_t since, const char *base)
@@ -252,8 +252,15 @@ static int run_repeated(struct call *call, const struct playbook *playbook,
                                     .modes = args->modes.items,
                                     .n_modes = args->modes.n,
                                     .unattended = args->unattended,
-                                    .take_over = args->take_over};
-    char *base = choose_base(call, playbook->source.name);
+                                    .take_over = args->take_over,
+                                    .secrets = call->secrets};
+    struct errmsg err = {""};
+    char *base = choose_base(call, playbook->source.name, &err);
+    if (err.text[0]) {
+        fprintf(stderr, "netsplit drill: %s\n", err.text);
+        many_add_trouble(call->many, playbook->source.name, err.text);
+        return EXIT_ENVIRONMENT;
+    }
     size_t since = many_count(call->many);
     int status = EXIT_DONE;
     for (uint64_t i = 0; i < args->repeat && *ended_by == 0 && !call->has_left; i++) {
@@ -313,12 +320,23 @@ static bool check_person(const struct arguments *args, const struct playbook *pl
     return true;
 }
 
-static int plan(const struct arguments *args, const struct playbook *playbook,
+static int plan(const struct call *call, const struct playbook *playbook,
                 const struct cluster *cluster)
 {
+    const struct arguments *args = call->args;
     bool chosen = args->modes.n > 0;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *to = open_memstream(&text, &length);
+    if (!to)
+        abort(); /* out of memory: as xcalloc */
     plan_print(playbook, cluster, chosen ? args->modes.items : playbook->modes,
-               chosen ? args->modes.n : playbook->n_modes, stdout);
+               chosen ? args->modes.n : playbook->n_modes, to);
+    (void)fclose(to); /* it is in memory */
+    char *clean = redact_copy(call->secrets, text);
+    fputs(clean, stdout);
+    free(clean);
+    free(text);
     return EXIT_DONE;
 }
 
@@ -347,7 +365,7 @@ static int drill_right(struct call *call, const struct playbook *playbook,
     if (!check_modes(cluster, &args->modes))
         return EXIT_USAGE;
     if (args->dry_run)
-        return plan(args, playbook, cluster);
+        return plan(call, playbook, cluster);
     if (lacks) {
         fprintf(stderr,
                 "netsplit drill: the cluster \"%s\" needs the program %s, which %s\n",
@@ -375,7 +393,9 @@ static int drill_file(struct call *call, const char *path, int *ended_by)
     diag_init(&diag, NULL);
     struct playbook *playbook =
         playbook_load(path, call->args->cluster, &call->sets, &cluster, &diag);
-    print_diag(&diag);
+    call->secrets = redact_create();
+    redact_add_files(call->secrets, cluster, playbook);
+    redact_print_diag(call->secrets, &diag, stderr);
     int status = diag_status(&diag) == -ENOTSUP ? EXIT_ENVIRONMENT : EXIT_USAGE;
     diag_close(&diag);
     if (playbook && cluster)
@@ -384,6 +404,7 @@ static int drill_file(struct call *call, const char *path, int *ended_by)
         many_add_trouble(call->many, path, "it is not right: see above");
     playbook_destroy(playbook);
     cluster_destroy(cluster);
+    redact_destroy(call->secrets);
     return status;
 }
 

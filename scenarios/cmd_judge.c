@@ -254,10 +254,9 @@ int cmd_judge(int argc, char **argv)
         "invalid\n"
         "or changed since, 4: unknown.",
         rows};
-    int rest;
-    enum option_result parsed = option_parse(&command, argc, argv, false, &rest);
-    if (parsed != OPTION_OK)
-        return parsed == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
+    int rest, ends = option_begin(&command, argc, argv, false, &rest);
+    if (ends != OPTION_GOES_ON)
+        return ends;
     if (rest == argc)
         return option_complain(&command, "which history?");
     if (judging.model_name && complain_model(&command, judging.model_name) != 0)
@@ -276,10 +275,9 @@ int cmd_models(int argc, char **argv)
     const struct option_row rows[] = {{0}};
     const struct option_command command = {
         "models", "", "Lists what a history can be held to.", rows};
-    int rest;
-    enum option_result parsed = option_parse(&command, argc, argv, false, &rest);
-    if (parsed != OPTION_OK)
-        return parsed == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
+    int rest, ends = option_begin(&command, argc, argv, false, &rest);
+    if (ends != OPTION_GOES_ON)
+        return ends;
     if (rest != argc)
         return option_complain(&command, "unexpected \"%s\"", argv[rest]);
     for (const struct model *model = models; model->name; model++)

@@ -27,17 +27,6 @@ static int fail(const struct option_command *command, const struct errmsg *err)
     return EXIT_ENVIRONMENT;
 }
 
-/* The option table's answer as an exit status; -1: go on. */
-static int parse(const struct option_command *command, int argc, char **argv,
-                 bool operands_end_options, int *rest)
-{
-    enum option_result parsed =
-        option_parse(command, argc, argv, operands_end_options, rest);
-    if (parsed == OPTION_OK)
-        return -1;
-    return parsed == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
-}
-
 /* --- Which lab, which node --- */
 
 /* The lab of that name, or the only one; NULL after a complaint, *status says which. */
@@ -272,8 +261,8 @@ static int lab_up(int argc, char **argv)
         "user namespace, where the kernel allows that.",
         rows};
     struct errmsg err = {""};
-    int rest, status = parse(&command, argc, argv, false, &rest);
-    if (status >= 0)
+    int rest, status = option_begin(&command, argc, argv, false, &rest);
+    if (status != OPTION_GOES_ON)
         return status;
     if (argc - rest != 1)
         return option_complain(&command, "one name, please: netsplit lab up NAME ...");
@@ -343,8 +332,8 @@ static int lab_exec(int argc, char **argv)
     struct lab_home *homes = NULL;
     struct errmsg err = {""};
     size_t n = 0;
-    int rest, status = parse(&command, argc, argv, true, &rest);
-    if (status >= 0)
+    int rest, status = option_begin(&command, argc, argv, true, &rest);
+    if (status != OPTION_GOES_ON)
         return status;
     if (rest + 1 < argc && strcmp(argv[rest + 1], "--") == 0) {
         argv[rest + 1] = argv[rest];
@@ -423,8 +412,8 @@ static int lab_down(int argc, char **argv)
         "Ends what runs in a lab, and removes it. One that is gone is no error, but a\n"
         "name that reads like another lab's is.",
         rows};
-    int rest, status = parse(&command, argc, argv, false, &rest);
-    if (status >= 0)
+    int rest, status = option_begin(&command, argc, argv, false, &rest);
+    if (status != OPTION_GOES_ON)
         return status;
     if (rest == argc)
         return option_complain(&command, "which lab? netsplit lab list shows all");
@@ -444,8 +433,8 @@ static int lab_list(int argc, char **argv)
     struct lab_home *homes = NULL;
     struct errmsg err = {""};
     size_t n = 0;
-    int rest, status = parse(&command, argc, argv, false, &rest);
-    if (status >= 0)
+    int rest, status = option_begin(&command, argc, argv, false, &rest);
+    if (status != OPTION_GOES_ON)
         return status;
     if (rest != argc)
         return option_complain(&command, "unexpected \"%s\"", argv[rest]);

@@ -28,6 +28,7 @@ struct arguments {
 struct material {
     struct cluster *cluster;
     struct playbook *playbook; /* NULL = none, or it is wrong */
+    struct redact *secrets;    /* of both and of ours */
     size_t wrong;              /* things in the files */
 };
 
@@ -49,16 +50,15 @@ static bool load(const char *word, const struct arguments *args,
                  struct material *material, int *status)
 {
     struct diag diag;
-    struct buffer text = {0};
     diag_init(&diag, NULL);
     if (args->playbook)
         material->playbook =
             playbook_load(args->playbook, word, NULL, &material->cluster, &diag);
     else
         material->cluster = load_cluster(word, &diag);
-    diag_render(&diag, term_wants_colour(stderr), &text);
-    fputs(buffer_text(&text), stderr);
-    buffer_close(&text);
+    material->secrets = redact_create();
+    redact_add_files(material->secrets, material->cluster, material->playbook);
+    redact_print_diag(material->secrets, &diag, stderr);
     material->wrong = diag.n_errors + diag.n_lacking;
     *status = material->wrong == 0 && material->cluster ? EXIT_DONE
               : diag_status(&diag) == -ENOTSUP          ? EXIT_ENVIRONMENT
@@ -97,6 +97,7 @@ static int fly(const struct material *material, const struct arguments *args)
     int ended_by = 0;
     struct preflight preflight = {.cluster = material->cluster,
                                   .playbook = material->playbook,
+                                  .secrets = material->secrets,
                                   .playbook_word = args->playbook,
                                   .wrong = material->wrong,
                                   .within_ns = args->within_ns,
@@ -160,7 +161,7 @@ int cmd_preflight(int argc, char **argv)
                                            .usage = "CLUSTER [OPTIONS]",
                                            .help = buffer_text(&help),
                                            .rows = rows};
-    struct material material = {NULL, NULL, 0};
+    struct material material = {NULL, NULL, NULL, 0};
     int rest = 0, status = EXIT_DONE;
     enum option_result parsed = option_parse(&command, argc, argv, false, &rest);
     if (parsed != OPTION_OK)
@@ -174,6 +175,7 @@ int cmd_preflight(int argc, char **argv)
         status = worse(status, fly(&material, &args));
     playbook_destroy(material.playbook);
     cluster_destroy(material.cluster);
+    redact_destroy(material.secrets);
     buffer_close(&help);
     return status;
 }

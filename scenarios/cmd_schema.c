@@ -19,9 +19,9 @@ int cmd_schema(int argc, char **argv)
         "check YAML while it is written. `netsplit check` knows more.",
         rows};
     int rest = 0;
-    enum option_result parsed = option_parse(&command, argc, argv, false, &rest);
-    if (parsed != OPTION_OK)
-        return parsed == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
+    int ends = option_begin(&command, argc, argv, false, &rest);
+    if (ends != OPTION_GOES_ON)
+        return ends;
     if (rest != argc)
         return option_complain(&command, "it takes no \"%s\"", argv[rest]);
     struct buffer out = {.text = NULL};

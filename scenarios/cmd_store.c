@@ -344,27 +344,15 @@ static void free_arguments(struct arguments *args)
     free(args->defects.items);
 }
 
-static int act(const struct option_command *command, struct arguments *args, int argc,
-               char **argv)
+static int act(const struct option_command *command, struct arguments *args,
+               const char *operand)
 {
-    int rest, status = EXIT_DONE;
-    switch (option_parse(command, argc, argv, false, &rest)) {
-    case OPTION_HELPED:
-        break;
-    case OPTION_BAD_USAGE:
-        status = EXIT_USAGE;
-        break;
-    case OPTION_OK:
-        if (args->list_defects)
-            status = print_defects();
-        else if (rest < argc)
-            status = option_complain(command, "unexpected \"%s\"", argv[rest]);
-        else if ((status = parse_config(command, args)) == 0)
-            status = open_and_run(args);
-        break;
-    }
-    free_arguments(args);
-    return status;
+    if (args->list_defects)
+        return print_defects();
+    if (operand)
+        return option_complain(command, "unexpected \"%s\"", operand);
+    int status = parse_config(command, args);
+    return status == 0 ? open_and_run(args) : status;
 }
 
 int cmd_store(int argc, char **argv)
@@ -416,5 +404,9 @@ int cmd_store(int argc, char **argv)
         "QUIT SHUTDOWN, and PROMOTE [WITHOUT node...] [FORCE]). Prints\n"
         "\"ready NAME=HOST:PORT\" when it listens.",
         rows};
-    return act(&command, &args, argc, argv);
+    int rest, status = option_begin(&command, argc, argv, false, &rest);
+    if (status == OPTION_GOES_ON)
+        status = act(&command, &args, argv[rest]);
+    free_arguments(&args);
+    return status;
 }

@@ -11,8 +11,8 @@
 
 #include "rules/unit.h"
 #include "scenarios/claim_mark.h"
+#include "scenarios/run_directory.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -32,60 +32,41 @@ void *drill_take(struct drill *drill, size_t n, size_t bytes)
 
 char *drill_keep(struct drill *drill, const char *text)
 {
-    return arena_copy(&drill->run->arena, text, strlen(text));
+    char *clean = redact_copy(drill->options->secrets, text);
+    char *kept = arena_copy(&drill->run->arena, clean, strlen(clean));
+    free(clean);
+    return kept;
 }
 
 char *drill_print(struct drill *drill, const char *format, ...)
 {
+    char *text = NULL;
     va_list args;
     va_start(args, format);
-    va_list again;
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
-    char *text = drill_take(drill, (size_t)n + 1, 1);
-    (void)vsnprintf(text, (size_t)n + 1, format, again);
-    va_end(again);
+    int n = vasprintf(&text, format, args);
     va_end(args);
-    return text;
+    if (n < 0)
+        abort(); /* out of memory: as xcalloc */
+    char *kept = drill_keep(drill, text);
+    free(text);
+    return kept;
 }
 
 /* --- The directory of the results --- */
 
-static int make_directories(const char *path)
-{
-    char part[PATH_MAX];
-    for (const char *at = strchr(path + 1, '/');; at = strchr(at + 1, '/')) {
-        (void)snprintf(part, sizeof part, "%.*s", at ? (int)(at - path) : PATH_MAX,
-                       path);
-        if (mkdir(part, 0755) != 0 && errno != EEXIST)
-            return -errno;
-        if (!at)
-            return 0;
-    }
-}
-
 /* netsplit-runs/PLAYBOOK/TIME, with `latest` beside it. */
-static int make_default_out(struct drill *drill, const char *playbook_path)
+static int make_default_out(struct drill *drill, struct errmsg *err)
 {
-    const char *slash = strrchr(playbook_path, '/');
-    const char *name = slash ? slash + 1 : playbook_path;
-    int length = (int)strcspn(name, ".");
-    char parent[PATH_MAX / 2], time[32], link[PATH_MAX];
-    (void)snprintf(parent, sizeof parent, "netsplit-runs/%.*s", length, name);
-    int e = make_directories(parent);
-    if (e != 0)
-        return e;
+    const char *slash = strrchr(drill->playbook->source.name, '/');
+    const char *name = slash ? slash + 1 : drill->playbook->source.name;
+    char parent[PATH_MAX / 2], time[32];
+    (void)snprintf(parent, sizeof parent, "netsplit-runs/%.*s", (int)strcspn(name, "."),
+                   name);
     now_format_utc(drill->run->started_wall_ns, time, sizeof time);
-    (void)snprintf(drill->out, sizeof drill->out, "%s/%s", parent, time);
-    for (int i = 2; mkdir(drill->out, 0755) != 0; i++) {
-        if (errno != EEXIST)
-            return -errno;
-        (void)snprintf(drill->out, sizeof drill->out, "%s/%s-%d", parent, time, i);
-    }
-    (void)snprintf(link, sizeof link, "%s/latest", parent);
-    (void)unlink(link);                                /* it may not be there */
-    (void)symlink(strrchr(drill->out, '/') + 1, link); /* a convenience only */
-    return 0;
+    int e = run_directory_make(parent, time, drill->out, sizeof drill->out, err);
+    if (e == 0)
+        run_directory_link(drill->out);
+    return e;
 }
 
 static int write_text(const struct drill *drill, const char *name,
@@ -96,51 +77,32 @@ static int write_text(const struct drill *drill, const char *name,
     FILE *to = fopen(path, "we");
     if (!to)
         return -errno;
+    char *clean = redact_copy(drill->options->secrets, source->text);
     errno = 0;
-    bool ok = fwrite(source->text, 1, source->length, to) == source->length;
-    if (fclose(to) == 0 && ok)
-        return 0;
-    return errno ? -errno : -EIO;
-}
-
-/* What another run left would be taken for this one's. */
-static bool is_empty(const char *path)
-{
-    const struct dirent *entry;
-    bool empty = true;
-    DIR *dir = opendir(path);
-    while (dir && empty && (entry = readdir(dir)))
-        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-    if (dir)
-        (void)closedir(dir); /* it was only read */
-    return empty;
+    bool ok = fputs(clean, to) != EOF;
+    ok = fclose(to) == 0 && ok;
+    free(clean);
+    return ok ? 0 : errno ? -errno : -EIO;
 }
 
 static int make_out(struct drill *drill, struct errmsg *err)
 {
     const struct drill_options *options = drill->options;
-    int e = 0;
-    if (options->out) {
+    char whole[PATH_MAX]; /* commands run elsewhere */
+    if (options->out)
         (void)snprintf(drill->out, sizeof drill->out, "%s", options->out);
-        e = make_directories(drill->out);
-        if (e == 0 && !is_empty(drill->out))
-            e = -ENOTEMPTY;
-    } else {
-        e = make_default_out(drill, drill->playbook->source.name);
-    }
-    if (e == 0)
-        e = write_text(drill, "playbook.md", &drill->playbook->source);
+    int e = options->out ? run_directory_use(drill->out, err)
+                         : make_default_out(drill, err);
+    if (e != 0)
+        return e;
+    e = write_text(drill, "playbook.md", &drill->playbook->source);
     if (e == 0)
         e = write_text(drill, "cluster.yaml", &drill->cluster->source);
-    char whole[PATH_MAX]; /* commands run elsewhere */
-    if (e == 0 && realpath(drill->out, whole))
-        (void)snprintf(drill->out, sizeof drill->out, "%s", whole);
-    if (e == -ENOTEMPTY)
-        errmsg_set(err, "the directory for the results, %s, holds files already",
-                   drill->out);
-    else if (e != 0)
+    if (e != 0)
         errmsg_set(err, "the directory for the results, %s: %s", drill->out,
                    strerror(-e));
+    else if (realpath(drill->out, whole))
+        (void)snprintf(drill->out, sizeof drill->out, "%s", whole);
     return e;
 }
 
@@ -450,10 +412,17 @@ static void set_mark(struct drill *drill)
     drill->mark = drill_keep(drill, mark);
 }
 
+static char *hide_secrets(const void *context, const char *line)
+{
+    return redact_copy(context, line);
+}
+
 static void run_modes(struct drill *drill)
 {
     (void)uv_timer_start(&drill->tick, on_tick, DRILL_TICK_MS, DRILL_TICK_MS);
     term_progress_init(&drill->progress, stderr);
+    drill->progress.rewrite = hide_secrets;
+    drill->progress.context = drill->options->secrets;
     drill->tick_ns = now_ns();
     start_mode(drill);
     (void)uv_run(&drill->loop, UV_RUN_DEFAULT);
@@ -482,7 +451,8 @@ int drill_run(const struct drill_options *options, struct run **out, int *signal
     if (e == 0)
         e = rundir_record_open(&drill->record, "drill", err);
     if (e == 0) {
-        drill->run->directory = drill_keep(drill, drill->out);
+        drill->run->directory = /* as it is: files are written there */
+            arena_copy(&drill->run->arena, drill->out, strlen(drill->out));
         run_modes(drill);
     } else {
         close_loop(drill);

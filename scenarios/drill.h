@@ -6,6 +6,7 @@
 
 #include "proxy/base/errmsg.h"
 #include "scenarios/playbook.h"
+#include "scenarios/redact.h"
 #include "scenarios/run.h"
 
 /* Everything is borrowed until drill_run() returns. */
@@ -16,8 +17,9 @@ struct drill_options {
     const char *const *modes; /* to run; none = the playbook's */
     size_t n_modes;
     uint64_t seed;
-    bool unattended; /* nobody is asked: manual steps are skipped */
-    bool take_over;  /* from a drill elsewhere that is said to be dead */
+    bool unattended;              /* nobody is asked: manual steps are skipped */
+    const struct redact *secrets; /* shown and kept nowhere; may be NULL */
+    bool take_over;               /* from a drill elsewhere that is said to be dead */
     const char *out; /* directory for its files; NULL = netsplit-runs/PLAYBOOK/TIME */
 };
 

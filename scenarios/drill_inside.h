@@ -197,7 +197,7 @@ struct drill {
     double rate;
 };
 
-/* A text of the run's arena. */
+/* A text of the run's arena, for people: without secrets. */
 char *drill_print(struct drill *drill, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 char *drill_keep(struct drill *drill, const char *text);

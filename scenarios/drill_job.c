@@ -49,11 +49,12 @@ static void on_late(uv_timer_t *timer)
     child_stop(mode->job.child, DRILL_GRACE_NS);
 }
 
-static void keep_output(struct job *job, const struct child_end *end)
+/* Whatever it printed is shown and kept without secrets. */
+static void keep_output(struct job *job, const struct redact *secrets,
+                        const struct child_end *end)
 {
     free(job->output);
-    job->output = xcalloc(end->output_bytes + 1, 1);
-    memcpy(job->output, end->output, end->output_bytes);
+    job->output = redact_copy(secrets, end->output);
     job->output_cut = end->output_cut;
     job->status = end->status;
 }
@@ -67,7 +68,8 @@ static void on_attempt_end(void *data, const struct child_end *end)
     child_close(job->child);
     job->child = NULL;
     if (!job->late || !job->output)
-        keep_output(job, end); /* what the last whole attempt said is worth more */
+        keep_output(job, mode->drill->options->secrets,
+                    end); /* what the last whole attempt said is worth more */
     job_first_word(job, word, sizeof word);
     bool ok = !job->late && end->status == 0 &&
               (!job->wants || strcmp(job->wants, word) == 0);

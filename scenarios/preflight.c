@@ -77,9 +77,10 @@ static void print_last(struct preflight *preflight)
     (void)fflush(preflight->to); /* the next one may take its time */
 }
 
-/* On one line, without double blanks and control characters; owned by the caller. */
-__attribute__((format(printf, 1, 0))) static json_t *one_line(const char *format,
-                                                              va_list values)
+/* On one line, without double blanks, control characters and secrets; owned by the
+ * caller. */
+__attribute__((format(printf, 2, 0))) static json_t *
+one_line(const struct redact *secrets, const char *format, va_list values)
 {
     char text[2048];
     size_t to = 0;
@@ -93,7 +94,10 @@ __attribute__((format(printf, 1, 0))) static json_t *one_line(const char *format
     }
     while (to > 0 && text[to - 1] == ' ')
         to--;
-    json_t *line = json_stringn(text, to);
+    text[to] = '\0';
+    char *clean = redact_copy(secrets, text);
+    json_t *line = json_string(clean);
+    free(clean);
     return line ? line : json_string("(not UTF-8)");
 }
 
@@ -108,7 +112,8 @@ void preflight_add(struct preflight *preflight, enum preflight_level level, size
                   "level", level_names[level]);
     va_start(values, format);
     if (!finding ||
-        json_object_set_new(finding, "text", one_line(format, values)) != 0 ||
+        json_object_set_new(finding, "text",
+                            one_line(preflight->secrets, format, values)) != 0 ||
         json_array_append_new(preflight->findings, finding) != 0)
         abort(); /* out of memory: as xcalloc */
     va_end(values);
@@ -122,7 +127,8 @@ void preflight_mend(struct preflight *preflight, const char *format, ...)
 {
     va_list values;
     va_start(values, format);
-    if (json_object_set_new(preflight->last, "mend", one_line(format, values)) != 0)
+    if (json_object_set_new(preflight->last, "mend",
+                            one_line(preflight->secrets, format, values)) != 0)
         abort(); /* likewise */
     va_end(values);
 }

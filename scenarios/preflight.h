@@ -12,6 +12,7 @@
 #include "scenarios/cluster.h"
 #include "scenarios/driver.h"
 #include "scenarios/patience.h"
+#include "scenarios/redact.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -77,6 +78,7 @@ extern const struct preflight_system preflight_resp;
 
 struct preflight {
     const struct cluster *cluster;   /* borrowed */
+    const struct redact *secrets;    /* shown nowhere; borrowed; NULL = none known */
     const struct playbook *playbook; /* borrowed; NULL = none, or it is wrong */
     const char *playbook_word;       /* as it was asked for; NULL = none */
     size_t wrong;                    /* things in it, which were told already */

@@ -84,8 +84,8 @@ static void complain_exec(struct preflight *preflight, size_t node,
                       "its standard input goes nowhere",
                       exec);
         preflight_mend(preflight,
-                       strstr(exec, "exec") ? "exec: -i behind `exec` (docker exec -i, "
-                                              "kubectl exec -i)"
+                       strstr(exec, "exec") ? "put -i behind exec: docker exec -i, "
+                                              "kubectl exec -i"
                                             : "let `exec: %s` hand on its standard "
                                               "input (ssh without -n)",
                        exec);

@@ -85,13 +85,22 @@ void term_progress_show(struct term_progress *progress, const char *head,
 void term_progress_say(struct term_progress *progress, const char *format, ...)
 {
     va_list args;
+    char *line = NULL;
     if (!can_write(progress))
         return;
-    erase(progress);
     va_start(args, format);
-    vfprintf(progress->to, format, args);
+    int n = vasprintf(&line, format, args);
     va_end(args);
-    fputc('\n', progress->to);
+    if (n < 0)
+        return; /* without memory there is more to worry about */
+    if (progress->rewrite) {
+        char *written = line;
+        line = progress->rewrite(progress->context, written);
+        free(written);
+    }
+    erase(progress);
+    fprintf(progress->to, "%s\n", line);
+    free(line);
 }
 
 void term_progress_end(struct term_progress *progress)

@@ -23,6 +23,10 @@ struct term_progress {
     bool in_place;       /* a terminal: one line, rewritten */
     bool line_open;      /* there is a line to rewrite or to end */
     char last_head[128]; /* what was printed last where nothing is rewritten */
+    /* What a line that stays is made into before it is shown: a new text, which is
+     * freed; NULL = it is left alone. context is borrowed. */
+    char *(*rewrite)(const void *context, const char *line);
+    const void *context;
 };
 
 void term_progress_init(struct term_progress *progress, FILE *to);

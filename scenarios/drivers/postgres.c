@@ -15,8 +15,8 @@
  * also which drill's: setup and teardown look at it first, and change what they saw in
  * one transaction, or nothing.
  *
- * Happy path: start() connects if there is no connection, sends the statement,
- * on_result() reads the answer.
+ * Happy path: postgres_start() connects if there is no connection, sends the statement,
+ * on_event() reads the answer.
  *
  * Failures: what fails before the statement was sent has failed. An error of severity
  * ERROR has rolled the statement back; its SQLSTATE says why, by the table below.

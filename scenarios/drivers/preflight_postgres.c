@@ -102,14 +102,27 @@ static uint64_t postgres_ask_clock(struct preflight *preflight, size_t node)
 
 /* --- rights --- */
 
+/* The columns of what postgres_rights() asks. */
+enum rights_column {
+    RIGHTS_CREATES = 0, /* may make a schema */
+    RIGHTS_EXISTS,      /* the drill's schema is there: */
+    RIGHTS_COMMENT,
+    RIGHTS_OWNS, /* and may be dropped */
+    RIGHTS_OWNER,
+    RIGHTS_READ_ONLY,
+    RIGHTS_FREE, /* connections */
+    RIGHTS_STANDBY,
+};
+
 /* The schema stands there already. True if that is a finding that a drill fails on. */
 static bool judge_schema(struct preflight *preflight, size_t node,
                          const PGresult *result)
 {
-    const char *schema = preflight->cluster->schema, *owner = value(result, 4);
+    const char *schema = preflight->cluster->schema,
+               *owner = value(result, RIGHTS_OWNER);
     char psql[256];
     (void)psql_of(preflight, node, psql, sizeof psql);
-    const char *comment = value(result, 2);
+    const char *comment = value(result, RIGHTS_COMMENT);
     size_t length = strlen(PQ_MADE_BY_NETSPLIT);
     if (strncmp(comment, PQ_MADE_BY_NETSPLIT, length) != 0) {
         preflight_add(preflight, PREFLIGHT_MISSING, node,
@@ -124,7 +137,7 @@ static bool judge_schema(struct preflight *preflight, size_t node,
     if (strncmp(comment, PQ_BEFORE_MARK, strlen(PQ_BEFORE_MARK)) == 0 &&
         preflight_judge_mark(preflight, node, comment + strlen(PQ_BEFORE_MARK)))
         return true;
-    if (!is_true(result, 3)) {
+    if (!is_true(result, RIGHTS_OWNS)) {
         preflight_add(
             preflight, PREFLIGHT_MISSING, node,
             "the schema %s of an earlier drill is %s's, who alone may drop it", schema,
@@ -148,7 +161,7 @@ static void judge_writes(struct preflight *preflight, size_t node,
     bool can = true;
     char psql[256];
     (void)psql_of(preflight, node, psql, sizeof psql);
-    if (!is_true(result, 0)) {
+    if (!is_true(result, RIGHTS_CREATES)) {
         preflight_add(preflight, PREFLIGHT_MISSING, node,
                       "%s may not make the schema %s in database %s",
                       PQuser(session->conn), schema, PQdb(session->conn));
@@ -156,7 +169,7 @@ static void judge_writes(struct preflight *preflight, size_t node,
                        PQdb(session->conn), PQuser(session->conn));
         can = false;
     }
-    if (is_true(result, 5)) {
+    if (is_true(result, RIGHTS_READ_ONLY)) {
         preflight_add(preflight, PREFLIGHT_MISSING, node,
                       "its transactions are read-only (default_transaction_read_only)");
         preflight_mend(preflight,
@@ -164,7 +177,7 @@ static void judge_writes(struct preflight *preflight, size_t node,
                        psql, PQuser(session->conn));
         can = false;
     }
-    if (is_true(result, 1) && judge_schema(preflight, node, result))
+    if (is_true(result, RIGHTS_EXISTS) && judge_schema(preflight, node, result))
         can = false;
     if (can)
         preflight_add(preflight, PREFLIGHT_OK, node, "%s may make the schema %s",
@@ -176,7 +189,7 @@ static void judge_slots(struct preflight *preflight, size_t node,
                         const PGresult *result)
 {
     const struct playbook *playbook = preflight->playbook;
-    long free_slots = number(result, 6);
+    long free_slots = number(result, RIGHTS_FREE);
     long needed = preflight_processes(playbook) + (long)preflight->cluster->n_nodes;
     if (free_slots >= needed)
         return;
@@ -206,7 +219,7 @@ static void postgres_rights(struct preflight *preflight, size_t node)
     free(sql);
     if (!result)
         return;
-    if (is_true(result, 7))
+    if (is_true(result, RIGHTS_STANDBY))
         preflight_add(preflight, PREFLIGHT_OK, node, "a standby, which is read only");
     else
         judge_writes(preflight, node, result);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Known bugs that can be switched on, to prove that checkers find them. Each is a few
- * lines in the module that its help speaks of, guarded by node_has_defect. */
+ * lines in the module that its help speaks of, guarded by store_node_has. */
 #ifndef NETSPLIT_STORE_DEFECT_H
 #define NETSPLIT_STORE_DEFECT_H
 

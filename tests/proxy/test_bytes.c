@@ -113,13 +113,32 @@ static bool run_receiver(struct flow *flow)
     return true;
 }
 
+static void draw_packet_rule(const char *link, char *text, size_t text_bytes)
+{
+    static const char *const cuts[] = {
+        "cut: { from: c, to: s }", "cut: { from: s, to: c }", "partition: [[c], [s]]"};
+    if (dice(2))
+        (void)snprintf(
+            text, text_bytes,
+            "  - { name: r, match: { %s }, inject: { packet_loss: %llu%% } }", link,
+            1 + (unsigned long long)dice(10));
+    else
+        (void)snprintf(text, text_bytes, "  - { name: r, %s, how: drop }",
+                       cuts[dice(3)]);
+}
+
 /* A rule that keeps bytes, drawn from so many kinds. */
 static void draw_rule(uint64_t kinds, char *text, size_t text_bytes)
 {
     static const char *const shapes[] = {"uniform", "normal", "pareto", "paretonormal"};
     const char *link = (const char *[]){"from: c, to: s", "from: s, to: c",
                                         "between: [c, s]"}[dice(3)];
-    switch (dice(kinds)) {
+    uint64_t kind = dice(kinds);
+    if (kind >= RULES) {
+        draw_packet_rule(link, text, text_bytes);
+        return;
+    }
+    switch (kind) {
     case 0:
         (void)snprintf(text, text_bytes,
                        "  - { name: r, match: { %s }, inject: { delay: %lluus, jitter: "
@@ -153,20 +172,6 @@ static void draw_rule(uint64_t kinds, char *text, size_t text_bytes)
     case 5:
         (void)snprintf(text, text_bytes, "  - { name: r, cut: { %s } }",
                        dice(2) ? "from: c, to: s" : "from: s, to: c");
-        break;
-    case 7:
-    case 8:
-        (void)snprintf(
-            text, text_bytes,
-            "  - { name: r, match: { %s }, inject: { packet_loss: %llu%% } }", link,
-            1 + (unsigned long long)dice(10));
-        break;
-    case 9:
-    case 10:
-        (void)snprintf(text, text_bytes, "  - { name: r, %s, how: drop }",
-                       (const char *[]){"cut: { from: c, to: s }",
-                                        "cut: { from: s, to: c }",
-                                        "partition: [[c], [s]]"}[dice(3)]);
         break;
     default:
         (void)snprintf(text, text_bytes,

@@ -72,6 +72,16 @@ static void expect_both_ways(const struct drawn *drawn)
     }
 }
 
+static void expect_ring(struct drawn *drawn, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned seen = seen_by(drawn, i);
+        cr_expect_geq(count(seen), n / 2 + 1, "%zu nodes: %x", n, seen);
+        for (size_t j = 0; j < i; j++)
+            cr_expect_neq(seen, seen_by(drawn, j), "%zu nodes", n);
+    }
+}
+
 Test(shape, in_a_ring_each_node_sees_a_majority_and_no_two_the_same)
 {
     for (size_t n = 3; n <= NODES_MOST; n++) {
@@ -79,12 +89,7 @@ Test(shape, in_a_ring_each_node_sees_a_majority_and_no_two_the_same)
             struct drawn drawn;
             draw_shape(&drawn, "majorities-ring", n, seed);
             expect_both_ways(&drawn);
-            for (size_t i = 0; i < n; i++) {
-                unsigned seen = seen_by(&drawn, i);
-                cr_expect_geq(count(seen), n / 2 + 1, "%zu nodes: %x", n, seen);
-                for (size_t j = 0; j < i; j++)
-                    cr_expect_neq(seen, seen_by(&drawn, j), "%zu nodes", n);
-            }
+            expect_ring(&drawn, n);
             done(&drawn);
         }
     }
