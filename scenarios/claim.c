@@ -18,6 +18,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,17 +41,36 @@ static int compare_names(const void *a, const void *b)
     return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
 }
 
+/* Where its address means something, if that is not here: two containers may have the
+ * same. */
+static void tell_place(const struct place *place, char *text, size_t text_bytes)
+{
+    switch (place->kind) {
+    case PLACE_NONE:
+        text[0] = '\0';
+        return;
+    case PLACE_NETNS:
+    case PLACE_CONTAINER:
+        (void)snprintf(text, text_bytes, " in %s", place->text);
+        return;
+    case PLACE_PID:
+        (void)snprintf(text, text_bytes, " in %" PRIu32, place->pid);
+        return;
+    }
+}
+
 /* One address may be written in several ways. */
 static void set_name(const struct cluster_place *place, struct name *name)
 {
     unsigned char bytes[16];
-    char address[INET6_ADDRSTRLEN] = "";
+    char address[INET6_ADDRSTRLEN] = "", where[32];
     int family = strchr(place->address, ':') ? AF_INET6 : AF_INET;
     if (inet_pton(family, place->address, bytes) == 1)
         (void)inet_ntop(family, bytes, address, sizeof address); /* there is room */
+    tell_place(&place->netns, where, sizeof where);
     (void)snprintf(name->text, sizeof name->text,
-                   family == AF_INET ? "%s:%u" : "[%s]:%u",
-                   address[0] ? address : place->address, place->port);
+                   family == AF_INET ? "%s:%u%s" : "[%s]:%u%s",
+                   address[0] ? address : place->address, place->port, where);
 }
 
 static socklen_t set_address(const char *name, struct sockaddr_un *address)

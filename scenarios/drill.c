@@ -2,8 +2,9 @@
 /* A drill from outside: its directory, its loop, its signals, its modes one after the
  * other, and the progress line.
  *
- * Signals. The first INT, TERM or HUP takes the mode down in good order; the second
- * gives nobody any time. In both cases the loop runs on until everything is gone, and
+ * Signals. The first INT, TERM, QUIT or HUP takes the mode down in good order; the second
+ * gives nobody any time, unless it is HUP, which often comes twice. Under nohup(1) a drill
+ * does not hear of HUP, and it is never suspended. In both cases the loop runs on until everything is gone, and
  * the caller dies of the signal. If we are killed outright, the kernel ends our
  * children (PR_SET_PDEATHSIG) and `netsplit clean` finds the directories by the record
  * of this run. */
@@ -340,6 +341,8 @@ static void on_tick(uv_timer_t *timer)
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct drill *drill = handle->data;
+    if (drill->signal != 0 && number == SIGHUP)
+        return; /* a terminal that closes is told by the shell and by the kernel */
     drill->hurry = drill->signal != 0;
     if (drill->signal == 0)
         drill->signal = number;
@@ -352,18 +355,38 @@ static void on_signal(uv_signal_t *handle, int number)
         mode_abort(&drill->mode, RUN_INTERRUPTED, "it was interrupted");
 }
 
+/* Ctrl-Z. Stop conditions, leases and undoing would all stand still. */
+static void on_stop(uv_signal_t *handle, int number)
+{
+    struct drill *drill = handle->data;
+    (void)number;
+    term_progress_say(&drill->progress,
+                      "a drill is not suspended, for its faults would stay in force: "
+                      "Ctrl-C ends it");
+}
+
 /* --- Modes --- */
+
+static bool is_ignored(int number)
+{
+    struct sigaction now;
+    return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
 
 /* Signals are ours from the first thing that is made to the last that is undone. */
 static void open_loop(struct drill *drill)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int numbers[DRILL_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP,
+                                               SIGTSTP};
     (void)uv_loop_init(
         &drill->loop); /* fails without descriptors only: then all does */
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < DRILL_SIGNALS; i++) {
         (void)uv_signal_init(&drill->loop, &drill->signals[i]);
         drill->signals[i].data = drill;
-        (void)uv_signal_start(&drill->signals[i], on_signal, numbers[i]);
+        if (numbers[i] != SIGHUP || !is_ignored(SIGHUP)) /* nohup(1) */
+            (void)uv_signal_start(&drill->signals[i],
+                                  numbers[i] == SIGTSTP ? on_stop : on_signal,
+                                  numbers[i]);
     }
     (void)uv_timer_init(&drill->loop, &drill->tick);
     drill->tick.data = drill;
@@ -371,7 +394,7 @@ static void open_loop(struct drill *drill)
 
 static void close_loop(struct drill *drill)
 {
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < DRILL_SIGNALS; i++)
         uv_close((uv_handle_t *)&drill->signals[i], NULL);
     uv_close((uv_handle_t *)&drill->tick, NULL);
 }

@@ -34,6 +34,7 @@
 enum {
     DRILL_OUTPUT_BYTES = 64 * 1024, /* kept of a step's output */
     DRILL_TICK_MS = 200,            /* progress, stop conditions */
+    DRILL_SIGNALS = 5,              /* that are heard */
 };
 #define DRILL_START_NS   (30 * NS_PER_S) /* for a node to be ready, a command to end */
 #define DRILL_FIND_NS    (6 * NS_PER_S)  /* for one that runs already to be ready */
@@ -185,7 +186,7 @@ struct drill {
     const char *mark; /* in the data of a cluster that is somebody's; else NULL */
     char exe[PATH_MAX];
     char out[PATH_MAX];
-    uv_signal_t signals[3];
+    uv_signal_t signals[DRILL_SIGNALS];
     int signal; /* that ends the drill; 0 = none */
     bool hurry; /* the second signal: no grace for anybody */
     uv_timer_t tick;
