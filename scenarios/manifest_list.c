@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The files of a directory with their hashes. Only regular files are evidence: links,
- * sockets and pipes that a step left are passed over. A file that cannot be read ends
- * it, because a list that lacks one would look whole. */
+ * sockets and pipes that a step left are passed over; the directory itself may be a link,
+ * as `latest` is. A file that cannot be read ends it, because a list that lacks one would
+ * look whole. */
 #include "scenarios/manifest.h"
 
 #include "proxy/base/errmsg.h"
@@ -63,7 +64,7 @@ int manifest_list(const char *directory, const char *const *but,
     struct manifest_files found = {NULL, 0};
     char *root = xstrdup(directory);
     char *const roots[] = {root, NULL};
-    FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, NULL);
     if (!tree)
         abort(); /* no memory: the drill side may */
     size_t prefix = strlen(root) + (root[0] && root[strlen(root) - 1] != '/');
