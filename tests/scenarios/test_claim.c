@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "scenarios/claim.h"
+#include "scenarios/drill/claim.h"
 
-#include "scenarios/claim_mark.h"
+#include "scenarios/drill/claim_mark.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
