@@ -8,13 +8,13 @@
 #include "proxy/base/now.h"
 #include "proxy/base/option.h"
 #include "proxy/base/term.h"
-#include "scenarios/claim.h"
-#include "scenarios/drill.h"
-#include "scenarios/many.h"
-#include "scenarios/manifest.h"
-#include "scenarios/plan_print.h"
-#include "scenarios/report.h"
-#include "scenarios/run_directory.h"
+#include "scenarios/drill/claim.h"
+#include "scenarios/drill/drill.h"
+#include "scenarios/report/many.h"
+#include "scenarios/report/manifest.h"
+#include "scenarios/playbook/plan_print.h"
+#include "scenarios/report/report.h"
+#include "scenarios/report/run_directory.h"
 
 #include <errno.h>
 #include <inttypes.h>

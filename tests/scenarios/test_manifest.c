@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "scenarios/manifest.h"
+#include "scenarios/report/manifest.h"
 #include "proxy/base/errmsg.h"
 #include "proxy/base/memory.h"
 #include "proxy/base/tempdir.h"
@@ -78,6 +78,22 @@ Test(manifest, lists_the_files_of_all_folders_by_name_with_hash_and_size)
     cr_expect_eq(files.items[1].bytes, 3);
     manifest_free(&files);
     free(link);
+}
+
+/* As `latest` is, which the README tells users to judge. */
+Test(manifest, a_link_to_a_directory_is_as_good_as_its_name)
+{
+    struct manifest_check check;
+    write_sums();
+    char *link = xasprintf("%s-latest", dir);
+    cr_assert_eq(symlink(dir, link), 0);
+    int e = manifest_verify(link, &check, NULL);
+    cr_expect_eq(unlink(link), 0);
+    free(link);
+    cr_assert_eq(e, 0);
+    cr_expect_eq(check.n_same, 3);
+    cr_expect_not(check.broken);
+    manifest_check_free(&check);
 }
 
 Test(manifest, sums_are_accepted_by_sha256sum)
