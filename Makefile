@@ -48,8 +48,8 @@ LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -lm -lpthread
 LDLIBS_RULES = $(shell $(PKG_CONFIG) --libs yaml-0.1) -lm
 LDLIBS_TEST  = -lcriterion
 
-RULES_SRC     := $(sort $(wildcard rules/*.c rules/faults/*.c))
-PROXY_SRC     := $(sort $(filter-out proxy/main.c,$(wildcard proxy/*.c proxy/base/*.c proxy/kernel/*.c)))
+RULES_SRC     := $(sort $(wildcard rules/*.c rules/*/*.c))
+PROXY_SRC     := $(sort $(filter-out proxy/main.c,$(wildcard proxy/*.c proxy/*/*.c)))
 SCENARIOS_SRC := $(sort $(wildcard scenarios/*.c scenarios/*/*.c))
 SRC           := $(RULES_SRC) $(PROXY_SRC) $(SCENARIOS_SRC) proxy/main.c
 PAGES         := $(wildcard scenarios/report/*.S scenarios/init/*.S)
@@ -63,7 +63,7 @@ DEPS          := build
 ifneq ($(PROXY_ONLY),)
 LIBS   := libuv yaml-0.1 jansson libmicrohttpd $(LIBS_NET)
 SRC    := $(RULES_SRC) $(PROXY_SRC) proxy/main.c scenarios/cmd_check.c scenarios/cmd_schema.c \
-          $(wildcard scenarios/cmd_lab.c scenarios/lab*.c)
+          $(wildcard scenarios/cmd_lab.c scenarios/lab/*.c)
 OBJ    := $(SRC:%.c=$O/%.o)
 LDLIBS := -Wl,-Bstatic -luv_a -lyaml -Wl,--whole-archive -lnl-route-3 -lnl-3 \
           -Wl,--no-whole-archive -Wl,-Bdynamic -lnftables -ljansson -lmicrohttpd -lm -lpthread
@@ -279,18 +279,17 @@ fuzz-short: build/deps/check
 
 # Who may ask for the time of day, which may jump: for names of directories, for what
 # people read, and to be compared with other machines' clocks. No duration comes from it.
-WALL_TIME := ^proxy/base/now\|^scenarios/\(cmd_drill\|cmd_init\|drill\|drill_manual\)\.c\|^scenarios/drill_mode\.c.*base_wall_ns\|^scenarios/claim\|^scenarios/preflight_
+WALL_TIME := ^proxy/base/now\|^scenarios/cmd_\(drill\|init\)\.c\|^scenarios/drill/\(drill\|drill_manual\|claim\|claim_mark\)\.c\|^scenarios/drill/drill_mode\.c.*base_wall_ns\|^scenarios/preflight/
 .PHONY: layers
 layers:
 	@! grep -rnE --include='*.[ch]' '#include *[<"](uv\.h|netlink/|nftables/|microhttpd|proxy/|scenarios/)' rules
 	@! grep -rnE '#include *"[^"]*scenarios/' proxy
 	@! grep -rnE '#include *"[^"]*proxy/' scenarios | grep -v '"proxy/base/'
-	@! grep -rnE '#include *"(proxy/([a-z_]+|kernel/[a-z_]+)\.h|scenarios/)' proxy/base
+	@! grep -rnE '#include *"(proxy/|scenarios/)' proxy/base | grep -v '"proxy/base/'
 	@! grep -rnE '#include *<(netlink|nftables)/' rules proxy scenarios \
-	    | grep -v '^proxy/kernel/\|^proxy/base/netlink\|^scenarios/lab'
+	    | grep -v '^proxy/kernel/\|^proxy/base/netlink\|^scenarios/lab/'
 	@! grep -rnE '\b(CLOCK_REALTIME|gettimeofday|timespec_get|now_wall_(ns|of_ticks)\(|time\((NULL|0|&))' \
 	    --include='*.[ch]' rules proxy scenarios | grep -v '$(WALL_TIME)'
-
 
 # The seeded defects prove that a sanitizer's finding fails the run: Criterion by itself
 # counts a leaking test as passed.

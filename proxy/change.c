@@ -8,19 +8,19 @@
  * of them are frozen (fleet.h), from before the moment that the commit bears.
  *
  * Live connections are matched one after the other: O(connections). A path's match is
- * computed once for all of its connections (rules/match.h). */
+ * computed once for all of its connections (rules/plan/match.h). */
 #include "proxy/change.h"
 #include "proxy/base/errmsg.h"
 #include "proxy/base/now.h"
-#include "proxy/connection.h"
+#include "proxy/wire/connection.h"
 #include "proxy/fleet.h"
 #include "proxy/instance.h"
 #include "proxy/kernel/intercept.h"
-#include "proxy/journal.h"
-#include "proxy/listener.h"
+#include "proxy/record/journal.h"
+#include "proxy/wire/listener.h"
 #include "proxy/kernel/packet.h"
 #include "proxy/kernel/packet_tables.h"
-#include "proxy/touch.h"
+#include "proxy/record/touch.h"
 #include "rules/buffer.h"
 #include "rules/diag.h"
 

@@ -3,8 +3,8 @@
  * by, so that the two cannot disagree. */
 #include "proxy/base/exits.h"
 #include "proxy/base/option.h"
-#include "rules/fault.h"
-#include "rules/unit.h"
+#include "rules/faults/fault.h"
+#include "rules/language/unit.h"
 
 #include <jansson.h>
 #include <stdio.h>

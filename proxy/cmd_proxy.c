@@ -9,7 +9,7 @@
  *
  * Whatever fails before `ready` is said on stderr and leaves nothing behind. A reload
  * that fails changes nothing and is said likewise. */
-#include "proxy/api.h"
+#include "proxy/api/api.h"
 #include "proxy/base/errmsg.h"
 #include "proxy/base/exits.h"
 #include "proxy/base/log.h"
@@ -17,9 +17,9 @@
 #include "proxy/base/option.h"
 #include "proxy/base/rundir.h"
 #include "proxy/base/term.h"
-#include "proxy/counters.h"
+#include "proxy/record/counters.h"
 #include "proxy/file_watch.h"
-#include "proxy/journal.h"
+#include "proxy/record/journal.h"
 #include "proxy/operands.h"
 #include "proxy/proxy.h"
 #include "rules/buffer.h"

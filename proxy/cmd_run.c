@@ -24,7 +24,7 @@
 #include "proxy/felt.h"
 #include "proxy/listener_env.h"
 #include "rules/buffer.h"
-#include "rules/plan.h"
+#include "rules/plan/plan.h"
 
 #include <errno.h>
 #include <inttypes.h>

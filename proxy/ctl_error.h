@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What netsplit ctl says when it cannot do what was asked: a sentence on stderr, and
- * with --json also one object on stdout, in the shape of the API's errors (proxy/api.h),
+ * with --json also one object on stdout, in the shape of the API's errors (proxy/api/api.h),
  * whether or not an API was reached. Each returns the exit status. */
 #ifndef NETSPLIT_PROXY_CTL_ERROR_H
 #define NETSPLIT_PROXY_CTL_ERROR_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Answers of the control API as netsplit ctl shows them to people. Each takes the JSON
- * that proxy/api.h describes and prints to stdout; colours only where wanted. Keys that
+ * that proxy/api/api.h describes and prints to stdout; colours only where wanted. Keys that
  * an older or newer proxy does not have read as 0 or "-". */
 #ifndef NETSPLIT_PROXY_CTL_SHOW_H
 #define NETSPLIT_PROXY_CTL_SHOW_H

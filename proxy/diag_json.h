@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Diagnostics as the control API and netsplit ctl --json write them (proxy/api.h). */
+/* Diagnostics as the control API and netsplit ctl --json write them (proxy/api/api.h). */
 #ifndef NETSPLIT_PROXY_DIAG_JSON_H
 #define NETSPLIT_PROXY_DIAG_JSON_H
 

@@ -4,7 +4,7 @@
 #ifndef NETSPLIT_PROXY_EXPLAIN_H
 #define NETSPLIT_PROXY_EXPLAIN_H
 
-#include "rules/match.h"
+#include "rules/plan/match.h"
 
 struct option_command;
 

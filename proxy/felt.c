@@ -15,9 +15,9 @@
 #include "proxy/felt.h"
 #include "proxy/base/memory.h"
 #include "rules/diag.h"
-#include "rules/parse.h"
-#include "rules/plan.h"
-#include "rules/unit.h"
+#include "rules/language/parse.h"
+#include "rules/plan/plan.h"
+#include "rules/language/unit.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

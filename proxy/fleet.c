@@ -5,7 +5,7 @@
  * is frozen its thread does not.
  *
  * Events go the other way. Every shard, the front too, writes to a branch of the
- * journal (proxy/event_queue.h), and wakes the front, which takes them to the journal
+ * journal (proxy/record/event_queue.h), and wakes the front, which takes them to the journal
  * in the order of their times; within one shard they keep their order in any case. At a
  * thaw they are taken at once: so a change, and all that came before it, is in the
  * journal when the change is answered. What several shards tell separately though it is
@@ -21,10 +21,10 @@
  * A connection stays with the shard that accepted it, which the kernel chose by a hash:
  * none is moved for balance. What is intercepted is the front's alone. */
 #include "proxy/fleet.h"
-#include "proxy/counters.h"
-#include "proxy/event_queue.h"
+#include "proxy/record/counters.h"
+#include "proxy/record/event_queue.h"
 #include "proxy/instance.h"
-#include "proxy/journal.h"
+#include "proxy/record/journal.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -6,12 +6,12 @@
 #ifndef NETSPLIT_PROXY_INSTANCE_H
 #define NETSPLIT_PROXY_INSTANCE_H
 
-#include "proxy/counters.h"
+#include "proxy/record/counters.h"
 #include "proxy/layers.h"
 #include "proxy/proxy.h"
-#include "proxy/timers.h"
-#include "proxy/watch.h"
-#include "rules/match.h"
+#include "proxy/wire/timers.h"
+#include "proxy/wire/watch.h"
+#include "rules/plan/match.h"
 
 enum {
     /* One buffer a loop: what is read is written at once, and only what the receiver

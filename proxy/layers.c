@@ -3,8 +3,8 @@
  * copied from. Whichever of the two is given up frees what only it has. */
 #include "proxy/layers.h"
 #include "proxy/proxy.h"
-#include "rules/parse.h"
-#include "rules/plan.h"
+#include "rules/language/parse.h"
+#include "rules/plan/plan.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,11 +7,11 @@
 #include "proxy/base/term.h"
 #include "rules/buffer.h"
 #include "rules/diag.h"
-#include "rules/parse.h"
-#include "rules/yaml.h"
+#include "rules/language/parse.h"
+#include "rules/language/yaml.h"
 #include "scenarios/check.h"
-#include "scenarios/playbook.h"
-#include "scenarios/redact.h"
+#include "scenarios/playbook/playbook.h"
+#include "scenarios/redact/redact.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include "proxy/base/exits.h"
 #include "proxy/base/memory.h"
 #include "proxy/base/option.h"
-#include "scenarios/measure.h"
+#include "scenarios/checkers/measure.h"
 
 #include <inttypes.h>
 #include <jansson.h>

@@ -8,13 +8,13 @@
 #include "proxy/base/now.h"
 #include "proxy/base/option.h"
 #include "proxy/base/term.h"
-#include "scenarios/claim.h"
-#include "scenarios/drill.h"
-#include "scenarios/many.h"
-#include "scenarios/manifest.h"
-#include "scenarios/plan_print.h"
-#include "scenarios/report.h"
-#include "scenarios/run_directory.h"
+#include "scenarios/drill/claim.h"
+#include "scenarios/drill/drill.h"
+#include "scenarios/report/many.h"
+#include "scenarios/report/manifest.h"
+#include "scenarios/playbook/plan_print.h"
+#include "scenarios/report/report.h"
+#include "scenarios/report/run_directory.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -310,6 +310,21 @@ static bool check_production(const struct arguments *args,
     return false;
 }
 
+/* Where nodes stay, so do roles: what a second pass promotes would be the primary. */
+static bool check_passes(const struct arguments *args, const struct playbook *playbook,
+                         const struct cluster *cluster)
+{
+    const char *node = playbook_promotes_again(playbook);
+    if (!cluster->places || !node || (args->modes.n <= 1 && args->repeat <= 1))
+        return true;
+    fprintf(stderr,
+            "netsplit drill: %s promotes %s and leaves it the primary, so that it can "
+            "be run once, in one mode; nothing moves the roles of \"%s\" back but its "
+            "owner, or a last promote step\n",
+            playbook->source.name, node, cluster->name);
+    return false;
+}
+
 /* Whether there is somebody to ask, if somebody must be asked. */
 static bool check_person(const struct arguments *args, const struct playbook *playbook)
 {
@@ -396,7 +411,8 @@ static int load_one(const struct call *call, const char *path, struct loaded *lo
     diag_close(&diag);
     if (!loaded->playbook || !loaded->cluster)
         return status;
-    if (!check_modes(loaded->cluster, &args->modes))
+    if (!check_modes(loaded->cluster, &args->modes) ||
+        !check_passes(args, loaded->playbook, loaded->cluster))
         return EXIT_USAGE;
     return args->dry_run ? EXIT_DONE
                          : check_ready(args, loaded->playbook, loaded->cluster);

@@ -5,7 +5,7 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/option.h"
 #include "scenarios/checkers/judge.h"
-#include "scenarios/manifest.h"
+#include "scenarios/report/manifest.h"
 
 #include <errno.h>
 #include <glob.h>

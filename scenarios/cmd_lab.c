@@ -7,8 +7,8 @@
 #include "proxy/base/option.h"
 #include "proxy/base/table.h"
 #include "proxy/base/term.h"
-#include "rules/nearest.h"
-#include "scenarios/lab_home.h"
+#include "rules/language/nearest.h"
+#include "scenarios/lab/lab_home.h"
 
 #include <ctype.h>
 #include <errno.h>

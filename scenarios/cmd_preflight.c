@@ -6,9 +6,9 @@
 #include "proxy/base/option.h"
 #include "proxy/base/term.h"
 #include "rules/buffer.h"
-#include "scenarios/playbook.h"
-#include "scenarios/preflight.h"
-#include "scenarios/shipped.h"
+#include "scenarios/playbook/playbook.h"
+#include "scenarios/preflight/preflight.h"
+#include "scenarios/playbook/shipped.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -3,7 +3,7 @@
 #include "proxy/base/exits.h"
 #include "proxy/base/option.h"
 #include "rules/buffer.h"
-#include "rules/schema.h"
+#include "rules/language/schema.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A client of the control API (the shapes are in proxy/api.h): HTTP/1.1 over a Unix
+/* A client of the control API (the shapes are in proxy/api/api.h): HTTP/1.1 over a Unix
  * socket on a libuv loop, one connection a request.
  *
  * Every request ends in exactly one call of its callback, never from within the

@@ -32,14 +32,13 @@ static int save(struct rundir_record *record)
 {
     char fresh[sizeof record->path + 8];
     (void)snprintf(fresh, sizeof fresh, "%s.new", record->path);
-    if (json_dump_file(record->root, fresh, JSON_COMPACT) < 0)
-        return errno ? -errno : -EIO;
-    if (rename(fresh, record->path) < 0) {
-        int status = -errno;
-        (void)unlink(fresh);
-        return status;
-    }
-    return 0;
+    errno = EIO;
+    if (json_dump_file(record->root, fresh, JSON_COMPACT) == 0 &&
+        rename(fresh, record->path) == 0)
+        return 0;
+    int status = -errno;
+    (void)unlink(fresh); /* the old one is still there */
+    return status;
 }
 
 int rundir_record_open(struct rundir_record **out, const char *what, struct errmsg *err)

@@ -5,8 +5,8 @@
 #include "proxy/kernel/bypass.h"
 #include "proxy/instance.h"
 #include "proxy/kernel/intercept.h"
-#include "proxy/journal.h"
-#include "proxy/sockaddress.h"
+#include "proxy/record/journal.h"
+#include "proxy/wire/sockaddress.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* Two lists, searched from end to end: nodes are few, and a search is made once a
  * connection. Nothing here asks the system for anything. */
 #include "proxy/kernel/endpoints.h"
-#include "proxy/sockaddress.h"
+#include "proxy/wire/sockaddress.h"
 #include "rules/buffer.h"
 
 #include <arpa/inet.h>

@@ -4,7 +4,7 @@
 #ifndef NETSPLIT_KERNEL_ENDPOINTS_H
 #define NETSPLIT_KERNEL_ENDPOINTS_H
 
-#include "rules/plan.h"
+#include "rules/plan/plan.h"
 
 #include <stdbool.h>
 #include <stddef.h>

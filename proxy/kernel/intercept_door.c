@@ -3,9 +3,9 @@
  * server; the mode knows where that was, and the endpoints whose node it is. A server
  * that is no node any more (the plan changed while the connection waited) is passed on
  * to without faults. Whoever connects to the socket itself is reset. */
-#include "proxy/acceptor.h"
+#include "proxy/wire/acceptor.h"
 #include "proxy/base/errmsg.h"
-#include "proxy/connection.h"
+#include "proxy/wire/connection.h"
 #include "proxy/instance.h"
 #include "proxy/kernel/intercept_internal.h"
 #include "proxy/kernel/tcp_socket.h"

@@ -4,7 +4,7 @@
 #include "proxy/base/errmsg.h"
 #include "proxy/instance.h"
 #include "proxy/kernel/intercept_internal.h"
-#include "proxy/journal.h"
+#include "proxy/record/journal.h"
 
 #include <errno.h>
 #include <limits.h>

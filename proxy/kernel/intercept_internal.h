@@ -9,8 +9,8 @@
 #include "proxy/kernel/intercept.h"
 #include "proxy/kernel/packet_sets.h"
 #include "proxy/kernel/qdisc_classes.h"
-#include "proxy/sockaddress.h"
-#include "proxy/timers.h"
+#include "proxy/wire/sockaddress.h"
+#include "proxy/wire/timers.h"
 
 #include <stdbool.h>
 

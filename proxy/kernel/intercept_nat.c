@@ -2,7 +2,7 @@
 /* NAT looks at the first packet of what it takes for a connection. One that was there
  * before conntrack was is first met in its middle; so only SYNs are turned. */
 #include "proxy/kernel/intercept_nat.h"
-#include "proxy/dial.h"
+#include "proxy/wire/dial.h"
 #include "proxy/kernel/intercept_internal.h"
 #include "proxy/kernel/nft.h"
 #include "rules/buffer.h"

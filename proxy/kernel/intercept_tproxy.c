@@ -14,7 +14,7 @@
 #include "proxy/base/errmsg.h"
 #include "proxy/base/log.h"
 #include "proxy/kernel/bypass.h"
-#include "proxy/dial.h"
+#include "proxy/wire/dial.h"
 #include "proxy/kernel/intercept_internal.h"
 #include "proxy/kernel/nft.h"
 #include "proxy/kernel/policy_route.h"

@@ -3,7 +3,7 @@
 #ifndef NETSPLIT_KERNEL_NETNS_H
 #define NETSPLIT_KERNEL_NETNS_H
 
-#include "rules/rule.h"
+#include "rules/language/rule.h"
 
 #include <stdbool.h>
 

@@ -22,7 +22,7 @@
  * process. */
 #include "proxy/kernel/packet.h"
 #include "proxy/base/errmsg.h"
-#include "proxy/connection.h"
+#include "proxy/wire/connection.h"
 #include "proxy/instance.h"
 #include "proxy/kernel/intercept.h"
 #include "proxy/kernel/nft.h"

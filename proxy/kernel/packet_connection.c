@@ -2,12 +2,12 @@
 /* From the rules of a connection to its two sockets, and from what vanished there to
  * the counters of the rule. packet.c says what each socket is for. */
 #include "proxy/base/log.h"
-#include "proxy/connection.h"
+#include "proxy/wire/connection.h"
 #include "proxy/instance.h"
 #include "proxy/kernel/packet.h"
-#include "proxy/touch.h"
-#include "proxy/watch.h"
-#include "rules/match_packets.h"
+#include "proxy/record/touch.h"
+#include "proxy/wire/watch.h"
+#include "rules/plan/match_packets.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #define NETSPLIT_KERNEL_PACKET_MATCH_H
 
 #include "proxy/kernel/packet_sets.h"
-#include "rules/plan.h"
+#include "rules/plan/plan.h"
 
 struct endpoints;
 struct intercept_site;

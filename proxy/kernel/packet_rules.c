@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Attempts are decided by their first packet, on its way to be intercepted: refused by
  * a reset, dropped, or lost by chance. An attempt needs both directions, so that a cut
- * of either drops it. The strongest answer of all rules comes first (rules/match.h).
+ * of either drops it. The strongest answer of all rules comes first (rules/plan/match.h).
  *
  * Connections that were there before the proxy pass it by, and are cut by address here:
  * what is not a first packet and belongs to no socket of ours. With `ports: all` it is
@@ -21,8 +21,8 @@
 #include "proxy/kernel/nft.h"
 #include "proxy/kernel/packet_match.h"
 #include "rules/buffer.h"
-#include "rules/match.h"
-#include "rules/match_packets.h"
+#include "rules/plan/match.h"
+#include "rules/plan/match_packets.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -20,7 +20,7 @@
 #include "proxy/kernel/packet_rules.h"
 #include "proxy/kernel/packet_sets.h"
 #include "proxy/kernel/qdisc.h"
-#include "proxy/touch.h"
+#include "proxy/record/touch.h"
 #include "rules/buffer.h"
 
 #include <errno.h>

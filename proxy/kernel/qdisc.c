@@ -19,7 +19,7 @@
 #include "proxy/kernel/nft.h"
 #include "proxy/kernel/qdisc_classes.h"
 #include "proxy/kernel/tc.h"
-#include "proxy/touch.h"
+#include "proxy/record/touch.h"
 #include "rules/buffer.h"
 
 #include <errno.h>

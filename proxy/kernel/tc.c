@@ -11,7 +11,7 @@
  */
 #include "proxy/kernel/tc.h"
 #include "proxy/base/netlink.h"
-#include "rules/rule.h"
+#include "rules/language/rule.h"
 
 #include <errno.h>
 #include <linux/pkt_sched.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows that rules/fault.c puts in order; each is defined in the file of its name.
+/* The rows that rules/faults/fault.c puts in order; each is defined in the file of its name.
  */
 #ifndef NETSPLIT_RULES_FAULTS_ROWS_H
 #define NETSPLIT_RULES_FAULTS_ROWS_H
 
-#include "rules/fault.h"
+#include "rules/faults/fault.h"
 
 extern const struct fault fault_refuse;
 extern const struct fault fault_unanswered;

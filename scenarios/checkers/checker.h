@@ -5,8 +5,8 @@
 #define NETSPLIT_SCENARIOS_CHECKERS_CHECKER_H
 
 #include "scenarios/checkers/view.h"
-#include "scenarios/history.h"
-#include "scenarios/measure.h"
+#include "scenarios/history/history.h"
+#include "scenarios/checkers/measure.h"
 
 /* Merged by the largest: invalid beats unknown beats valid. */
 enum verdict { VERDICT_VALID = 0, VERDICT_UNKNOWN, VERDICT_INVALID };

@@ -4,8 +4,8 @@
 #ifndef NETSPLIT_SCENARIOS_CHECKERS_VIEW_H
 #define NETSPLIT_SCENARIOS_CHECKERS_VIEW_H
 
-#include "scenarios/history.h"
-#include "scenarios/pair_map.h"
+#include "scenarios/history/history.h"
+#include "scenarios/checkers/pair_map.h"
 
 /* Operations are named by their index among the operations, in 32 bits. */
 #define VIEW_NOBODY UINT32_MAX /* an element that nobody wrote */

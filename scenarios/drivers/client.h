@@ -4,7 +4,7 @@
 #ifndef NETSPLIT_SCENARIOS_DRIVERS_CLIENT_H
 #define NETSPLIT_SCENARIOS_DRIVERS_CLIENT_H
 
-#include "scenarios/driver.h"
+#include "scenarios/drivers/driver.h"
 
 enum driver_verb { DRIVER_OPERATION = 0, DRIVER_SETUP, DRIVER_TEARDOWN };
 

@@ -4,7 +4,7 @@
 #ifndef NETSPLIT_SCENARIOS_DRIVERS_ELEMENTS_H
 #define NETSPLIT_SCENARIOS_DRIVERS_ELEMENTS_H
 
-#include "scenarios/history.h"
+#include "scenarios/history/history.h"
 
 /* Room for the integers of one answer after the other; zeroed = none yet. */
 struct elements {

@@ -31,7 +31,7 @@
  * It does not retry and does not use prepared statements. */
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
-#include "scenarios/claim_mark.h"
+#include "scenarios/drill/claim_mark.h"
 #include "scenarios/drivers/client.h"
 #include "scenarios/drivers/elements.h"
 #include "scenarios/drivers/pq.h"

@@ -4,8 +4,8 @@
 #ifndef NETSPLIT_SCENARIOS_DRIVERS_POSTGRES_SESSION_H
 #define NETSPLIT_SCENARIOS_DRIVERS_POSTGRES_SESSION_H
 
-#include "scenarios/driver.h"
-#include "scenarios/patience.h"
+#include "scenarios/drivers/driver.h"
+#include "scenarios/preflight/patience.h"
 
 #include <libpq-fe.h>
 

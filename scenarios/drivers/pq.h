@@ -4,7 +4,7 @@
 #ifndef NETSPLIT_SCENARIOS_DRIVERS_PQ_H
 #define NETSPLIT_SCENARIOS_DRIVERS_PQ_H
 
-#include "scenarios/driver.h"
+#include "scenarios/drivers/driver.h"
 
 #include <libpq-fe.h>
 

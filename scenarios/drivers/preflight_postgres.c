@@ -8,7 +8,7 @@
 #include "proxy/base/now.h"
 #include "scenarios/drivers/postgres_session.h"
 #include "scenarios/drivers/pq.h"
-#include "scenarios/preflight.h"
+#include "scenarios/preflight/preflight.h"
 
 #include <poll.h>
 #include <stdlib.h>

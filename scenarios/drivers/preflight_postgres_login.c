@@ -5,9 +5,9 @@
 #include "scenarios/drivers/preflight_postgres.h"
 
 #include "proxy/base/memory.h"
-#include "rules/unit.h"
+#include "rules/language/unit.h"
 #include "scenarios/drivers/postgres_session.h"
-#include "scenarios/preflight.h"
+#include "scenarios/preflight/preflight.h"
 
 #include <errno.h>
 #include <stdlib.h>

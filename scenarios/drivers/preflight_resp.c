@@ -6,7 +6,7 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
 #include "scenarios/drivers/resp_session.h"
-#include "scenarios/preflight.h"
+#include "scenarios/preflight/preflight.h"
 
 #include <stdlib.h>
 #include <string.h>

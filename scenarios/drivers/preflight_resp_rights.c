@@ -6,7 +6,7 @@
 #include "scenarios/drivers/preflight_resp.h"
 
 #include "scenarios/drivers/resp_session.h"
-#include "scenarios/preflight.h"
+#include "scenarios/preflight/preflight.h"
 
 #include <string.h>
 

@@ -30,7 +30,7 @@
  * -NOAUTH to the operations, which is definite. */
 #include "proxy/base/memory.h"
 #include "proxy/base/namespace.h"
-#include "scenarios/claim_mark.h"
+#include "scenarios/drill/claim_mark.h"
 #include "scenarios/drivers/client.h"
 #include "scenarios/drivers/elements.h"
 

@@ -4,7 +4,7 @@
 #include "scenarios/drivers/resp_session.h"
 
 #include "proxy/base/now.h"
-#include "scenarios/driver.h"
+#include "scenarios/drivers/driver.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -5,7 +5,7 @@
 #define NETSPLIT_SCENARIOS_DRIVERS_RESP_SESSION_H
 
 #include "proxy/base/errmsg.h"
-#include "scenarios/patience.h"
+#include "scenarios/preflight/patience.h"
 
 #include <hiredis/hiredis.h>
 #include <stdbool.h>

@@ -7,8 +7,8 @@
  * It does not wait for a slow resolver any less than the resolver does. */
 #include "scenarios/init/reach.h"
 
-#include "rules/address.h"
-#include "rules/unit.h"
+#include "rules/language/address.h"
+#include "rules/language/unit.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

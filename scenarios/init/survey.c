@@ -13,7 +13,7 @@
 #include "scenarios/init/survey.h"
 
 #include "proxy/base/memory.h"
-#include "scenarios/cluster.h"
+#include "scenarios/playbook/cluster.h"
 #include "scenarios/init/survey_name.h"
 
 #include <errno.h>

@@ -7,9 +7,9 @@
  * ASCII (survey.h), so that it cannot end a comment; what a user gave is quoted. */
 #include "scenarios/init/texts.h"
 
-#include "rules/parse.h"
+#include "rules/language/parse.h"
 #include "scenarios/init/fill.h"
-#include "scenarios/playbook.h"
+#include "scenarios/playbook/playbook.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #ifndef NETSPLIT_SCENARIOS_WORKLOADS_ROW_H
 #define NETSPLIT_SCENARIOS_WORKLOADS_ROW_H
 
-#include "scenarios/workload.h"
+#include "scenarios/workloads/workload.h"
 
 #include <stddef.h>
 

@@ -10,10 +10,10 @@
  * The proxy would listen where the fuzzer's rules say, and do to the kernel what they
  * ask for: so all of it happens in a user and a network namespace of its own, in which
  * there is nothing. Where the kernel allows no such thing it is not run. */
-#include "proxy/api.h"
+#include "proxy/api/api.h"
 #include "proxy/base/tempdir.h"
-#include "proxy/counters.h"
-#include "proxy/journal.h"
+#include "proxy/record/counters.h"
+#include "proxy/record/journal.h"
 #include "proxy/proxy.h"
 #include "rules/diag.h"
 

@@ -2,7 +2,7 @@
 /* libFuzzer's entry for cluster files. A text must be answered: by a cluster that has
  * what a drill takes for granted, or by a complaint. */
 #include "rules/buffer.h"
-#include "scenarios/cluster.h"
+#include "scenarios/playbook/cluster.h"
 
 #include <stdlib.h>
 

@@ -3,8 +3,8 @@
  * answered: by a playbook whose steps all stand somewhere in it, or by a complaint. */
 #include "proxy/base/text_file.h"
 #include "rules/buffer.h"
-#include "scenarios/cluster.h"
-#include "scenarios/playbook.h"
+#include "scenarios/playbook/cluster.h"
+#include "scenarios/playbook/playbook.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  * files. A text must be answered, its rules written back, and those parse again; what
  * parses compiles, but for what the kernel cannot do. */
 #include "rules/buffer.h"
-#include "rules/parse.h"
-#include "rules/plan.h"
+#include "rules/language/parse.h"
+#include "rules/plan/plan.h"
 
 #include <errno.h>
 

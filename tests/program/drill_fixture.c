@@ -140,6 +140,8 @@ static void become(const struct drill_fixture *fixture, const char *const *words
     (void)setenv(mark, mark + strlen(mark) + 1, 1);
     while (*words && n < 31)
         argv[n++] = *words++;
+    if (fixture->ignores_hangup)
+        (void)signal(SIGHUP, SIG_IGN); /* cannot fail */
     if (fixture->terminal &&
         (setsid() < 0 || ioctl(told_fd, TIOCSCTTY, 0) != 0 || dup2(told_fd, 0) < 0))
         _exit(126);

@@ -11,13 +11,14 @@
 #include <sys/types.h>
 
 struct drill_fixture {
-    char dir[256]; /* of this test; removed by drill_close() */
-    char mark[64]; /* NAME=VALUE in the environment of all that it starts */
-    unsigned user; /* that the program runs as; 0 = ours */
-    pid_t pid;     /* 0 = not running */
-    int told_fd;   /* its stderr and stdout; -1 = closed */
-    bool terminal; /* it runs at a terminal, which told_fd is the other end of */
-    int out_fd;    /* where its stdout goes instead (borrowed); 0 = told_fd */
+    char dir[256];       /* of this test; removed by drill_close() */
+    char mark[64];       /* NAME=VALUE in the environment of all that it starts */
+    unsigned user;       /* that the program runs as; 0 = ours */
+    pid_t pid;           /* 0 = not running */
+    int told_fd;         /* its stderr and stdout; -1 = closed */
+    bool terminal;       /* it runs at a terminal, which told_fd is the other end of */
+    bool ignores_hangup; /* as under nohup(1) */
+    int out_fd;          /* where its stdout goes instead (borrowed); 0 = told_fd */
     char told[262144];
     size_t told_bytes;
 };

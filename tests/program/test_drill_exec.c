@@ -95,6 +95,22 @@ Test(drill_exec, a_program_that_is_missing_is_named_before_anything_starts)
                          "pyhton3 is not on PATH");
 }
 
+Test(drill_exec, the_plan_and_the_list_of_steps_name_it)
+{
+    static const char *const plan[] = {"drill",          "playbook.md", "--cluster",
+                                       "./cluster.yaml", "--dry-run",   NULL};
+    static const char *const steps[] = {"steps", NULL};
+    open_tiny(FRONT, "```yaml expect\nall: { ghost_writes: none }\n```\n");
+    drill_spawn(&drill, plan);
+    cr_expect_eq(drill_wait(&drill), 0, "%s", drill.told);
+    cr_expect(told("driver: exec [\"python3\",\"driver.py\"], run in .\n"), "%s",
+              drill.told);
+    drill_spawn(&drill, steps);
+    cr_expect_eq(drill_wait(&drill), 0, "%s", drill.told);
+    cr_expect(told("\nexec "), "%s", drill.told);
+    drill_finish(&drill);
+}
+
 static void expect_driver_error(const char *text)
 {
     cr_expect_eq(drill_run_whole(&drill, "async"), 4, "%s", drill.told);

@@ -5,6 +5,7 @@
 #include "theirs.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -55,9 +56,21 @@ static void terminate(struct drill_fixture *drill)
     cr_assert_eq(kill(drill->pid, SIGTERM), 0);
 }
 
+static void quit(struct drill_fixture *drill)
+{
+    cr_assert_eq(kill(drill->pid, SIGQUIT), 0);
+}
+
 static void hang_up(struct drill_fixture *drill)
 {
     cr_assert_eq(kill(drill->pid, SIGHUP), 0);
+}
+
+static void hang_up_twice(struct drill_fixture *drill)
+{
+    hang_up(drill);
+    cr_expect(drill_await(drill, "undoing everything"), "%s", drill->told);
+    (void)kill(drill->pid, SIGHUP); /* it may be gone already */
 }
 
 static const struct way ways[] = {
@@ -78,6 +91,7 @@ static const struct way ways[] = {
     {"INT twice", MINUTE, LONG EXPECT, "Under | run", interrupt_twice, 128 + SIGINT,
      "SIGINT"},
     {"TERM", MINUTE, LONG EXPECT, "Under | run", terminate, 128 + SIGTERM, "SIGTERM"},
+    {"QUIT", MINUTE, LONG EXPECT, "Under | run", quit, 128 + SIGQUIT, "SIGQUIT"},
     {"HUP", MINUTE, LONG EXPECT, "Under | run", hang_up, 128 + SIGHUP, "SIGHUP"},
 };
 enum { N_WAYS = sizeof ways / sizeof *ways };
@@ -225,6 +239,31 @@ Test(drill_ways_out, a_terminal_that_closes_heals, .timeout = 60)
     drill_finish(&own);
 }
 
+/* The shell says it, and then the kernel. */
+Test(drill_ways_out, a_second_hangup_hurries_nobody, .timeout = 60)
+{
+    static const struct way way = {"HUP twice",   MINUTE,        LONG EXPECT,
+                                   "Under | run", hang_up_twice, 128 + SIGHUP,
+                                   "SIGHUP"};
+    open_own(way.front, way.steps);
+    take(&own, &way);
+    cr_expect_not(strstr(own.told, "ending at once"), "%s", own.told);
+    drill_close(&own);
+}
+
+Test(drill_ways_out, under_nohup_a_terminal_may_close, .timeout = 60)
+{
+    open_own(MINUTE, RUN EXPECT);
+    own.terminal = own.ignores_hangup = true;
+    own.out_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    drill_start(&own, NULL);
+    cr_assert(drill_await(&own, "Under | run"), "%s", own.told);
+    drill_close_terminal(&own);
+    cr_expect_eq(drill_wait(&own), 0);
+    drill_finish(&own);
+    cr_assert_eq(close(own.out_fd), 0);
+}
+
 Test(drill_ways_out, a_terminal_that_is_stopped_holds_no_fault_in_force, .timeout = 60)
 {
     open_own(MINUTE, RUN EXPECT);
@@ -236,6 +275,18 @@ Test(drill_ways_out, a_terminal_that_is_stopped_holds_no_fault_in_force, .timeou
     cr_assert_eq(write(own.told_fd, "\x11", 1), 1); /* Ctrl-Q */
     cr_expect_eq(drill_wait(&own), 0, "%s", own.told);
     cr_expect(strstr(own.told, "everything is undone"), "%s", own.told);
+    drill_finish(&own);
+}
+
+Test(drill_ways_out, ctrl_z_suspends_no_drill, .timeout = 60)
+{
+    open_own(MINUTE, RUN EXPECT);
+    own.terminal = true;
+    drill_start(&own, NULL);
+    cr_assert(drill_await(&own, "Under | run"), "%s", own.told);
+    cr_assert_eq(write(own.told_fd, "\x1a", 1), 1);
+    cr_expect(drill_await(&own, "a drill is not suspended"), "%s", own.told);
+    cr_expect_eq(drill_wait(&own), 0, "%s", own.told);
     drill_finish(&own);
 }
 

@@ -3,7 +3,7 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/tempdir.h"
 #include "tests/lib/program.h"
-#include "rules/fault.h"
+#include "rules/faults/fault.h"
 
 #include <criterion/criterion.h>
 #include <jansson.h>

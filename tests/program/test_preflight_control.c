@@ -48,8 +48,8 @@ static void close_theirs(void)
 static void write_rules(const char *name, const char *listen)
 {
     proxy_process_write_rules(
-        &proxy, "netsplit: 1\nnodes: { app: 10.0.0.9, %s: \"127.0.0.1:%u\" }\n%s", name,
-        server.port, listen);
+        &proxy, "netsplit: 1\nnodes:\n  app: 10.0.0.9\n  %s: \"127.0.0.1:%u\"\n%s",
+        name, server.port, listen);
 }
 
 static void expect_missing(const char *text, const char *mend)
@@ -128,5 +128,48 @@ Test(preflight_control, a_playbook_that_does_not_fit_is_told_with_the_rest)
     cr_expect(preflight_told(&drill, "MISSING", "control", "does not answer"), "%s",
               drill.told);
     cr_expect(preflight_told(&drill, "ok", "rights", "r1: "), "%s", drill.told);
+    close_theirs();
+}
+
+/* A second node, which is only a name here, and a fault between the two. */
+static void add_second(void)
+{
+    char command[1024];
+    (void)snprintf(
+        command, sizeof command,
+        "cd '%s' && sed -i 's/^nodes: { /nodes: { r2: { address: 127.0.0.2, "
+        "ports: [1] }, /' cluster.yaml && printf '%%s\\n' '---' 'playbook: Cut' "
+        "'---' '```yaml workload' 'append: { keys: 1 }' '```' '```yaml run' "
+        "'for: 1s' '```' '```yaml fault' 'cut: { from: r1, to: r2 }' '```' "
+        "'```yaml run' 'for: 1s' '```' > cut.md",
+        drill.dir);
+    cr_assert_eq(system(command), 0);
+}
+
+Test(preflight_control, a_fault_that_no_listener_carries_is_told)
+{
+    static const char *const words[] = {"preflight", "./cluster.yaml", "--playbook",
+                                        "./cut.md", NULL};
+    static const char *const no_words[] = {NULL};
+    static const char text[] = "line 10 of the playbook is about what r1 and r2 say";
+    open_theirs();
+    add_second();
+    write_rules("r1", "  r2: \"127.0.0.2:1\"\nlisten: [{ address: \"127.0.0.1:0\", to: "
+                      "r1 }]\n");
+    proxy_process_start(&proxy, no_words);
+    drill_spawn(&drill, words);
+    cr_expect_eq(drill_wait(&drill), 3, "%s", drill.told);
+    cr_expect(preflight_told(&drill, "MISSING", "control", text), "%s", drill.told);
+    cr_expect(preflight_told(&drill, "ok", "playbook", "./cut.md fits"), "%s",
+              drill.told);
+    cr_assert_eq(proxy_process_end(&proxy, SIGTERM), 128 + SIGTERM);
+    write_rules("r1", "  r2: \"127.0.0.2:1\"\nlisten: [{ address: \"127.0.0.1:0\", "
+                      "from: r2, to: r1 }]\n");
+    proxy_process_start(&proxy, no_words);
+    drill_spawn(&drill, words);
+    (void)drill_wait(&drill);
+    cr_expect_not(strstr(drill.told, "of the playbook is about"), "%s", drill.told);
+    cr_expect(preflight_told(&drill, "note", "control", "no listener for its clients"),
+              "%s", drill.told);
     close_theirs();
 }

@@ -87,6 +87,16 @@ static const struct readme_code *find_block(const char *beginning)
     return NULL;
 }
 
+Test(readme, the_driver_that_it_shows_is_the_one_that_is_tried)
+{
+    static char text[4096];
+    FILE *from = fopen("tests/program/tiny_store/driver.py", "re");
+    cr_assert_not_null(from, "tests run in the source tree");
+    text[fread(text, 1, sizeof text - 1, from)] = '\0';
+    (void)fclose(from); /* it was only read */
+    cr_expect_str_eq(find_block("import json, socket, sys")->text, text);
+}
+
 /* The text with the first occurrence of a word replaced. The caller frees it. */
 static char *replace(const char *text, const char *word, const char *by)
 {

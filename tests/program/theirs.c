@@ -83,6 +83,7 @@ void theirs_open(struct theirs *theirs, const char *environment, const char *com
                    theirs->servers[0].port);
     (void)theirs_ask(theirs, 1, text);
     theirs_await(theirs, 1, "ROLE | sed -n 4p", "connected");
+    theirs_await(theirs, 0, "INFO replication | grep -o state=online", "state=online");
     drill_open(&theirs->drill, FRONT, steps);
     theirs_write_cluster(theirs, environment, commands);
     theirs_write(theirs, "away",

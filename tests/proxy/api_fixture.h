@@ -5,12 +5,12 @@
 #ifndef NETSPLIT_TESTS_API_FIXTURE_H
 #define NETSPLIT_TESTS_API_FIXTURE_H
 
-#include "proxy/api.h"
+#include "proxy/api/api.h"
 #include "proxy/base/control_client.h"
 #include "proxy/base/now.h"
 #include "proxy/base/tempdir.h"
-#include "proxy/counters.h"
-#include "proxy/journal.h"
+#include "proxy/record/counters.h"
+#include "proxy/record/journal.h"
 #include "proxy/proxy.h"
 
 #include <jansson.h>

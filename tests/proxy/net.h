@@ -5,8 +5,8 @@
 #ifndef NETSPLIT_TESTS_NET_H
 #define NETSPLIT_TESTS_NET_H
 
-#include "proxy/counters.h"
-#include "proxy/journal.h"
+#include "proxy/record/counters.h"
+#include "proxy/record/journal.h"
 #include "proxy/proxy.h"
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Namespaces by unshare(2) and setns(2), what is in them by ip(8). */
 #include "tests/proxy/netlab.h"
-#include "proxy/sockaddress.h"
+#include "proxy/wire/sockaddress.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Entries by name, sums of threads, and budgets that threads share. */
-#include "proxy/counters.h"
+#include "proxy/record/counters.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>

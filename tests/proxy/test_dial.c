@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A dial that meets itself has found no server. */
-#include "proxy/dial.h"
-#include "proxy/watch.h"
+#include "proxy/wire/dial.h"
+#include "proxy/wire/watch.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Which node an address is of, and what is written for the kernel. */
 #include "proxy/kernel/endpoints.h"
-#include "proxy/sockaddress.h"
+#include "proxy/wire/sockaddress.h"
 #include "rules/buffer.h"
-#include "rules/parse.h"
+#include "rules/language/parse.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

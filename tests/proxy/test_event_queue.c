@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The queue between threads, and the branch of a journal that writes to it. */
-#include "proxy/event_queue.h"
-#include "proxy/journal.h"
+#include "proxy/record/event_queue.h"
+#include "proxy/record/journal.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>

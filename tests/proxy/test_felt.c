@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/base/now.h"
 #include "proxy/felt.h"
-#include "rules/plan.h"
+#include "rules/plan/plan.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

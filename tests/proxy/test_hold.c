@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Bytes in memory and in pipes, which must come out in the order in which they came. */
-#include "proxy/hold.h"
-#include "proxy/budget.h"
+#include "proxy/wire/hold.h"
+#include "proxy/wire/budget.h"
 #include "proxy/instance.h"
-#include "proxy/pipes.h"
+#include "proxy/wire/pipes.h"
 #include "rules/rng.h"
 #include "tests/proxy/net.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The ring and its readers, lines of JSON, and the file that takes them. */
-#include "proxy/journal.h"
+#include "proxy/record/journal.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>

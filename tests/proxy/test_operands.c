@@ -4,7 +4,7 @@
 #include "proxy/operands.h"
 #include "rules/buffer.h"
 #include "rules/diag.h"
-#include "rules/parse.h"
+#include "rules/language/parse.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Blocks of bytes; each byte is a function of its place, so that none can be another. */
-#include "proxy/ring.h"
+#include "proxy/wire/ring.h"
 
 #include <criterion/criterion.h>
 #include <stdbool.h>

@@ -7,9 +7,11 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -197,6 +199,25 @@ Test(rundir_owed, what_cannot_be_run_is_said_once)
     cr_expect(strstr(said, "left by drill ") && strstr(said, ": the data x"), "%s",
               said);
     cr_expect_eq(clean(), 0, "%s", said);
+}
+
+Test(rundir_owed, what_cannot_be_written_down_is_not_owed)
+{
+    static const char *const argv[] = {"true", NULL};
+    const struct rlimit none = {0, RLIM_INFINITY}, any = {RLIM_INFINITY, RLIM_INFINITY};
+    struct rundir_record *record;
+    struct rundir_debt debt = {.what = "w", .script = "true", .argv = argv};
+    unsigned id = 7;
+    cr_assert_eq(rundir_record_open(&record, "drill", &err), 0, "%s", err.text);
+    (void)signal(SIGXFSZ, SIG_IGN); /* as main() does */
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+    int status = rundir_owe(record, &debt, &id);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &any), 0);
+    cr_expect_eq(status, -EFBIG);
+    cr_expect_eq(id, 0);
+    cr_expect_not(strstr(read_records(), "\"what\":\"w\""), "%s", read_records());
+    rundir_record_close(record);
+    cr_expect_eq(system("ls netsplit/run-* 2>/dev/null"), 256 * 2, "nothing is left");
 }
 
 Test(rundir_owed, one_that_takes_too_long_is_stopped)

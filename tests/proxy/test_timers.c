@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Order and moments of timers on a real loop; never how late one may be. */
 #include "proxy/base/now.h"
-#include "proxy/timers.h"
+#include "proxy/wire/timers.h"
 
 #include <criterion/criterion.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors whose watches come and go while events are under way. */
-#include "proxy/watch.h"
+#include "proxy/wire/watch.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

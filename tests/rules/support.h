@@ -7,7 +7,7 @@
 #include "rules/arena.h"
 #include "rules/buffer.h"
 #include "rules/diag.h"
-#include "rules/parse.h"
+#include "rules/language/parse.h"
 
 /* The whole file, ended by a NUL; to be freed. Fails the test if it cannot be read. */
 char *read_whole_file(const char *path, size_t *length);

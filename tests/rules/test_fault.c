@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Each fault alone on a stream, under virtual time; the catalogue as a whole. */
-#include "rules/fault.h"
+#include "rules/faults/fault.h"
 #include "tests/rules/one_stream.h"
 
 #include <criterion/criterion.h>

@@ -2,8 +2,8 @@
 /* Values into structs and back to text. */
 #include "support.h"
 
-#include "rules/fault.h"
-#include "rules/unit.h"
+#include "rules/faults/fault.h"
+#include "rules/language/unit.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the kernel is to do to packets of a connection. */
-#include "rules/match_packets.h"
+#include "rules/plan/match_packets.h"
 #include "tests/rules/world.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Words that were misspelt. */
-#include "rules/nearest.h"
+#include "rules/language/nearest.h"
 
 #include <criterion/criterion.h>
 

@@ -3,9 +3,9 @@
  * tests/golden/rules. */
 #include "support.h"
 
-#include "rules/fault.h"
-#include "rules/parser.h"
-#include "rules/yaml.h"
+#include "rules/faults/fault.h"
+#include "rules/language/parser.h"
+#include "rules/language/yaml.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Plans that follow one another, their windows, and what they copy. */
 #include "rules/buffer.h"
-#include "rules/parse.h"
+#include "rules/language/parse.h"
 #include "tests/rules/support.h"
 #include "tests/rules/world.h"
 

@@ -2,9 +2,9 @@
 /* JSON is YAML, so the schema is read with the reader at hand. */
 #include "support.h"
 
-#include "rules/fault.h"
-#include "rules/schema.h"
-#include "rules/yaml.h"
+#include "rules/faults/fault.h"
+#include "rules/language/schema.h"
+#include "rules/language/yaml.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What paths in several threads have in common, from several threads. */
-#include "rules/shared.h"
+#include "rules/plan/shared.h"
 #include "tests/rules/world.h"
 
 #include <criterion/criterion.h>

@@ -3,7 +3,7 @@
  */
 #include "support.h"
 
-#include "rules/yaml.h"
+#include "rules/language/yaml.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

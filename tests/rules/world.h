@@ -4,7 +4,7 @@
 #ifndef NETSPLIT_TESTS_RULES_WORLD_H
 #define NETSPLIT_TESTS_RULES_WORLD_H
 
-#include "rules/chain.h"
+#include "rules/chain/chain.h"
 
 #define MS     UINT64_C(1000000)
 #define SECOND UINT64_C(1000000000)

@@ -4,7 +4,7 @@
 #ifndef NETSPLIT_TESTS_CLIENT_FIXTURE_H
 #define NETSPLIT_TESTS_CLIENT_FIXTURE_H
 
-#include "scenarios/driver.h"
+#include "scenarios/drivers/driver.h"
 
 struct client_fixture {
     uv_loop_t loop;

@@ -4,7 +4,7 @@
 #ifndef NETSPLIT_TESTS_FAKE_DRIVER_H
 #define NETSPLIT_TESTS_FAKE_DRIVER_H
 
-#include "scenarios/driver.h"
+#include "scenarios/drivers/driver.h"
 
 enum { FAKE_NODES = 4, FAKE_KEYS = 4, FAKE_ROOM = 4096 };
 

@@ -4,7 +4,7 @@
 #ifndef NETSPLIT_TESTS_FAKE_RUN_H
 #define NETSPLIT_TESTS_FAKE_RUN_H
 
-#include "scenarios/run.h"
+#include "scenarios/report/run.h"
 
 enum { FAKE_RUN_LOST = 40 };
 

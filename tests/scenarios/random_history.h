@@ -4,7 +4,7 @@
 #ifndef NETSPLIT_TESTS_SCENARIOS_RANDOM_HISTORY_H
 #define NETSPLIT_TESTS_SCENARIOS_RANDOM_HISTORY_H
 
-#include "scenarios/history.h"
+#include "scenarios/history/history.h"
 
 struct random_shape {
     uint64_t seed;

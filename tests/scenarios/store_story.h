@@ -14,7 +14,7 @@
 
 #include "proxy/base/tempdir.h"
 #include "scenarios/checkers/judge.h"
-#include "scenarios/processes.h"
+#include "scenarios/workloads/processes.h"
 
 #include <uv.h>
 

@@ -2,8 +2,8 @@
 /* Which faults are between nodes, and that a playbook with one is refused where the
  * drill's proxy is not there. */
 #include "rules/buffer.h"
-#include "scenarios/between.h"
-#include "scenarios/playbook.h"
+#include "scenarios/playbook/between.h"
+#include "scenarios/playbook/playbook.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The figures are from tables of the exact binomial interval. */
-#include "scenarios/bound.h"
+#include "scenarios/report/bound.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

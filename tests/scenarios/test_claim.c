@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "scenarios/claim.h"
+#include "scenarios/drill/claim.h"
 
-#include "scenarios/claim_mark.h"
+#include "scenarios/drill/claim_mark.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -64,6 +64,25 @@ Test(claim, one_address_written_in_two_ways_is_one)
     cr_assert_eq(claim_take(&a, &first, NULL), 0);
     cr_expect_eq(claim_take(&b, &second, NULL), -EBUSY);
     claim_release(&first);
+}
+
+Test(claim, one_address_in_two_containers_is_two)
+{
+    const struct cluster_place one = {
+        .address = "127.0.0.1",
+        .port = 5105,
+        .netns = {.kind = PLACE_CONTAINER, .text = "pg1"}};
+    const struct cluster_place other = {
+        .address = "127.0.0.1",
+        .port = 5105,
+        .netns = {.kind = PLACE_CONTAINER, .text = "pg2"}};
+    struct cluster a = cluster_of(&one, 1), b = cluster_of(&other, 1);
+    struct claim first, second, third;
+    cr_assert_eq(claim_take(&a, &first, NULL), 0);
+    cr_assert_eq(claim_take(&b, &second, NULL), 0);
+    cr_expect_eq(claim_take(&a, &third, NULL), -EBUSY);
+    claim_release(&first);
+    claim_release(&second);
 }
 
 Test(claim, clusters_that_the_drill_starts_run_side_by_side)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Cluster files: those that ship, and where they are found. */
 #include "rules/buffer.h"
-#include "scenarios/cluster.h"
-#include "scenarios/shipped.h"
-#include "scenarios/driver.h"
+#include "scenarios/playbook/cluster.h"
+#include "scenarios/playbook/shipped.h"
+#include "scenarios/drivers/driver.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

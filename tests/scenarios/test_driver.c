@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "scenarios/driver.h"
+#include "scenarios/drivers/driver.h"
 
 #include "scenarios/drivers/elements.h"
 

@@ -2,7 +2,7 @@
 /* The drivers with real servers. Both are packages that `make deps` installs; where one
  * is lacking all the same, its tests are skipped. */
 #include "proxy/base/now.h"
-#include "scenarios/claim_mark.h"
+#include "scenarios/drill/claim_mark.h"
 #include "tests/lib/server_process.h"
 #include "tests/scenarios/client_fixture.h"
 

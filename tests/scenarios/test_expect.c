@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/base/now.h"
-#include "scenarios/expect.h"
+#include "scenarios/playbook/expect.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "scenarios/history.h"
+#include "scenarios/history/history.h"
 #include "tests/scenarios/random_history.h"
 
 #include <criterion/criterion.h>

@@ -3,7 +3,7 @@
  * good, whatever users and servers are called. Two examples are kept to be looked at,
  * in tests/golden/init/; `make golden` rewrites them. */
 #include "rules/diag.h"
-#include "scenarios/cluster.h"
+#include "scenarios/playbook/cluster.h"
 #include "scenarios/init/files.h"
 #include "scenarios/init/texts.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Labs as they are made: what is in a namespace, and what reaches what. */
 #include "proxy/base/namespace.h"
-#include "scenarios/lab.h"
+#include "scenarios/lab/lab.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "scenarios/manifest.h"
+#include "scenarios/report/manifest.h"
 #include "proxy/base/errmsg.h"
 #include "proxy/base/memory.h"
 #include "proxy/base/tempdir.h"

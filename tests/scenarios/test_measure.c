@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "scenarios/measure.h"
+#include "scenarios/checkers/measure.h"
 
 #include <criterion/criterion.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "scenarios/pair_map.h"
+#include "scenarios/checkers/pair_map.h"
 
 #include <criterion/criterion.h>
 

@@ -2,7 +2,7 @@
 /* Playbooks and cluster files: what is told about wrong ones, to the letter, and what
  * right ones become. `make golden` rewrites tests/golden/playbooks/NAME.want. */
 #include "rules/buffer.h"
-#include "scenarios/playbook.h"
+#include "scenarios/playbook/playbook.h"
 
 #include <criterion/criterion.h>
 #include <glob.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A clock that was read between two moments of ours is ahead by an interval. */
-#include "scenarios/preflight.h"
+#include "scenarios/preflight/preflight.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "scenarios/processes.h"
+#include "scenarios/workloads/processes.h"
 
 #include "proxy/base/now.h"
 #include "tests/scenarios/fake_driver.h"

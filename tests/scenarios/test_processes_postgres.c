@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool with PostgreSQL, whose commits wait for a standby that never comes. */
-#include "scenarios/processes.h"
+#include "scenarios/workloads/processes.h"
 
 #include "proxy/base/now.h"
 #include "tests/lib/server_process.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool with a real driver and real servers: three nodes of the reference store, all
  * on the test's loop. */
-#include "scenarios/processes.h"
+#include "scenarios/workloads/processes.h"
 #include "scenarios/store/node.h"
 
 #include "proxy/base/now.h"

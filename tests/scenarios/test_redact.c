@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "scenarios/redact.h"
+#include "scenarios/redact/redact.h"
 
 #include "proxy/base/tempdir.h"
-#include "scenarios/cluster.h"
+#include "scenarios/playbook/cluster.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

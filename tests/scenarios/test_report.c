@@ -2,7 +2,7 @@
 #include "proxy/base/errmsg.h"
 #include "proxy/base/memory.h"
 #include "proxy/base/tempdir.h"
-#include "scenarios/report.h"
+#include "scenarios/report/report.h"
 #include "tests/scenarios/fake_run.h"
 
 #include <criterion/criterion.h>

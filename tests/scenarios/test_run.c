@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How the verdicts of modes make that of a run, and its exit status. */
 #include "proxy/base/memory.h"
-#include "scenarios/run.h"
+#include "scenarios/report/run.h"
 
 #include <criterion/criterion.h>
 

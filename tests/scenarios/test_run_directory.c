@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "scenarios/run_directory.h"
+#include "scenarios/report/run_directory.h"
 
 #include "proxy/base/tempdir.h"
 

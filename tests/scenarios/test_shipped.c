@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "scenarios/shipped.h"
+#include "scenarios/playbook/shipped.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "scenarios/threshold.h"
+#include "scenarios/playbook/threshold.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "scenarios/workload.h"
+#include "scenarios/workloads/workload.h"
 
 #include "proxy/base/now.h"
-#include "rules/yaml.h"
+#include "rules/language/yaml.h"
 #include "tests/scenarios/fake_driver.h"
 
 #include <criterion/criterion.h>

@@ -3,11 +3,12 @@
 """A tiny replicated store, for drills through a driver that is a program.
 
 One line asks, one answers: "append KEY ELEMENT", "read KEY null", "role", "promote",
-"members"; "ok", "ok VALUE" or "fail WHY". The primary sends its log to every peer. In mode async
-it answers first, and its replica is lazy: it applies an entry when the next one comes,
-or after 50 ms, so that stale reads are certain. In mode sync an entry is applied by the
-replicas, then by the primary, then acknowledged. A replica starts empty and is sent
-everything. Started by the drill, which says who and where in the environment.
+"members"; "ok VALUE" (a mere "ok" among nodes) or "fail WHY". The primary sends its log
+to every peer. In mode async it answers first, and its replica is lazy: it applies an
+entry when the next one comes, or after 50 ms, so that stale reads are certain. In mode
+sync an entry is applied by the replicas, then by the primary, then acknowledged. A
+replica starts empty and is sent everything. Started by the drill, which says who and
+where in the environment.
 """
 import json
 import os
@@ -89,7 +90,7 @@ def append(key, element):
                 pass
         with data:
             apply(key, element)
-    return "ok"
+    return "ok null"
 
 
 def promote():
