@@ -212,6 +212,11 @@ Test(drill_found, killed_what_its_commands_undo_is_undone_by_clean, .timeout = 1
     cr_assert_eq(kill(drill->pid, SIGKILL), 0);
     cr_expect_eq(drill_wait(drill), 128 + SIGKILL);
     expect_min_replicas("1");
+    cr_expect_eq(drill_run_whole(drill, NULL), 3, "the mode would be judged as-is");
+    cr_expect(strstr(drill->told, "resuming r2 after line"), "%s", drill->told);
+    cr_expect(strstr(drill->told, "nothing was touched: netsplit clean"), "%s",
+              drill->told);
+    expect_min_replicas("1");
     drill_spawn(drill, (const char *const[]){"clean", NULL});
     cr_expect_eq(drill_wait(drill), 0, "%s", drill->told);
     cr_expect(strstr(drill->told, "undone: leaving the mode sync at r1"), "%s",
