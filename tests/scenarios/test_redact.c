@@ -98,6 +98,30 @@ Test(redact, hides_it_as_json_xml_and_shells_write_it)
     redact_destroy(redact);
 }
 
+Test(redact, hides_it_as_sql_urls_and_base64_write_it)
+{
+    struct redact *redact = redact_create();
+    redact_add(redact, "TOKEN", "it's 10%/day", false);
+    expect_hidden(redact, "PW 'it''s 10%/day'", "PW '***'");
+    expect_hidden(redact, "E'it\\'s 10%/day'", "E'***'");
+    expect_hidden(redact, "?a=it%27s%2010%25%2Fday&b=1", "?a=***&b=1");
+    expect_hidden(redact, "aXQncyAxMCUvZGF5", "***");
+    redact_add(redact, "TOKEN", "hunter22", false);
+    expect_hidden(redact, "aHVudGVyMjI=", "***=");
+    expect_hidden(redact, "aHVudGVyMjIK", "***K"); /* with a newline behind it */
+    redact_destroy(redact);
+}
+
+Test(redact, hides_each_line_of_a_key)
+{
+    struct redact *redact = redact_create();
+    redact_add(redact, "A_KEY", "-----BEGIN KEY-----\nMIIEow+1\nab\n", false);
+    expect_hidden(redact, "  A_KEY: |\n    -----BEGIN KEY-----\n    MIIEow+1\n    ab\n",
+                  "  A_KEY: ***\n    ***\n    ***\n    ab\n");
+    expect_hidden(redact, "\"-----BEGIN KEY-----\\nMIIEow+1\\nab\\n\"", "\"***\"");
+    redact_destroy(redact);
+}
+
 Test(redact, does_not_take_common_words_and_numbers_for_secrets)
 {
     struct redact *redact = redact_create();
