@@ -30,6 +30,8 @@ struct secret {
 struct redact {
     struct secret *secrets; /* owned */
     size_t n;
+    char **listed; /* owned: names */
+    size_t n_listed;
 };
 
 static bool is_strong(const char *value, bool is_listed)
@@ -106,6 +108,9 @@ void redact_destroy(struct redact *redact)
         return;
     for (size_t i = 0; i < redact->n; i++)
         free(redact->secrets[i].text);
+    for (size_t i = 0; i < redact->n_listed; i++)
+        free(redact->listed[i]);
+    free(redact->listed);
     free(redact->secrets);
     free(redact);
 }
@@ -113,7 +118,7 @@ void redact_destroy(struct redact *redact)
 void redact_learn(struct redact *redact, const char *text)
 {
     for (size_t at = 0; redact && text[at];) {
-        size_t length = redact_form_at(text, at);
+        size_t length = redact_form_at(redact, text, at);
         char *value = xasprintf("%.*s", (int)length, text + at);
         if (is_strong(value, false))
             add_secret(redact, value);
@@ -134,10 +139,31 @@ static void add_variables(struct redact *redact, const struct cluster *cluster,
     }
 }
 
+static void add_listed(struct redact *redact, const struct cluster *cluster)
+{
+    size_t n = redact->n_listed;
+    redact->listed = xreallocarray(redact->listed, n + cluster->n_secrets + 1,
+                                   sizeof *redact->listed);
+    for (size_t i = 0; i < cluster->n_secrets; i++)
+        redact->listed[redact->n_listed++] = xstrdup(cluster->secrets[i]);
+}
+
+bool redact_is_listed(const struct redact *redact, const char *name, size_t length)
+{
+    for (size_t i = 0; redact && i < redact->n_listed; i++)
+        if (strlen(redact->listed[i]) == length &&
+            memcmp(redact->listed[i], name, length) == 0)
+            return true;
+    return false;
+}
+
 void redact_add_files(struct redact *redact, const struct cluster *cluster,
                       const struct playbook *playbook)
 {
+    if (!redact)
+        return;
     if (cluster) {
+        add_listed(redact, cluster);
         redact_learn(redact, cluster->source.text);
         add_variables(redact, cluster, &cluster->env);
         for (size_t i = 0; i < cluster->n_modes; i++)
@@ -173,7 +199,7 @@ bool redact_is_empty(const struct redact *redact)
 static size_t secret_at(const struct redact *redact, const char *text, size_t at)
 {
     size_t known = redact_known_at(redact, text + at);
-    return known > 0 ? known : redact_form_at(text, at);
+    return known > 0 ? known : redact_form_at(redact, text, at);
 }
 
 void redact_text(const struct redact *redact, const char *text, struct buffer *out)

@@ -148,7 +148,8 @@ Test(redact, knows_what_a_cluster_file_lists)
 {
     static const char text[] =
         "cluster: 1\nname: c\ndriver: { resp: \"\" }\nnodes: [n1]\nrole: echo primary\n"
-        "env: { LICENCE: lice-1, PLAIN: visible-2 }\nsecrets: [LICENCE, OUTSIDE]\n"
+        "env: { LICENCE: lice-1, PLAIN: visible-2, PIN: \"7\" }\n"
+        "secrets: [LICENCE, OUTSIDE, PIN]\n"
         "commands: { start: a, ready: b }\nmodes: { m: { check: c, env: { "
         "DB_PASSWORD: of-mode-1 } } }\n";
     struct diag diag;
@@ -160,6 +161,7 @@ Test(redact, knows_what_a_cluster_file_lists)
     redact_add_files(redact, cluster, NULL);
     expect_hidden(redact, "lice-1 visible-2 ambient-1 of-mode-1",
                   "*** visible-2 *** ***");
+    expect_hidden(redact, "PIN: \"7\", PINS=7, 7 of 7", "PIN: \"***\", PINS=7, 7 of 7");
     redact_destroy(redact);
     cluster_destroy(cluster);
     diag_close(&diag);
