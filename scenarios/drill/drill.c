@@ -11,6 +11,7 @@
 #include "scenarios/drill/drill_inside.h"
 
 #include "rules/language/unit.h"
+#include "scenarios/drill/claim.h"
 #include "scenarios/drill/claim_mark.h"
 #include "scenarios/report/run_directory.h"
 
@@ -474,6 +475,8 @@ int drill_run(const struct drill_options *options, struct run **out, int *signal
     if (e == 0)
         e = rundir_record_open(&drill->record, "drill", err);
     if (e == 0) {
+        (void)rundir_note(drill->record, CLAIM_NOTE, /* a debt is noted, or not made */
+                          claim_list(drill->cluster));
         drill->run->directory = /* as it is: files are written there */
             arena_copy(&drill->run->arena, drill->out, strlen(drill->out));
         run_modes(drill);

@@ -35,6 +35,7 @@
 #include "scenarios/drivers/elements.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <hiredis/async.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -223,6 +224,8 @@ static bool connect_link(struct resp_client *client)
             redisAsyncFree(context);
         return false;
     }
+    /* hiredis lets it through to every command, and the server would not see it end. */
+    (void)fcntl(context->c.fd, F_SETFD, FD_CLOEXEC); /* of a descriptor that is open */
     client->link = attach(client, context);
     if (!client->link) {
         driver_broke(&client->base, "the socket cannot be watched");
