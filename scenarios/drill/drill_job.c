@@ -49,12 +49,13 @@ static void on_late(uv_timer_t *timer)
     child_stop(mode->job.child, DRILL_GRACE_NS);
 }
 
-/* Whatever it printed is shown and kept without secrets. */
+/* Whatever it printed is shown and kept without secrets, and commands no terminal. */
 static void keep_output(struct job *job, const struct redact *secrets,
                         const struct child_end *end)
 {
     free(job->output);
     job->output = redact_copy(secrets, end->output);
+    term_disarm(job->output);
     job->output_cut = end->output_cut;
     job->status = end->status;
 }

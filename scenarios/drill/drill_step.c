@@ -167,8 +167,10 @@ static void start_shell(struct drill_mode *mode, const struct step *step, bool p
 static void on_promoted(struct drill_mode *mode)
 {
     int node = cluster_find_node(mode->drill->cluster, current(mode)->node);
-    if (mode->job.ok)
+    if (mode->job.ok) {
         hold_primary(mode, (size_t)node, now_ns());
+        owed_replace(mode);
+    }
     end_by_job(mode);
 }
 
