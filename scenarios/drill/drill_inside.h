@@ -56,6 +56,7 @@ struct job {
     const char *script;  /* borrowed */
     size_t node;
     bool polls;        /* again until status 0 (and `wants`) */
+    bool leaves_group; /* see child_options */
     const char *wants; /* first word of its output; NULL = any */
     uint64_t until_ns;
     bool late;
@@ -243,6 +244,7 @@ struct job_options {
     size_t node;
     uint64_t within_ns; /* after the second signal it is the grace, if it is more */
     bool polls;
+    bool leaves_group;
     const char *wants;
     drill_then_fn then; /* mode->job says how it went */
 };
