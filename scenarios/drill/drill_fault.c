@@ -241,7 +241,7 @@ static char *write_overlay(const struct drill_mode *mode, const struct step *ste
 
 static void apply(struct drill_mode *mode)
 {
-    const struct step *step = &mode->drill->playbook->steps[mode->step];
+    const struct step *step = mode_step(mode);
     struct drill_fault *fault = fault_add(mode);
     char target[160], lease[32];
     (void)snprintf(fault->overlay, sizeof fault->overlay, "%s%u",
@@ -270,7 +270,7 @@ static bool needs_roles(const struct step *step)
 
 static void on_resolved(struct drill_mode *mode)
 {
-    const struct step *step = &mode->drill->playbook->steps[mode->step];
+    const struct step *step = mode_step(mode);
     if (mode->resolved < 0 && needs_roles(step)) {
         step_end(mode, mode->error);
         return;
