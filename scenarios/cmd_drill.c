@@ -303,6 +303,21 @@ static bool check_production(const struct arguments *args,
     return false;
 }
 
+/* Where nodes stay, so do roles: what a second pass promotes would be the primary. */
+static bool check_passes(const struct arguments *args, const struct playbook *playbook,
+                         const struct cluster *cluster)
+{
+    const char *node = playbook_promotes_again(playbook);
+    if (!cluster->places || !node || (args->modes.n <= 1 && args->repeat <= 1))
+        return true;
+    fprintf(stderr,
+            "netsplit drill: %s promotes %s and leaves it the primary, so that it can "
+            "be run once, in one mode; nothing moves the roles of \"%s\" back but its "
+            "owner, or a last promote step\n",
+            playbook->source.name, node, cluster->name);
+    return false;
+}
+
 /* Whether there is somebody to ask, if somebody must be asked. */
 static bool check_person(const struct arguments *args, const struct playbook *playbook)
 {
@@ -362,7 +377,7 @@ static int drill_right(struct call *call, const struct playbook *playbook,
 {
     const struct arguments *args = call->args;
     const char *lacks = cluster_lacks(cluster);
-    if (!check_modes(cluster, &args->modes))
+    if (!check_modes(cluster, &args->modes) || !check_passes(args, playbook, cluster))
         return EXIT_USAGE;
     if (args->dry_run)
         return plan(call, playbook, cluster);

@@ -159,15 +159,44 @@ static bool reaches_fault(struct drill_mode *mode, const struct step *step)
     return !between_names_clients(step->rules) || reaches_clients(mode, step->at.line);
 }
 
-bool theirs_settle_paths(struct drill_mode *mode)
+/* Those of one home cannot be cut off without those of another. */
+static void tell_shared_clients(struct drill_mode *mode)
+{
+    const char *first = theirs_clients(mode, 0);
+    for (size_t i = 1; first && i < mode->drill->cluster->n_nodes; i++) {
+        const char *name = theirs_clients(mode, i);
+        if (!name || strcmp(first, name) != 0)
+            continue;
+        term_progress_say(&mode->drill->progress,
+                          "%s: \"%s\" is one node at the proxy: a fault on the "
+                          "clients of one home is on those of all",
+                          mode->mode->name, name);
+        return;
+    }
+}
+
+static bool reaches_faults(struct drill_mode *mode)
 {
     const struct playbook *playbook = mode->drill->playbook;
-    size_t n = mode->drill->cluster->n_nodes;
-    if (!knows_nodes(mode))
-        return false;
-    for (size_t i = 0; i < playbook->n_steps; i++)
-        if (playbook->steps[i].rules && !reaches_fault(mode, &playbook->steps[i]))
+    bool names_clients = false;
+    for (size_t i = 0; i < playbook->n_steps; i++) {
+        const struct step *step = &playbook->steps[i];
+        if (!step->rules)
+            continue;
+        if (!reaches_fault(mode, step))
             return false;
+        names_clients |= between_names_clients(step->rules);
+    }
+    if (names_clients)
+        tell_shared_clients(mode);
+    return true;
+}
+
+bool theirs_settle_paths(struct drill_mode *mode)
+{
+    size_t n = mode->drill->cluster->n_nodes;
+    if (!knows_nodes(mode) || !reaches_faults(mode))
+        return false;
     for (size_t i = 0; i < n * n; i++)
         set_path(mode, i / n, i % n);
     return true;

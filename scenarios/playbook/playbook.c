@@ -330,6 +330,18 @@ struct playbook *playbook_load(const char *word, const char *cluster_word,
     return NULL;
 }
 
+const char *playbook_promotes_again(const struct playbook *playbook)
+{
+    const char *first = NULL, *last = NULL;
+    for (size_t i = 0; i < playbook->n_steps; i++) {
+        if (playbook->steps[i].verb->kind != STEP_PROMOTE)
+            continue;
+        last = playbook->steps[i].node;
+        first = first ? first : last;
+    }
+    return first && strcmp(first, last) == 0 ? first : NULL;
+}
+
 void playbook_destroy(struct playbook *playbook)
 {
     if (!playbook)

@@ -47,6 +47,10 @@ struct playbook *playbook_parse(const char *name, const char *text, size_t lengt
                                 const struct cluster *cluster,
                                 const struct cluster_variables *sets,
                                 struct diag *diag);
+/* The node that it promotes first, if that is the primary at its end, so that a second
+ * pass would begin with a promotion of the primary; else NULL. */
+const char *playbook_promotes_again(const struct playbook *playbook);
+
 void playbook_destroy(struct playbook *playbook);
 
 #endif

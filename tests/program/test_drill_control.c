@@ -112,6 +112,8 @@ Test(drill_control, clients_that_are_one_node_there_are_cut_as_one, .timeout = 1
                              "```yaml heal\n```\n" THEIRS_EXPECT);
     int status = drill_run_whole(drill, NULL);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill->told);
+    cr_expect(strstr(drill->told, "\"clients\" is one node at the proxy: a fault"),
+              "%s", drill->told);
     expect_as_found();
     close_proxied();
 }

@@ -64,6 +64,20 @@ Test(drill_found, promoting_the_primary_is_met_before_it_costs, .timeout = 120)
     expect_refused("promotes r2, which is the primary by then (r2 is now)");
 }
 
+Test(drill_found, a_second_pass_that_would_promote_the_primary_is_not_begun,
+     .timeout = 60)
+{
+    static const char *const words[] = {"drill",     "playbook.md",    "--repeat", "2",
+                                        "--cluster", "./cluster.yaml", NULL};
+    theirs_open(&theirs, "staging", PROMOTE_COMMAND, PROMOTE);
+    drill_spawn(drill, words);
+    cr_expect_eq(drill_wait(drill), 2, "%s", drill->told);
+    cr_expect(strstr(drill->told, "promotes r2 and leaves it the primary"), "%s",
+              drill->told);
+    cr_expect_not(strstr(drill->told, "seed"), "nothing was started");
+    theirs_close(&theirs);
+}
+
 Test(drill_found, two_primaries_are_refused_by_name, .timeout = 120)
 {
     theirs_open(&theirs, "staging", "", CUT);
