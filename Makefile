@@ -63,7 +63,7 @@ DEPS          := build
 ifneq ($(PROXY_ONLY),)
 LIBS   := libuv yaml-0.1 jansson libmicrohttpd $(LIBS_NET)
 SRC    := $(RULES_SRC) $(PROXY_SRC) proxy/main.c scenarios/cmd_check.c scenarios/cmd_schema.c \
-          $(wildcard scenarios/cmd_lab.c scenarios/lab/*.c)
+          $(wildcard scenarios/cmd_lab*.c scenarios/lab/*.c)
 OBJ    := $(SRC:%.c=$O/%.o)
 LDLIBS := -Wl,-Bstatic -luv_a -lyaml -Wl,--whole-archive -lnl-route-3 -lnl-3 \
           -Wl,--no-whole-archive -Wl,-Bdynamic -lnftables -ljansson -lmicrohttpd -lm -lpthread
