@@ -323,12 +323,10 @@ int cmd_init(int argc, char **argv)
             "be reached, logged in to or written.",
         .rows = rows,
     };
-    int rest = 0;
     call.command = &command;
     call.command_line = join_words(argc, argv);
-    enum option_result parsed = option_parse(&command, argc, argv, false, &rest);
-    int status = parsed == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
-    if (parsed == OPTION_OK)
+    int rest, status = option_begin(&command, argc, argv, false, &rest);
+    if (status == OPTION_GOES_ON)
         status = start(&call, argv + rest, argc - rest);
     free(call.command_line);
     free(call.own_name);
