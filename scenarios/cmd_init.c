@@ -37,8 +37,6 @@ struct call {
     char *own_directory; /* owned, or NULL */
 };
 
-/* --- The user's words --- */
-
 static const struct survey_row *find_row(const struct option_command *command,
                                          const char *word)
 {
@@ -142,8 +140,6 @@ static void choose_names(struct call *call, const char *address)
         call->directory = call->own_directory = xasprintf("netsplit-%s", call->name);
 }
 
-/* --- What is said --- */
-
 static int fail(const struct call *call, int status, const struct errmsg *err)
 {
     bool is_usage = status == -EINVAL || status == -EEXIST;
@@ -206,8 +202,6 @@ static void print_next(const struct call *call)
     printf("  netsplit drill %s/playbook.md --confirm %s\n", directory, call->name);
     free(directory);
 }
-
-/* --- The work --- */
 
 /* What check would refuse is not written. */
 static int write_texts(const struct call *call, const struct texts *texts)

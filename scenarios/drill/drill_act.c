@@ -58,8 +58,6 @@ static void start_job(struct drill_mode *mode, const char *script, size_t node,
                                           .then = then});
 }
 
-/* --- Into force --- */
-
 static void mark_targets(const struct drill_mode *mode, const struct step *step,
                          struct drill_fault *fault)
 {
@@ -215,8 +213,6 @@ void act_start(struct drill_mode *mode)
         start_job(mode, step->run, node_of(mode, step), step, on_run);
     }
 }
-
-/* --- Out of it again --- */
 
 bool act_is_owed(const struct drill_mode *mode)
 {

@@ -22,8 +22,6 @@ uint64_t fault_committed_ns(const json_t *body)
     return at > 0 ? (uint64_t)at : now_ns();
 }
 
-/* --- Words that stand for nodes --- */
-
 struct renaming {
     const struct drill_mode *mode;
     char names[2 * CLUSTER_NODES_MAX][80];
@@ -117,8 +115,6 @@ static const char *summarise(const struct drill_mode *mode, const struct rule *r
     buffer_close(&text);
     return kept;
 }
-
-/* --- A fault --- */
 
 static void add_windows(struct drill_mode *mode, const struct step *step)
 {
@@ -292,8 +288,6 @@ bool fault_in_force(const struct drill_mode *mode)
             return true;
     return false;
 }
-
-/* --- Healing --- */
 
 void fault_end(struct drill_mode *mode, struct drill_fault *fault, uint64_t at_ns)
 {

@@ -16,8 +16,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* --- How it is found --- */
-
 /* "ready, by ssh pg2: status 255: no route to host" */
 static const char *tell_command(struct drill_mode *mode, const char *command)
 {
@@ -96,8 +94,6 @@ void found_begin(struct drill_mode *mode, drill_then_fn then)
         nodes_resolve(mode, on_found_roles);
 }
 
-/* --- How it is left --- */
-
 static void on_left(struct drill_mode *mode)
 {
     mode->leaving = false;
@@ -168,8 +164,6 @@ bool found_leave(struct drill_mode *mode)
         job_hurry(mode, DRILL_GRACE_NS);
     return mode->leaving || leave(mode) || ask_last_roles(mode);
 }
-
-/* --- What was written: it goes, or at least the drill's mark --- */
 
 static void on_torn_down(void *context, const struct driver_outcome *outcome)
 {

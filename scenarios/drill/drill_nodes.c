@@ -278,8 +278,6 @@ void nodes_start_one(struct drill_mode *mode, size_t node, drill_then_fn then)
                                     .then = then});
 }
 
-/* --- All of them, one after the other --- */
-
 static void start_next(struct drill_mode *mode);
 
 static void on_ready(struct drill_mode *mode)

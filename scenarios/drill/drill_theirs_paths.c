@@ -32,8 +32,6 @@ const char *theirs_clients(const struct drill_mode *mode, size_t home)
     return node ? node->name.text : NULL;
 }
 
-/* --- Listeners --- */
-
 /* The listener from a name of theirs to a node; NULL = there is none. */
 static const json_t *find_listener(const struct drill_mode *mode, const char *from,
                                    const char *to)
@@ -80,8 +78,6 @@ static void set_path(struct drill_mode *mode, size_t home, size_t node)
     if (!listener || !read_address(text_of(listener, "address"), path))
         *path = lab_direct(mode, node);
 }
-
-/* --- What it must know --- */
 
 /* "db, web": the names that it has. */
 static const char *list_names(struct drill_mode *mode)
@@ -201,8 +197,6 @@ bool theirs_settle_paths(struct drill_mode *mode)
         set_path(mode, i / n, i % n);
     return true;
 }
-
-/* --- What it has counted --- */
 
 const json_t *theirs_link_before(const struct drill_mode *mode, const char *from,
                                  const char *to)

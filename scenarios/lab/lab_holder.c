@@ -33,8 +33,6 @@ struct holder {
     struct rundir_record *record; /* owned */
 };
 
-/* --- Its end --- */
-
 static bool is_inside(const struct lab *lab, dev_t device, ino_t inode)
 {
     struct stat info;
@@ -109,8 +107,6 @@ static void end(struct holder *holder)
     lab_close(&holder->home.lab);
 }
 
-/* --- Its beginning --- */
-
 static int describe(struct holder *holder)
 {
     const struct lab *lab = &holder->home.lab;
@@ -182,8 +178,6 @@ static int begin(struct holder *holder, const struct lab_home_options *options,
     }
     return status;
 }
-
-/* --- Its life --- */
 
 /* Nothing of whoever started us is kept open, least of all a pipe that is read to its
  * end. */

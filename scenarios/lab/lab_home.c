@@ -28,8 +28,6 @@
 
 enum { DOWN_MS = 10000 }; /* the holder's own patience is 2 s */
 
-/* --- Found --- */
-
 struct collection {
     struct lab_home *items;
     size_t n;
@@ -100,8 +98,6 @@ void lab_home_path(const struct lab_home *home, const char *name, int fd,
         (void)snprintf(path, LAB_HOME_PATH_BYTES, NAMESPACE_NAMES "/netsplit-%s-%s",
                        home->name, name);
 }
-
-/* --- Up --- */
 
 static int complain_taken(const char *name, struct errmsg *err)
 {
@@ -191,8 +187,6 @@ int lab_home_up(const struct lab_home_options *options, struct errmsg *err)
     (void)sigprocmask(SIG_SETMASK, &before, NULL); /* here we die, if we must */
     return status;
 }
-
-/* --- Entered, ended --- */
 
 static bool is_our_user_namespace(int fd)
 {
