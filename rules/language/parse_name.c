@@ -26,6 +26,16 @@ void *parser_alloc(struct parser *parser, size_t n, size_t bytes)
     return memory;
 }
 
+struct words *parser_make_parts(struct parser *parser, size_t n, struct rule *rule)
+{
+    struct words *parts = parser_alloc(parser, n, sizeof *parts);
+    if (parts) {
+        rule->parts = parts;
+        rule->n_parts = n;
+    }
+    return parts;
+}
+
 static int compare_keyed(const void *a, const void *b)
 {
     const struct keyed *left = a, *right = b;
