@@ -8,10 +8,11 @@
  *
  * Failures: whatever fails before the byte is undone in the same way. If our parent dies
  * first the kernel kills us; what is left then are names, for `netsplit clean`. */
+#include "scenarios/lab/lab_holder.h"
+
 #include "proxy/base/namespace.h"
 #include "proxy/base/now.h"
 #include "proxy/base/rundir.h"
-#include "scenarios/lab/lab_home.h"
 #include "scenarios/lab/lab_user.h"
 
 #include <dirent.h>
