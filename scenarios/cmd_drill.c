@@ -371,23 +371,36 @@ static int run_claimed(struct call *call, const struct playbook *playbook,
     return status;
 }
 
+static bool check_needs(const struct cluster *cluster)
+{
+    const char *program = cluster_lacks(cluster);
+    const char *secret = cluster_lacks_secret(cluster);
+    if (program)
+        fprintf(stderr,
+                "netsplit drill: the cluster \"%s\" needs the program %s, which %s\n",
+                cluster->name, program,
+                strchr(program, '/') ? "is not there or may not be run"
+                                     : "is not on PATH");
+    if (secret)
+        fprintf(
+            stderr,
+            "netsplit drill: the cluster \"%s\" needs the variable %s, which is not "
+            "set: export it first\n",
+            cluster->name, secret);
+    return !program && !secret;
+}
+
 /* What is right is run, or shown. */
 static int drill_right(struct call *call, const struct playbook *playbook,
                        const struct cluster *cluster, int *ended_by)
 {
     const struct arguments *args = call->args;
-    const char *lacks = cluster_lacks(cluster);
     if (!check_modes(cluster, &args->modes) || !check_passes(args, playbook, cluster))
         return EXIT_USAGE;
     if (args->dry_run)
         return plan(call, playbook, cluster);
-    if (lacks) {
-        fprintf(stderr,
-                "netsplit drill: the cluster \"%s\" needs the program %s, which %s\n",
-                cluster->name, lacks,
-                strchr(lacks, '/') ? "is not there or may not be run"
-                                   : "is not on PATH");
-        many_add_trouble(call->many, playbook->source.name, "a program is missing");
+    if (!check_needs(cluster)) {
+        many_add_trouble(call->many, playbook->source.name, "something is missing");
         return EXIT_ENVIRONMENT;
     }
     if (!check_production(args, playbook, cluster)) {

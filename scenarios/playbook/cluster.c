@@ -97,6 +97,10 @@ static const struct field needs_fields[] = {
      .kind = FIELD_LIST,
      .offset = DRAFT(programs),
      .help = "that must be on PATH"},
+    {.name = "secrets",
+     .kind = FIELD_LIST,
+     .offset = DRAFT(secrets),
+     .help = "variables that must be set, and whose values are shown nowhere"},
     {0},
 };
 
@@ -164,10 +168,6 @@ static const struct field cluster_fields[] = {
      .kind = FIELD_TREE,
      .offset = DRAFT(env),
      .help = "environment of all commands and steps"},
-    {.name = "secrets",
-     .kind = FIELD_LIST,
-     .offset = DRAFT(secrets),
-     .help = "variables whose values are shown nowhere"},
     {.name = "role",
      .kind = FIELD_TEXT,
      .offset = DRAFT(role),

@@ -4,7 +4,9 @@
  *
  *     cluster: 1
  *     name: store
- *     needs: { programs: [redis-cli] }
+ *     needs: { programs: [redis-cli], secrets: [LICENCE] }
+ *                          secrets are variables, of env or of ours, whose values are
+ *                          shown nowhere; those called PASSWORD, TOKEN, ... are known
  *     driver: { resp: "" }
  *     data: { schema: netsplit_drill }
  *     nodes: [n1, n2, n3]
@@ -12,8 +14,6 @@
  *     intercept: tproxy    how the drill's proxy sits on the paths; the default is
  *                          listen, in a lab tproxy, in one with a bridge netns
  *     env: { LOG: debug }
- *     secrets: [LICENCE]   variables, of env or of ours, whose values are shown nowhere;
- *                          those called PASSWORD, TOKEN, ... are known (redact.h)
  *     role: CMD            prints primary or standby; run per node
  *     commands:
  *       prepare: CMD       once per node before it starts; NODE_DIR is empty
@@ -135,7 +135,7 @@ struct cluster {
     struct cluster_variables env;
     const char *const *programs; /* that must be on PATH */
     size_t n_programs;
-    const char *const *secrets; /* variables whose values are shown nowhere */
+    const char *const *secrets; /* variables that must be set, and are not shown */
     size_t n_secrets;
     const char *role;
     struct cluster_commands commands;
@@ -156,6 +156,9 @@ const struct cluster_mode *cluster_find_mode(const struct cluster *cluster,
                                              const char *name);
 /* The index of the node, or -1. */
 int cluster_find_node(const struct cluster *cluster, const char *name);
+
+/* The first of its secrets that is set neither here nor in the file, or NULL. */
+const char *cluster_lacks_secret(const struct cluster *cluster);
 
 /* The first of the programs it needs, for its commands and as its driver, that cannot be
  * run: a name that is not on PATH, a path where there is none. NULL = none. */

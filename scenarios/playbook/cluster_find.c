@@ -51,3 +51,27 @@ const char *cluster_lacks(const struct cluster *cluster)
             return cluster->modes[i].program;
     return NULL;
 }
+
+static bool has_variable(const struct cluster_variables *variables, const char *name)
+{
+    for (size_t i = 0; i < variables->n; i++)
+        if (strcmp(variables->items[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_set(const struct cluster *cluster, const char *name)
+{
+    for (size_t i = 0; i < cluster->n_modes; i++)
+        if (has_variable(&cluster->modes[i].env, name))
+            return true;
+    return has_variable(&cluster->env, name) || getenv(name);
+}
+
+const char *cluster_lacks_secret(const struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->n_secrets; i++)
+        if (!is_set(cluster, cluster->secrets[i]))
+            return cluster->secrets[i];
+    return NULL;
+}

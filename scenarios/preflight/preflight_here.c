@@ -115,6 +115,12 @@ void preflight_programs(struct preflight *preflight)
     if (*found)
         preflight_add(preflight, PREFLIGHT_OK, PREFLIGHT_HERE, "on PATH: %s", found);
     free(found);
+    const char *secret = cluster_lacks_secret(cluster);
+    if (!secret)
+        return;
+    preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE,
+                  "the variable %s is not set", secret);
+    preflight_mend(preflight, "read -rs %s; export %s", secret, secret);
 }
 
 #define SPACE_NEEDED_BYTES UINT64_C(16777216)  /* a short drill's results */

@@ -3,7 +3,7 @@
  *
  * A secret is known by its name or by its form. By its name: the value of a variable
  * whose name ends in PASSWORD, PASSWD, PASSPHRASE, SECRET, TOKEN, APIKEY, _KEY or _AUTH,
- * in any case, or which the cluster file lists in `secrets: [NAME]`. By its form: what
+ * in any case, or which the cluster file lists in `needs: { secrets: [NAME] }`. By its form: what
  * follows such a name and "=" or ":", `auth=`, `redis-cli -a`, and what stands between
  * ":" and "@" in a URL.
  *

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { FAR = 256 }; /* looked back at most, so that no text takes its square in time */
+
 static bool is_name_char(char c)
 {
     return isalnum((unsigned char)c) || c == '_' || c == '-';
@@ -32,16 +34,19 @@ bool redact_is_secret_name(const char *name, size_t length)
 /* Where the blanks and quotes before `at` begin. */
 static size_t skip_back(const char *text, size_t at, const char *what)
 {
-    while (at > 0 && text[at - 1] && strchr(what, text[at - 1]))
-        at--;
-    return at;
+    size_t start = at;
+    while (start > 0 && at - start < FAR && text[start - 1] &&
+           strchr(what, text[start - 1]))
+        start--;
+    return start;
 }
 
 static size_t name_start(const char *text, size_t end)
 {
-    while (end > 0 && is_name_char(text[end - 1]))
-        end--;
-    return end;
+    size_t start = end;
+    while (start > 0 && end - start < FAR && is_name_char(text[start - 1]))
+        start--;
+    return start;
 }
 
 /* NAME=VALUE, NAME: VALUE, "NAME": "VALUE", PASSWORD 'VALUE'. */
@@ -74,7 +79,7 @@ static bool follows_option(const char *text, size_t at)
         return true;
     if (!ends_line_with(text, end, " -a "))
         return false;
-    for (size_t i = end; i >= 9 && text[i - 1] != '\n'; i--)
+    for (size_t i = end; i >= 9 && end - i < FAR && text[i - 1] != '\n'; i--)
         if (memcmp(text + i - 9, "redis-cli", 9) == 0)
             return true;
     return false;
@@ -87,7 +92,7 @@ static size_t url_length(const char *text, size_t at)
     if (at == 0 || text[at - 1] != ':')
         return 0;
     size_t start = at - 1;
-    while (start > 0 && !strchr(no_user, text[start - 1]))
+    while (start > 0 && at - start < FAR && !strchr(no_user, text[start - 1]))
         start--;
     if (!ends_line_with(text, start, "://"))
         return 0;

@@ -107,3 +107,19 @@ Test(drill_claim, a_drill_on_another_machine_is_told_and_left_alone, .timeout = 
               theirs.drill.told);
     theirs_close(&theirs);
 }
+
+Test(drill_claim, data_that_is_kept_is_nobodys_afterwards, .timeout = 120)
+{
+    char command[512];
+    theirs_open(&theirs, "staging", "", EXPECT);
+    (void)snprintf(command, sizeof command,
+                   "sed -i 's/schema: drilled/schema: drilled, after: keep/' "
+                   "'%s/cluster.yaml'",
+                   theirs.drill.dir);
+    cr_assert_eq(system(command), 0);
+    cr_expect_eq(drill_run_whole(&theirs.drill, NULL), 0, "%s", theirs.drill.told);
+    cr_expect(strstr(theirs_ask(&theirs, 0, "GET drilled:0"), ","), "it was kept");
+    cr_expect_str_empty(theirs_ask(&theirs, 0, "GET drilled:drill"));
+    (void)theirs_ask(&theirs, 0, "FLUSHALL");
+    theirs_close(&theirs);
+}

@@ -40,7 +40,8 @@ static void plant(void)
     char command[2048];
     (void)snprintf(
         command, sizeof command,
-        "cd '%s' && sed -i -e 's/^env:$/secrets: [LICENCE]\\nenv:\\n  "
+        "cd '%s' && sed -i -e 's/awk\\]/awk], secrets: [LICENCE]/' "
+        "-e 's/^env:$/env:\\n  "
         "DB_PASSWORD: " CANARY "4\\n  LICENCE: " CANARY "5/' "
         "-e 's/^    role=replica$/    echo at start $DB_PASSWORD $LICENCE\\n&/' "
         "-e 's/^  async:$/&\\n    env: { MODE_API_KEY: " CANARY "6 }/' "
@@ -161,6 +162,25 @@ Test(drill_secrets, are_not_in_what_preflight_finds, .timeout = 60)
     run(words, 3);
     expect_silent("preflight");
     cr_expect(strstr(drill.told, "***"), "%s", drill.told);
+    drill_close(&drill);
+}
+
+Test(drill_secrets, are_missed_before_anything_starts, .timeout = 60)
+{
+    static const char *const words[] = {WORDS, NULL};
+    static const char *const preflight[] = {"preflight", "./cluster.yaml", NULL};
+    char command[512];
+    drill_open(&drill, front, steps);
+    (void)snprintf(command, sizeof command,
+                   "sed -i 's/awk\\]/awk], secrets: [LICENCE]/' '%s/cluster.yaml'",
+                   drill.dir);
+    cr_assert_eq(system(command), 0);
+    run(words, 3);
+    cr_expect(strstr(drill.told, "needs the variable LICENCE, which is not set"), "%s",
+              drill.told);
+    cr_expect_not(strstr(drill.told, "seed"), "nothing was started");
+    run(preflight, 3);
+    cr_expect(strstr(drill.told, "the variable LICENCE is not set"), "%s", drill.told);
     drill_close(&drill);
 }
 

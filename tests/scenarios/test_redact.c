@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+TestSuite(redact, .timeout = 60); /* what takes the square of its time does not end */
+
 struct pair {
     const char *text, *clean;
 };
@@ -61,6 +63,23 @@ Test(redact, leaves_alone_what_has_not)
         cr_expect_str_eq(clean, texts[i], "%s became %s", texts[i], clean);
         free(clean);
     }
+}
+
+/* Two megabytes in which every other byte might begin a secret; the suite has a minute. */
+Test(redact, takes_no_longer_for_a_text_that_is_made_to_take_long)
+{
+    enum { BYTES = 2 * 1000 * 1000 };
+    static const char *const pieces[] = {"a:", " -a ", "x=", "=  \"", "://:"};
+    char *text = malloc(BYTES + 1);
+    cr_assert_not_null(text);
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        for (size_t at = 0; at < BYTES; at++)
+            text[at] = pieces[i][at % strlen(pieces[i])];
+        text[BYTES] = '\0';
+        redact_columns(NULL, text);
+        cr_expect_eq(strlen(text), BYTES);
+    }
+    free(text);
 }
 
 Test(redact, keeps_columns_where_they_matter)
@@ -124,7 +143,8 @@ Test(redact, knows_what_a_cluster_file_lists)
 {
     static const char text[] =
         "cluster: 1\nname: c\ndriver: { resp: \"\" }\nnodes: [n1]\nrole: echo primary\n"
-        "env: { LICENCE: lice-1, PLAIN: visible-2 }\nsecrets: [LICENCE, OUTSIDE]\n"
+        "env: { LICENCE: lice-1, PLAIN: visible-2 }\nneeds: { secrets: [LICENCE, "
+        "OUTSIDE] }\n"
         "commands: { start: a, ready: b }\nmodes: { m: { check: c, env: { "
         "DB_PASSWORD: of-mode-1 } } }\n";
     struct diag diag;
