@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* netsplit drill: reads and checks everything, runs the playbooks one after the other,
  * each as often as it is to be repeated, prints what they found, and ends with the
- * status of the worst. netsplit steps prints
+ * status of the worst. Where one of them is wrong none begins. netsplit steps prints
  * what a playbook may hold. */
 #include "proxy/base/exits.h"
 #include "proxy/base/memory.h"
@@ -39,6 +39,13 @@ struct arguments {
     const char *until;
 };
 
+/* A playbook that was read, with the cluster that it is for. */
+struct loaded {
+    struct playbook *playbook;
+    struct cluster *cluster;
+    struct redact *secrets;
+};
+
 /* One call of the program. */
 struct call {
     const struct arguments *args;
@@ -46,7 +53,7 @@ struct call {
     struct cluster_variables sets; /* of --set */
     size_t n_playbooks;
     struct many *many;
-    struct redact *secrets; /* owned: of the playbook at hand */
+    const struct redact *secrets; /* borrowed: of the playbook at hand */
     bool has_left; /* something that is not undone: nothing else begins on that */
 };
 
@@ -390,49 +397,76 @@ static bool check_needs(const struct cluster *cluster)
     return !program && !secret;
 }
 
-/* What is right is run, or shown. */
-static int drill_right(struct call *call, const struct playbook *playbook,
-                       const struct cluster *cluster, int *ended_by)
+/* What a drill of it needs before it begins. */
+static int check_ready(const struct arguments *args, const struct playbook *playbook,
+                       const struct cluster *cluster)
 {
-    const struct arguments *args = call->args;
-    if (!check_modes(cluster, &args->modes) || !check_passes(args, playbook, cluster))
-        return EXIT_USAGE;
-    if (args->dry_run)
-        return plan(call, playbook, cluster);
-    if (!check_needs(cluster)) {
-        many_add_trouble(call->many, playbook->source.name, "something is missing");
+    if (!check_needs(cluster))
         return EXIT_ENVIRONMENT;
-    }
-    if (!check_production(args, playbook, cluster)) {
-        many_add_trouble(call->many, playbook->source.name, "it is production");
+    if (!check_production(args, playbook, cluster))
         return EXIT_USAGE;
-    }
-    if (!check_person(args, playbook)) {
-        many_add_trouble(call->many, playbook->source.name, "it asks a person");
-        return EXIT_ENVIRONMENT;
-    }
-    return run_claimed(call, playbook, cluster, ended_by);
+    return check_person(args, playbook) ? EXIT_DONE : EXIT_ENVIRONMENT;
 }
 
-static int drill_file(struct call *call, const char *path, int *ended_by)
+/* Reads one, and says all that is wrong with it. */
+static int load_one(const struct call *call, const char *path, struct loaded *loaded)
 {
+    const struct arguments *args = call->args;
     struct diag diag;
-    struct cluster *cluster = NULL;
     diag_init(&diag, NULL);
-    struct playbook *playbook =
-        playbook_load(path, call->args->cluster, &call->sets, &cluster, &diag);
-    call->secrets = redact_create();
-    redact_add_files(call->secrets, cluster, playbook);
-    redact_print_diag(call->secrets, &diag, stderr);
+    loaded->playbook =
+        playbook_load(path, args->cluster, &call->sets, &loaded->cluster, &diag);
+    loaded->secrets = redact_create();
+    redact_add_files(loaded->secrets, loaded->cluster, loaded->playbook);
+    redact_print_diag(loaded->secrets, &diag, stderr);
     int status = diag_status(&diag) == -ENOTSUP ? EXIT_ENVIRONMENT : EXIT_USAGE;
     diag_close(&diag);
-    if (playbook && cluster)
-        status = drill_right(call, playbook, cluster, ended_by);
-    else
-        many_add_trouble(call->many, path, "it is not right: see above");
-    playbook_destroy(playbook);
-    cluster_destroy(cluster);
-    redact_destroy(call->secrets);
+    if (!loaded->playbook || !loaded->cluster)
+        return status;
+    if (!check_modes(loaded->cluster, &args->modes) ||
+        !check_passes(args, loaded->playbook, loaded->cluster))
+        return EXIT_USAGE;
+    return args->dry_run ? EXIT_DONE
+                         : check_ready(args, loaded->playbook, loaded->cluster);
+}
+
+static void unload(struct loaded *loaded)
+{
+    playbook_destroy(loaded->playbook);
+    cluster_destroy(loaded->cluster);
+    redact_destroy(loaded->secrets);
+}
+
+/* Runs one that is right, or shows it. */
+static int drill_loaded(struct call *call, const struct loaded *loaded, int *ended_by)
+{
+    call->secrets = loaded->secrets;
+    return call->args->dry_run
+               ? plan(call, loaded->playbook, loaded->cluster)
+               : run_claimed(call, loaded->playbook, loaded->cluster, ended_by);
+}
+
+/* All are read before the first one touches anything: who learns after half an hour of
+ * drills that the last one has a slip of the pen runs them all again. */
+static int drill_files(struct call *call, char **paths, int *ended_by)
+{
+    size_t n = call->n_playbooks;
+    struct loaded *loaded = xcalloc(n, sizeof *loaded);
+    int status = EXIT_DONE;
+    for (size_t i = 0; i < n; i++)
+        status = worse(status, load_one(call, paths[i], &loaded[i]));
+    if (status == EXIT_DONE) {
+        for (size_t i = 0; i < n && *ended_by == 0 && !call->has_left; i++)
+            status = worse(status, drill_loaded(call, &loaded[i], ended_by));
+        if (n > 1 && !call->args->dry_run)
+            many_print_summary(call->many, stdout);
+    } else if (n > 1) {
+        fprintf(stderr,
+                "netsplit drill: none of the %zu playbooks was begun: see above\n", n);
+    }
+    for (size_t i = 0; i < n; i++)
+        unload(&loaded[i]);
+    free(loaded);
     return status;
 }
 
@@ -455,17 +489,12 @@ static bool read_sets(struct call *call)
 static int drill_all(const struct arguments *args, char **paths, size_t n)
 {
     struct call call = {.args = args, .n_playbooks = n, .many = many_create()};
-    int status = EXIT_DONE, ended_by = 0;
+    int status = EXIT_USAGE, ended_by = 0;
     arena_init(&call.arena, &xallocator);
-    if (!read_sets(&call)) {
+    if (read_sets(&call))
+        status = drill_files(&call, paths, &ended_by);
+    else
         fprintf(stderr, "netsplit drill: --set takes NAME=VALUE\n");
-        status = EXIT_USAGE;
-        n = 0;
-    }
-    for (size_t i = 0; i < n && ended_by == 0 && !call.has_left; i++)
-        status = worse(status, drill_file(&call, paths[i], &ended_by));
-    if (n > 1 && !args->dry_run)
-        many_print_summary(call.many, stdout);
     many_destroy(call.many);
     arena_close(&call.arena);
     (void)fflush(stdout); /* what a signal ends is not flushed */

@@ -79,6 +79,9 @@ void rundir_record_close(struct rundir_record *record);
 typedef void (*rundir_run_fn)(void *arg, pid_t pid, const json_t *record);
 int rundir_each(rundir_run_fn on_run, void *arg, struct errmsg *err);
 
+/* The same of those that are dead and were not cleaned. */
+int rundir_each_dead(rundir_run_fn on_run, void *arg, struct errmsg *err);
+
 /* Keeps others who call it out until the descriptor is closed (in all processes that
  * have it); waits a second for them at most. A descriptor, or a negative errno. */
 int rundir_lock(struct errmsg *err);

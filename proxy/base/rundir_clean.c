@@ -327,7 +327,7 @@ static DIR *open_directory(char path[static RUNDIR_PATH_BYTES], int *status,
     return NULL;
 }
 
-int rundir_each(rundir_run_fn on_run, void *arg, struct errmsg *err)
+static int each(bool alive, rundir_run_fn on_run, void *arg, struct errmsg *err)
 {
     char directory[RUNDIR_PATH_BYTES], path[PATH_MAX];
     int status;
@@ -339,7 +339,7 @@ int rundir_each(rundir_run_fn on_run, void *arg, struct errmsg *err)
         bool is_whole, is_alive;
         int pid;
         if (!parse_name(entry->d_name, &pid, &is_whole, &is_alive) || !is_whole ||
-            !is_alive)
+            is_alive != alive)
             continue;
         (void)snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
         json_t *root = json_load_file(path, 0, NULL);
@@ -349,6 +349,16 @@ int rundir_each(rundir_run_fn on_run, void *arg, struct errmsg *err)
     }
     (void)closedir(entries); /* it was only read */
     return 0;
+}
+
+int rundir_each(rundir_run_fn on_run, void *arg, struct errmsg *err)
+{
+    return each(true, on_run, arg, err);
+}
+
+int rundir_each_dead(rundir_run_fn on_run, void *arg, struct errmsg *err)
+{
+    return each(false, on_run, arg, err);
 }
 
 /* Who is killed may have a record too, which was passed over while it lived: then there

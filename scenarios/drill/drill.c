@@ -9,6 +9,7 @@
  * the directories by the record of this run. */
 #include "scenarios/drill/drill_inside.h"
 
+#include "scenarios/drill/claim.h"
 #include "scenarios/drill/claim_mark.h"
 
 #include <signal.h>
@@ -141,6 +142,8 @@ int drill_run(const struct drill_options *options, struct run **out, int *signal
     if (e == 0)
         e = rundir_record_open(&drill->record, "drill", err);
     if (e == 0) {
+        (void)rundir_note(drill->record, CLAIM_NOTE, /* a debt is noted, or not made */
+                          claim_list(drill->cluster));
         drill->run->directory = /* as it is: files are written there */
             arena_copy(&drill->run->arena, drill->out, strlen(drill->out));
         run_modes(drill);

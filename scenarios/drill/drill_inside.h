@@ -62,7 +62,7 @@ struct driver_endpoint lab_direct(const struct drill_mode *mode, size_t node);
 struct job_options {
     const char *script; /* borrowed until it has ended */
     size_t node;
-    uint64_t within_ns;
+    uint64_t within_ns; /* after the second signal it is the grace, if it is more */
     bool polls;
     const char *wants;
     drill_then_fn then; /* mode->job says how it went */

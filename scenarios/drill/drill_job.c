@@ -111,11 +111,14 @@ static void start_attempt(struct drill_mode *mode)
 void job_start(struct drill_mode *mode, const struct job_options *options)
 {
     struct job *job = &mode->job;
+    uint64_t within_ns = options->within_ns;
+    if (mode->drill->hurry && within_ns > DRILL_GRACE_NS)
+        within_ns = DRILL_GRACE_NS;
     job->script = options->script;
     job->node = options->node;
     job->polls = options->polls;
     job->wants = options->wants;
-    job->until_ns = now_ns() + options->within_ns;
+    job->until_ns = now_ns() + within_ns;
     job->late = false;
     job->then = options->then;
     free(job->output);

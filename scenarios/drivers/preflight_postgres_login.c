@@ -78,8 +78,8 @@ static void mend_login(struct preflight *preflight, size_t node, const PGconn *c
     case MEND_PASSWORD_LACKS:
         preflight_mend(preflight,
                        "echo '*:*:%s:%s:PASSWORD' >> ~/.pgpass && chmod 600 ~/.pgpass  "
-                       "# or export PGPASSWORD=...; host and port are *, for a drill "
-                       "comes by its proxy's",
+                       "# or read -rs PGPASSWORD && export PGPASSWORD; host and port "
+                       "are *, for a drill comes by its proxy's",
                        database, user);
         return;
     case MEND_PASSWORD_WRONG:

@@ -44,10 +44,13 @@ static bool read_info(const char *info, const char *key, char *out, size_t out_b
 static const struct {
     const char *said, *mend; /* mend: of what it is, with the node's name */
 } login_mends[] = {
-    {"NOAUTH", "export REDISCLI_AUTH=PASSWORD # of %s's default user"},
-    {"WRONGPASS",
-     "correct $REDISCLI_AUTH: it is not the password of %s's default user"},
-    {"ERR invalid password", "correct $REDISCLI_AUTH: it is not %s's password"},
+    /* No sign between the variable and what follows: that would be hidden as a value. */
+    {"NOAUTH", "read -rs REDISCLI_AUTH && export REDISCLI_AUTH # the password of %s's "
+               "default user"},
+    {"WRONGPASS", "read -rs REDISCLI_AUTH # what it has is not the password of %s's "
+                  "default user"},
+    {"ERR invalid password",
+     "read -rs REDISCLI_AUTH # what it has is not %s's password"},
     {"DENIED", "on %s: a password (requirepass), or CONFIG SET protected-mode no"},
     {"LOADING", "wait until %s has loaded its data"},
     {"Protocol error, got \"\\x15\"",

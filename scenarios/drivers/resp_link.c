@@ -17,6 +17,7 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/namespace.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 
 void resp_link_abandon(struct driver_client *base)
@@ -137,6 +138,8 @@ bool resp_link_open(struct resp_client *client)
             redisAsyncFree(context);
         return false;
     }
+    /* hiredis lets it through to every command, and the server would not see it end. */
+    (void)fcntl(context->c.fd, F_SETFD, FD_CLOEXEC); /* of a descriptor that is open */
     client->link = attach(client, context);
     if (!client->link) {
         driver_broke(&client->base, "the socket cannot be watched");

@@ -54,7 +54,10 @@ void preflight_claim(struct preflight *preflight)
         return;
     }
     preflight_add(preflight, PREFLIGHT_MISSING, PREFLIGHT_HERE, "%s", err.text);
-    preflight_mend(preflight, "ps -fC netsplit # who drills; wait, or ask them");
+    preflight_mend(preflight, "%s",
+                   status == -EUCLEAN
+                       ? "netsplit clean"
+                       : "ps -fC netsplit # who drills; wait, or ask them");
 }
 
 /* Programs whose package has another name, as Debian calls it. */

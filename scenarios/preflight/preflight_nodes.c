@@ -202,26 +202,42 @@ void preflight_reach(struct preflight *preflight)
     }
 }
 
-/* What stands behind the words of a command of the cluster file. "%s" is the node. */
+/* What stands behind the words of a command of the cluster file. "%s" is the node. One
+ * without exec runs here, with the password that its login was tried with. */
 static const struct {
-    const char *said, *mend;
+    const char *said, *mend, *mend_here; /* mend_here: NULL = mend */
 } command_mends[] = {
-    {"NOAUTH", "the command runs on %s, where your environment does not go: set "
-               "REDISCLI_AUTH for its user there, not in the cluster file"},
-    {"no password supplied", "the command runs on %s, where your environment does not "
-                             "go: a ~/.pgpass of its user there"},
-    {"not found", "install on %s what the command needs, or name it by its whole path"},
-    {"refused", "it asks for a port or socket that nobody has on %s: NODE_HOST and "
-                "NODE_PORT say where the server is"},
+    {"NOAUTH",
+     "the command runs on %s, where your environment does not go: set REDISCLI_AUTH "
+     "for "
+     "its user there, not in the cluster file",
+     "the password for the login to %s mends this, too: without `exec:` the command "
+     "runs "
+     "here and is given REDISCLI_AUTH"},
+    {"no password supplied",
+     "the command runs on %s, where your environment does not go: a ~/.pgpass of its "
+     "user there",
+     "the password for the login to %s mends this, too: without `exec:` the command "
+     "runs "
+     "here and is given PGPASSWORD and ~/.pgpass"},
+    {"not found", "install on %s what the command needs, or name it by its whole path",
+     "install here what the command needs for %s, or name it by its whole path"},
+    {"refused",
+     "it asks for a port or socket that nobody has on %s: NODE_HOST and NODE_PORT say "
+     "where the server is",
+     NULL},
 };
 
 static void mend_command(struct preflight *preflight, size_t node, const char *command,
                          const char *said)
 {
+    bool here = !preflight->cluster->places[node].exec;
     for (size_t i = 0; i < sizeof command_mends / sizeof *command_mends; i++)
         if (strstr(said, command_mends[i].said)) {
-            preflight_mend_with(preflight, command_mends[i].mend,
-                                name_of(preflight, node));
+            const char *mend = here && command_mends[i].mend_here
+                                   ? command_mends[i].mend_here
+                                   : command_mends[i].mend;
+            preflight_mend_with(preflight, mend, name_of(preflight, node));
             return;
         }
     preflight_mend(preflight, "correct `%s:` in %s, after a try by hand on %s", command,

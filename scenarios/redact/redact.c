@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The secrets that are known, and the search for them and for those that show by their
- * form (redact_form.c). A secret may stand in a text as JSON, XML or a shell's quotes
- * write it, so each is kept in all these spellings. Files are redact_files.c's.
+ * form (redact_form.c). A secret may stand in a text as JSON, a shell's quotes or base64
+ * write it, so each is kept in all these spellings (redact_spell.c). Files are
+ * redact_files.c's.
  *
  * Searching is O(text * secrets), fine because there are few. */
 #include "scenarios/redact/redact.h"
@@ -12,6 +13,7 @@
 #include "scenarios/playbook/playbook.h"
 #include "scenarios/redact/redact_form.h"
 #include "scenarios/redact/redact_inside.h"
+#include "scenarios/redact/redact_spell.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,8 @@ struct secret {
 struct redact {
     struct secret *secrets; /* owned */
     size_t n;
+    char **listed; /* owned: names */
+    size_t n_listed;
 };
 
 static bool is_strong(const char *value, bool is_listed)
@@ -54,39 +58,35 @@ static void add_spelling(struct redact *redact, char *spelling)
     redact->secrets[redact->n++] = (struct secret){spelling, strlen(spelling)};
 }
 
-/* With each of the characters written as `into` says. */
-static char *spell(const char *value, const char *characters, const char *const *into)
-{
-    struct buffer text = {0};
-    for (; *value; value++) {
-        const char *found = strchr(characters, *value);
-        if (found)
-            buffer_print(&text, "%s", into[found - characters]);
-        else
-            buffer_add(&text, value, 1);
-    }
-    char *kept = xstrdup(buffer_text(&text));
-    buffer_close(&text);
-    return kept;
-}
-
 static void add_secret(struct redact *redact, const char *value)
 {
-    static const char *const json[] = {"\\\"", "\\\\"};
-    static const char *const xml[] = {"&amp;", "&lt;", "&gt;", "&quot;"};
-    static const char *const shell[] = {"'\\''"};
-    add_spelling(redact, xstrdup(value));
-    add_spelling(redact, spell(value, "\"\\", json));
-    add_spelling(redact, spell(value, "&<>\"", xml));
-    add_spelling(redact, spell(value, "'", shell));
+    char *spellings[REDACT_SPELLINGS];
+    redact_spell(value, spellings);
+    for (size_t i = 0; i < REDACT_SPELLINGS; i++)
+        add_spelling(redact, spellings[i]);
+}
+
+/* A key of several lines is indented here, and shown in part there. */
+static void add_lines(struct redact *redact, const char *value, bool is_listed)
+{
+    for (const char *at = value; *at; at += at[0] == '\n') {
+        size_t length = strcspn(at, "\n");
+        char *line = xasprintf("%.*s", (int)length, at);
+        if (is_strong(line, is_listed))
+            add_secret(redact, line);
+        free(line);
+        at += length;
+    }
 }
 
 void redact_add(struct redact *redact, const char *name, const char *value,
                 bool is_listed)
 {
     bool is_secret = is_listed || redact_is_secret_name(name, strlen(name));
-    if (redact && is_secret && is_strong(value, is_listed))
-        add_secret(redact, value);
+    if (!redact || !is_secret || !is_strong(value, is_listed))
+        return;
+    add_secret(redact, value);
+    add_lines(redact, value, is_listed);
 }
 
 struct redact *redact_create(void)
@@ -108,6 +108,9 @@ void redact_destroy(struct redact *redact)
         return;
     for (size_t i = 0; i < redact->n; i++)
         free(redact->secrets[i].text);
+    for (size_t i = 0; i < redact->n_listed; i++)
+        free(redact->listed[i]);
+    free(redact->listed);
     free(redact->secrets);
     free(redact);
 }
@@ -115,7 +118,7 @@ void redact_destroy(struct redact *redact)
 void redact_learn(struct redact *redact, const char *text)
 {
     for (size_t at = 0; redact && text[at];) {
-        size_t length = redact_form_at(text, at);
+        size_t length = redact_form_at(redact, text, at);
         char *value = xasprintf("%.*s", (int)length, text + at);
         if (is_strong(value, false))
             add_secret(redact, value);
@@ -136,10 +139,31 @@ static void add_variables(struct redact *redact, const struct cluster *cluster,
     }
 }
 
+static void add_listed(struct redact *redact, const struct cluster *cluster)
+{
+    size_t n = redact->n_listed;
+    redact->listed = xreallocarray(redact->listed, n + cluster->n_secrets + 1,
+                                   sizeof *redact->listed);
+    for (size_t i = 0; i < cluster->n_secrets; i++)
+        redact->listed[redact->n_listed++] = xstrdup(cluster->secrets[i]);
+}
+
+bool redact_is_listed(const struct redact *redact, const char *name, size_t length)
+{
+    for (size_t i = 0; redact && i < redact->n_listed; i++)
+        if (strlen(redact->listed[i]) == length &&
+            memcmp(redact->listed[i], name, length) == 0)
+            return true;
+    return false;
+}
+
 void redact_add_files(struct redact *redact, const struct cluster *cluster,
                       const struct playbook *playbook)
 {
+    if (!redact)
+        return;
     if (cluster) {
+        add_listed(redact, cluster);
         redact_learn(redact, cluster->source.text);
         add_variables(redact, cluster, &cluster->env);
         for (size_t i = 0; i < cluster->n_modes; i++)
@@ -175,7 +199,7 @@ bool redact_is_empty(const struct redact *redact)
 static size_t secret_at(const struct redact *redact, const char *text, size_t at)
 {
     size_t known = redact_known_at(redact, text + at);
-    return known > 0 ? known : redact_form_at(text, at);
+    return known > 0 ? known : redact_form_at(redact, text, at);
 }
 
 void redact_text(const struct redact *redact, const char *text, struct buffer *out)

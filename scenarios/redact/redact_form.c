@@ -4,6 +4,8 @@
  * what was hidden already is not hidden again. */
 #include "scenarios/redact/redact_form.h"
 
+#include "scenarios/redact/redact_inside.h"
+
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -50,7 +52,7 @@ static size_t name_start(const char *text, size_t end)
 }
 
 /* NAME=VALUE, NAME: VALUE, "NAME": "VALUE", PASSWORD 'VALUE'. */
-static bool follows_name(const char *text, size_t at)
+static bool follows_name(const struct redact *redact, const char *text, size_t at)
 {
     size_t mark = skip_back(text, at, " \t\"'");
     char sign = mark > 0 ? text[mark - 1] : '\0';
@@ -60,6 +62,7 @@ static bool follows_name(const char *text, size_t at)
     size_t end = is_sql ? mark : skip_back(text, mark - 1, " \t\"'");
     size_t start = name_start(text, end);
     return redact_is_secret_name(text + start, end - start) ||
+           redact_is_listed(redact, text + start, end - start) ||
            (sign == '=' && end - start == 4 && strncmp(text + start, "auth", 4) == 0);
 }
 
@@ -111,7 +114,7 @@ static size_t value_length(const char *text, size_t at)
     return length;
 }
 
-size_t redact_form_at(const char *text, size_t at)
+size_t redact_form_at(const struct redact *redact, const char *text, size_t at)
 {
     if (strchr("$*", text[at]) || isspace((unsigned char)text[at]))
         return 0; /* the end of the text is one of these, too */
@@ -119,7 +122,7 @@ size_t redact_form_at(const char *text, size_t at)
     if (length > 0)
         return length;
     if (strchr("\"'=:", text[at]) ||
-        (!follows_name(text, at) && !follows_option(text, at)))
+        (!follows_name(redact, text, at) && !follows_option(text, at)))
         return 0;
     return value_length(text, at);
 }

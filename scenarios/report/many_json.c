@@ -6,11 +6,11 @@
 
 #include "proxy/base/errmsg.h"
 #include "scenarios/report/bound.h"
+#include "scenarios/report/report_parts.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Aborts, as xcalloc does, where jansson answers NULL. */
 static json_t *made(json_t *json)
@@ -29,13 +29,11 @@ static void put(json_t *object, const char *name, json_t *value)
 static json_t *run_to_json(const struct many_run *run)
 {
     json_t *json = made(json_object()), *modes = made(json_object());
-    put(json, "playbook", json_stringn_nocheck(run->playbook, strlen(run->playbook)));
+    put(json, "playbook", report_text(run->playbook));
     put(json, "verdict", json_string(many_verdict(run)));
-    put(json, "why", json_stringn_nocheck(run->why, strlen(run->why)));
+    put(json, "why", report_text(run->why));
     put(json, "seed", json_integer((json_int_t)run->seed));
-    put(json, "directory",
-        run->directory ? json_stringn_nocheck(run->directory, strlen(run->directory))
-                       : json_null());
+    put(json, "directory", report_text(run->directory));
     for (size_t i = 0; i < run->n_modes; i++)
         put(modes, run->modes[i].name, measures_to_json(&run->modes[i].measures));
     put(json, "modes", modes);

@@ -3,6 +3,8 @@
  * names. */
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
+#include "rules/buffer.h"
+#include "rules/language/utf8.h"
 #include "scenarios/report/report.h"
 #include "scenarios/report/report_parts.h"
 
@@ -18,7 +20,19 @@ static json_t *made(json_t *json)
 
 json_t *report_text(const char *text)
 {
-    return text ? made(json_stringn_nocheck(text, strlen(text))) : json_null();
+    struct buffer clean = {0};
+    size_t left = text ? strlen(text) : 0;
+    if (!text)
+        return json_null();
+    for (size_t good; (good = utf8_valid(text, left)) < left; left -= good + 1) {
+        buffer_add(&clean, text, good);
+        buffer_print(&clean, "?");
+        text += good + 1;
+    }
+    buffer_add(&clean, text, left);
+    json_t *json = made(json_stringn_nocheck(buffer_text(&clean), clean.length));
+    buffer_close(&clean);
+    return json;
 }
 
 json_t *report_object(void)

@@ -21,7 +21,8 @@ Test(drill_as_is, a_running_cluster_is_drilled_and_left_as_it_was, .timeout = 18
         &theirs, "staging", THEIRS_PAUSE,
         "# Look\n```sh step on=r2\n"
         "[ \"$NODE $PRIMARY $NODES\" = \"r2 r1 r1 r2\" ]\n"
-        "[ -z \"${TMPDIR-}\" ] || exit 7\ncat\n```\n"
+        "[ -z \"${TMPDIR-}\" ] || exit 7\ncat\n"
+        "[ -z \"$(ls -l /proc/$$/fd | grep socket:)\" ]\n```\n"
         "# Cut\n```yaml fault\ncut: { from: clients.r1, to: r1 }\n```\n" THEIRS_RUN
         "```yaml heal\n```\n```yaml wait\nuntil: writable\n```\n"
         "# Pause\n```yaml fault\npause: r1\n```\n" THEIRS_RUN

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How a cluster that runs already is found before a drill, what is refused then, and how
  * it is left: its roles and its modes. */
+#include "proxy/base/now.h"
 #include "theirs.h"
 
 #include <criterion/criterion.h>
@@ -193,6 +194,32 @@ Test(drill_found, ctrl_c_leaves_the_mode, .timeout = 120)
     theirs_close(&theirs);
 }
 
+Test(drill_found, after_a_second_signal_no_command_has_much_time, .timeout = 120)
+{
+    static const char *const forget[] = {"clean", "--forget", NULL};
+    char commands[1024];
+    (void)snprintf(commands, sizeof commands,
+                   "  pause: kill -STOP $(cat $NODE.pid)\n"
+                   "  resume: sleep 1; kill -CONT $(cat $NODE.pid)\n" SYNC,
+                   LEAVE "; sleep 100");
+    theirs_open(&theirs, "staging", commands,
+                "# Pause\n```yaml fault\npause: r2\n```\n```yaml run\nfor: 20s\n```\n"
+                "```yaml heal\n```\n" THEIRS_EXPECT);
+    drill_start(drill, "sync");
+    cr_assert(drill_await(drill, "Pause | run"), "%s", drill->told);
+    cr_assert_eq(kill(drill->pid, SIGINT), 0);
+    cr_assert(drill_await(drill, "once more to hurry"), "%s", drill->told);
+    cr_assert_eq(kill(drill->pid, SIGINT), 0); /* before the mode is left */
+    uint64_t since = now_ns();
+    cr_expect_eq(drill_wait(drill), 128 + SIGINT, "it told:\n%s", drill->told);
+    cr_expect_lt(now_ns() - since, 25 * NS_PER_S, "leaving alone may take 30 s");
+    cr_expect(strstr(drill->told, "the mode is still on at r1"), "%s", drill->told);
+    cr_expect_not(strstr(drill->told, "line 18 is not undone"), "%s", drill->told);
+    drill_spawn(drill, forget);
+    cr_expect_eq(drill_wait(drill), 0, "%s", drill->told);
+    theirs_close(&theirs);
+}
+
 Test(drill_found, a_mode_that_cannot_be_left_is_not_undone, .timeout = 120)
 {
     static const char *const clean[] = {"clean", NULL};
@@ -223,6 +250,11 @@ Test(drill_found, killed_what_its_commands_undo_is_undone_by_clean, .timeout = 1
     cr_assert(drill_await(drill, "Pause | run"), "%s", drill->told);
     cr_assert_eq(kill(drill->pid, SIGKILL), 0);
     cr_expect_eq(drill_wait(drill), 128 + SIGKILL);
+    expect_min_replicas("1");
+    cr_expect_eq(drill_run_whole(drill, NULL), 3, "the mode would be judged as-is");
+    cr_expect(strstr(drill->told, "resuming r2 after line"), "%s", drill->told);
+    cr_expect(strstr(drill->told, "nothing was touched: netsplit clean"), "%s",
+              drill->told);
     expect_min_replicas("1");
     drill_spawn(drill, (const char *const[]){"clean", NULL});
     cr_expect_eq(drill_wait(drill), 0, "%s", drill->told);

@@ -166,14 +166,32 @@ Test(drill_many, repetition_until_fail_ends_with_the_first, .timeout = 240)
 
 Test(drill_many, several_playbooks_end_in_one_summary, .timeout = 240)
 {
-    static const char *const more[] = {"missing.md", "--out", "out",
-                                       "--seed",     "7",     NULL};
+    /* The second finds the results of the first where its own are to go. */
+    static const char *const more[] = {"./playbook.md", "--out", "out",
+                                       "--seed",        "7",     NULL};
     drill_open(&drill, FRONT, EXPECT);
-    cr_expect_eq(run_with(more), 2, "%s", drill.told);
+    cr_expect_eq(run_with(more), 3, "%s", drill.told);
     cr_expect(strstr(drill.told, "2 drills\n  pass          playbook.md  seed 7  "),
               "%s", drill.told);
-    cr_expect(strstr(drill.told, "  not run       missing.md"), "%s", drill.told);
+    cr_expect(strstr(drill.told, "  not run       ./playbook.md"), "%s", drill.told);
     cr_expect(exists("out/playbook/report.json"));
+    drill_finish(&drill);
+}
+
+/* Whatever is wrong with it, and wherever in the row it stands. */
+Test(drill_many, one_wrong_playbook_keeps_all_from_beginning)
+{
+    static const char *const more[] = {"missing.md", "cluster.yaml", "--out", "out",
+                                       NULL};
+    drill_open(&drill, FRONT, EXPECT);
+    cr_expect_eq(run_with(more), 2, "%s", drill.told);
+    cr_expect(strstr(drill.told, "missing.md: error: cannot be opened"), "%s",
+              drill.told);
+    cr_expect(strstr(drill.told, "a playbook begins with front matter"), "%s",
+              drill.told);
+    cr_expect(strstr(drill.told, "none of the 3 playbooks was begun"), "%s",
+              drill.told);
+    cr_expect_not(exists("out"));
     drill_finish(&drill);
 }
 

@@ -110,12 +110,19 @@ Test(preflight, a_password_is_missing_wrong_and_right)
     (void)ask(1, "CONFIG SET requirepass sesam");
     cr_expect_eq(fly(), 3);
     cr_expect(told("MISSING", "login", "r2: NOAUTH"), "%s", theirs.drill.told);
-    cr_expect(strstr(mend_of("r2: NOAUTH"), "export REDISCLI_AUTH="));
+    cr_expect(strstr(mend_of("r2: `ready:`"), "your environment does not go"));
+    edit("s/, exec: .*away r2//");
+    cr_expect_eq(fly(), 3);
+    cr_expect(strstr(mend_of("r2: `ready:`"), "without `exec:` the command runs here"),
+              "%s", theirs.drill.told);
+    cr_expect(strstr(mend_of("r2: NOAUTH"),
+                     "&& export REDISCLI_AUTH # the password of r2's"));
     (void)setenv("REDISCLI_AUTH", "simsalabim", 1);
     cr_expect_eq(fly(), 3);
     cr_expect(told("MISSING", "login", "r2: WRONGPASS"), "%s", theirs.drill.told);
     cr_expect(told("note", "login", "r1: $REDISCLI_AUTH is set"), "%s",
               theirs.drill.told);
+    cr_expect(strstr(mend_of("r2: WRONGPASS"), "read -rs REDISCLI_AUTH # what it has"));
     cr_expect_not(strstr(theirs.drill.told, "simsalabim"), "a secret was told");
     (void)setenv("REDISCLI_AUTH", "sesam", 1);
     (void)fly();

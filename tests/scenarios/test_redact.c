@@ -117,6 +117,30 @@ Test(redact, hides_it_as_json_xml_and_shells_write_it)
     redact_destroy(redact);
 }
 
+Test(redact, hides_it_as_sql_urls_and_base64_write_it)
+{
+    struct redact *redact = redact_create();
+    redact_add(redact, "TOKEN", "it's 10%/day", false);
+    expect_hidden(redact, "PW 'it''s 10%/day'", "PW '***'");
+    expect_hidden(redact, "E'it\\'s 10%/day'", "E'***'");
+    expect_hidden(redact, "?a=it%27s%2010%25%2Fday&b=1", "?a=***&b=1");
+    expect_hidden(redact, "aXQncyAxMCUvZGF5", "***");
+    redact_add(redact, "TOKEN", "hunter22", false);
+    expect_hidden(redact, "aHVudGVyMjI=", "***=");
+    expect_hidden(redact, "aHVudGVyMjIK", "***K"); /* with a newline behind it */
+    redact_destroy(redact);
+}
+
+Test(redact, hides_each_line_of_a_key)
+{
+    struct redact *redact = redact_create();
+    redact_add(redact, "A_KEY", "-----BEGIN KEY-----\nMIIEow+1\nab\n", false);
+    expect_hidden(redact, "  A_KEY: |\n    -----BEGIN KEY-----\n    MIIEow+1\n    ab\n",
+                  "  A_KEY: ***\n    ***\n    ***\n    ab\n");
+    expect_hidden(redact, "\"-----BEGIN KEY-----\\nMIIEow+1\\nab\\n\"", "\"***\"");
+    redact_destroy(redact);
+}
+
 Test(redact, does_not_take_common_words_and_numbers_for_secrets)
 {
     struct redact *redact = redact_create();
@@ -143,8 +167,8 @@ Test(redact, knows_what_a_cluster_file_lists)
 {
     static const char text[] =
         "cluster: 1\nname: c\ndriver: { resp: \"\" }\nnodes: [n1]\nrole: echo primary\n"
-        "env: { LICENCE: lice-1, PLAIN: visible-2 }\nneeds: { secrets: [LICENCE, "
-        "OUTSIDE] }\n"
+        "env: { LICENCE: lice-1, PLAIN: visible-2, PIN: \"7\" }\n"
+        "needs: { secrets: [LICENCE, OUTSIDE, PIN] }\n"
         "commands: { start: a, ready: b }\nmodes: { m: { check: c, env: { "
         "DB_PASSWORD: of-mode-1 } } }\n";
     struct diag diag;
@@ -156,6 +180,7 @@ Test(redact, knows_what_a_cluster_file_lists)
     redact_add_files(redact, cluster, NULL);
     expect_hidden(redact, "lice-1 visible-2 ambient-1 of-mode-1",
                   "*** visible-2 *** ***");
+    expect_hidden(redact, "PIN: \"7\", PINS=7, 7 of 7", "PIN: \"***\", PINS=7, 7 of 7");
     redact_destroy(redact);
     cluster_destroy(cluster);
     diag_close(&diag);

@@ -118,6 +118,22 @@ Test(report, json_keeps_the_contract)
     fake_run_destroy(run);
 }
 
+Test(report, bytes_that_are_no_text_do_not_cost_the_report)
+{
+    static const char latin[] = "d\xe9j\xe0 vu, \xe2\x82"; /* and a character cut off */
+    struct run *run = fake_run_create();
+    run->verdict = run->modes[0].verdict = RUN_ABORTED;
+    run->why = run->modes[0].why = latin;
+    char *text = written(run, "report.json"), *junit = written(run, "junit.xml");
+    json_t *json = json_loads(text, 0, NULL);
+    cr_expect_str_eq(json_string_value(json_object_get(json, "why")), "d?j? vu, ??");
+    cr_expect(strstr(junit, "message=\"d?j? vu, ??\""), "%s", junit);
+    json_decref(json);
+    free(junit);
+    free(text);
+    fake_run_destroy(run);
+}
+
 Test(report, junit_tells_failures_from_errors)
 {
     struct run *run = fake_run_create();
