@@ -279,7 +279,7 @@ fuzz-short: build/deps/check
 
 # Who may ask for the time of day, which may jump: for names of directories, for what
 # people read, and to be compared with other machines' clocks. No duration comes from it.
-WALL_TIME := ^proxy/base/now\|^scenarios/cmd_\(drill\|init\)\.c\|^scenarios/drill/\(drill_result\|drill_manual\|claim\|claim_mark\)\.c\|^scenarios/drill/drill_mode_up\.c.*base_wall_ns\|^scenarios/preflight/
+WALL_TIME := ^proxy/base/now\|^scenarios/cmd_\(drill_run\|init\)\.c\|^scenarios/drill/\(drill_result\|drill_manual\|claim\|claim_mark\)\.c\|^scenarios/drill/drill_mode_up\.c.*base_wall_ns\|^scenarios/preflight/
 .PHONY: layers
 layers:
 	@! grep -rnE --include='*.[ch]' '#include *[<"](uv\.h|netlink/|nftables/|microhttpd|proxy/|scenarios/)' rules
