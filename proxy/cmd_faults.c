@@ -5,7 +5,7 @@
 #include "proxy/base/option.h"
 #include "rules/faults/fault.h"
 #include "rules/language/rule.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
 #include "proxy/base/term.h"
 #include "rules/buffer.h"
 #include "rules/diag.h"
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 #include "scenarios/init/files.h"
 #include "scenarios/init/survey.h"
 #include "scenarios/init/texts.h"

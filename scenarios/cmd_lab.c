@@ -5,7 +5,7 @@
 
 #include "proxy/base/exits.h"
 #include "proxy/base/memory.h"
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 
 #include <stdio.h>
 #include <stdlib.h>

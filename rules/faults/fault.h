@@ -9,7 +9,7 @@
 #ifndef NETSPLIT_RULES_FAULTS_FAULT_H
 #define NETSPLIT_RULES_FAULTS_FAULT_H
 
-#include "rules/language/field.h"
+#include "rules/field.h"
 #include "rules/rng.h"
 
 #define FAULT_NEVER      UINT64_MAX               /* a time that does not come */

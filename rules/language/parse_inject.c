@@ -3,7 +3,7 @@
  * which is the stream's. A row's first key switches its fault on; the row's other keys
  * mean nothing without it. */
 #include "rules/faults/fault.h"
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 #include "rules/language/parser.h"
 
 #include <string.h>

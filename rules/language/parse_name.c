@@ -4,7 +4,7 @@
  * All that may be named is collected once, sorted, and then searched by halves. An
  * unknown name is told with the nearest known one; but not where a syntax error has cut
  * the text off before the last of them was given: it may have been among the rest. */
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 #include "rules/language/parser.h"
 
 #include <stdlib.h>

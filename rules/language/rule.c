@@ -2,7 +2,7 @@
 /* Looking things up in rules as written, and their end. */
 #include "rules/language/rule.h"
 
-#include "rules/language/field.h"
+#include "rules/field.h"
 
 #include <string.h>
 

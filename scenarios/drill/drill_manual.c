@@ -8,7 +8,7 @@
  * marks no detection then. */
 #include "scenarios/drill/drill_inside.h"
 
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <errno.h>
 #include <poll.h>

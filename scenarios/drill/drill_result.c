@@ -4,7 +4,7 @@
  * report too, then, as not reached. The rest is filled in by who finds it out. */
 #include "scenarios/drill/drill_inside.h"
 
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <inttypes.h>
 #include <string.h>

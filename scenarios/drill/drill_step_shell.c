@@ -4,7 +4,7 @@
  * the step's; it is done when the command has ended with status 0 in time. */
 #include "scenarios/drill/drill_inside.h"
 
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 void step_keep_output(struct drill_mode *mode)
 {

@@ -4,7 +4,7 @@
  * history we look ourselves. What is not so in time is a failed step. */
 #include "scenarios/drill/drill_inside.h"
 
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 enum { WAIT_POLL_MS = 50 };
 

@@ -4,7 +4,7 @@
  * may wait: it all happens between two turns of the loop that carries the workload. */
 #include "scenarios/drill/drill_inside.h"
 
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 void watch_show(struct drill *drill)
 {

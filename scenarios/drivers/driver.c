@@ -15,8 +15,8 @@
 
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
-#include "rules/language/nearest.h"
-#include "rules/language/unit.h"
+#include "rules/nearest.h"
+#include "rules/unit.h"
 #include "scenarios/drivers/client.h"
 
 #include <assert.h>

@@ -8,7 +8,7 @@
 #include "scenarios/playbook/step_table.h"
 #include "scenarios/playbook/variables.h"
 
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 #include "rules/language/yaml.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * command said is passed on, for it is the best hint there is; what usually stands
  * behind such words is a row of a table. */
 #include "proxy/base/now.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 #include "scenarios/preflight/preflight.h"
 
 #include <errno.h>
