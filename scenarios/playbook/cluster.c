@@ -6,7 +6,7 @@
 #include "proxy/base/errmsg.h"
 #include "proxy/base/memory.h"
 #include "proxy/base/text_file.h"
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 #include "rules/language/yaml.h"
 #include "scenarios/playbook/cluster_inside.h"
 #include "scenarios/playbook/cluster_place.h"
