@@ -121,6 +121,7 @@ bool rundir_pay(const json_t *debt, char *told, size_t told_bytes)
         .env = env,
         .directory = json_string_value(json_object_get(debt, "directory")),
         .output_limit = OUTPUT_BYTES,
+        .leaves_group = true, /* it may start a server */
         .on_end = on_end,
         .data = &payment,
     };

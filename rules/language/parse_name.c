@@ -4,7 +4,7 @@
  * All that may be named is collected once, sorted, and then searched by halves. An
  * unknown name is told with the nearest known one; but not where a syntax error has cut
  * the text off before the last of them was given: it may have been among the rest. */
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 #include "rules/language/parser.h"
 
 #include <stdlib.h>
@@ -24,6 +24,16 @@ void *parser_alloc(struct parser *parser, size_t n, size_t bytes)
     if (!memory)
         parser->diag->out_of_memory = true;
     return memory;
+}
+
+struct words *parser_make_parts(struct parser *parser, size_t n, struct rule *rule)
+{
+    struct words *parts = parser_alloc(parser, n, sizeof *parts);
+    if (parts) {
+        rule->parts = parts;
+        rule->n_parts = n;
+    }
+    return parts;
 }
 
 static int compare_keyed(const void *a, const void *b)
@@ -223,6 +233,13 @@ static void check_twins(struct parser *parser, const struct words *words)
         parser_find_twins(parser, items, words->n, warn_of_twins);
 }
 
+static void complain_any(struct parser *parser, const char *key, const struct mark *at)
+{
+    diag_error(parser->diag, at, "\"%s\" does not take \"any\"", key);
+    diag_hint(parser->diag, "name the nodes that are meant; in a proxy without a rule "
+                            "file who connects is the node \"client\"");
+}
+
 static bool read_list(struct parser *parser, const char *key,
                       const struct yaml_node *list, bool any_is_allowed,
                       struct words *out)
@@ -246,8 +263,7 @@ static bool read_list(struct parser *parser, const char *key,
                 diag_error(parser->diag, &item->at,
                            "\"any\" stands alone, not in a list");
             else
-                diag_error(parser->diag, &item->at, "\"%s\" does not take \"any\"",
-                           key);
+                complain_any(parser, key, &item->at);
             good = false;
             continue;
         }
@@ -273,7 +289,7 @@ bool parser_read_names(struct parser *parser, const char *key,
     if (strcmp(value->text, "any") == 0) {
         if (any_is_allowed)
             return true;
-        diag_error(parser->diag, &value->at, "\"%s\" does not take \"any\"", key);
+        complain_any(parser, key, &value->at);
         return false;
     }
     struct word *word = parser_alloc(parser, 1, sizeof *word);

@@ -78,8 +78,6 @@ static bool is_same_place(const struct reach_place *a, const struct reach_place 
     return a->port == b->port && strcmp(a->address, b->address) == 0;
 }
 
-/* --- One server --- */
-
 /* What it is instead of what it was said to be. */
 static void explain_kind(const struct survey *survey, const struct reach_place *place,
                          struct errmsg *err)
@@ -138,8 +136,6 @@ static int meet(struct walk *walk, const struct reach_place *place, struct asked
     }
     return status;
 }
-
-/* --- Up to the primary --- */
 
 static int ask_given(struct walk *walk, const char *text, struct errmsg *err)
 {
@@ -206,8 +202,6 @@ static int go_up(struct walk *walk, struct errmsg *err)
                (int)SURVEY_HOPS_MAX);
     return -ELOOP;
 }
-
-/* --- Down to the replicas --- */
 
 static bool is_ours(const struct walk *walk, const struct survey_answer *answer)
 {

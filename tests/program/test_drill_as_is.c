@@ -48,13 +48,16 @@ Test(drill_as_is, ctrl_c_resumes_and_removes_what_was_written, .timeout = 180)
 
 Test(drill_as_is, a_killed_node_is_started_by_its_command, .timeout = 180)
 {
-    theirs_open(&theirs, "staging",
-                "  kill: |\n    touch killed; redis-cli -p \"$NODE_PORT\" CLIENT PAUSE "
-                "1500 ALL\n"
-                "  start: rm killed; redis-cli -p \"$NODE_PORT\" CLIENT UNPAUSE\n",
-                "# Fault\n```yaml fault\nkill: primary\n```\n" THEIRS_RUN
-                "```yaml heal\n```\n```yaml wait\nuntil: writable\n```\n"
-                "```sh step\n[ ! -e killed ]\n```\n" THEIRS_EXPECT);
+    theirs_open(
+        &theirs, "staging",
+        "  kill: |\n    touch killed; redis-cli -p \"$NODE_PORT\" CLIENT PAUSE "
+        "1500 ALL\n"
+        "  start: |\n    rm killed; redis-cli -p \"$NODE_PORT\" CLIENT UNPAUSE\n"
+        "    sleep 60 >/dev/null 2>&1 & echo $! > started\n",
+        "# Fault\n```yaml fault\nkill: primary\n```\n" THEIRS_RUN
+        "```yaml heal\n```\n```yaml wait\nuntil: writable\n```\n"
+        "```sh step\n[ ! -e killed ]\npid=$(cat started)\ngrep -q sleep "
+        "/proc/$pid/cmdline\nkill $pid\n```\n" THEIRS_EXPECT);
     int status = drill_run_whole(drill, NULL);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill->told);
     close_theirs();
