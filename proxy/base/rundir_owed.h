@@ -27,7 +27,8 @@ struct rundir_debt {
 };
 
 /* Notes the debt (copied), with the current directory. 0 and *id, which is not 0; or a
- * negative errno: then nothing is owed, and what it would undo should not be done. */
+ * negative errno (-EILSEQ: a word, a variable or the directory is no UTF-8, which a
+ * record is): then nothing is owed, and what it would undo should not be done. */
 int rundir_owe(struct rundir_record *record, const struct rundir_debt *debt,
                unsigned *id);
 

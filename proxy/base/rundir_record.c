@@ -9,6 +9,7 @@
 #include "proxy/base/rundir.h"
 #include "proxy/base/now.h"
 #include "proxy/base/rundir_owed.h"
+#include "rules/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -204,12 +205,17 @@ int rundir_owe(struct rundir_record *record, const struct rundir_debt *debt,
         return 0;
     if (!getcwd(directory, sizeof directory))
         return -errno;
+    json_t *argv = list_words(debt->argv), *env = list_env(debt->env);
+    if (!argv || !env || utf8_valid(directory, strlen(directory)) < strlen(directory)) {
+        json_decref(argv);
+        json_decref(env);
+        return -EILSEQ;
+    }
     int status = append(record, "owed",
                         json_pack("{s:i, s:s, s:s, s:o, s:o, s:s, s:I}", "id",
                                   (int)(record->last_id + 1), "what", debt->what,
                                   "script", debt->script ? debt->script : "", "argv",
-                                  list_words(debt->argv), "env", list_env(debt->env),
-                                  "directory", directory, "within_ms",
+                                  argv, "env", env, "directory", directory, "within_ms",
                                   (json_int_t)now_ns_to_ms_up(debt->within_ns)));
     if (status == 0)
         *id = ++record->last_id;

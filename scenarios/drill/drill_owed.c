@@ -10,6 +10,7 @@
 
 #include "proxy/base/rundir_owed.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -24,6 +25,12 @@ static int owe(struct drill_mode *mode, const struct rundir_debt *debt, size_t n
     int e = rundir_owe(mode->drill->record, &whole, id);
     drill_command_free(&command);
     return e;
+}
+
+static const char *tell_error(int e)
+{
+    return e == -EILSEQ ? "a path or a variable of the command is no UTF-8"
+                        : strerror(-e);
 }
 
 /* The script that undoes it at the node; NULL = nothing is owed. */
@@ -62,7 +69,7 @@ bool owed_note(struct drill_mode *mode, struct drill_fault *fault, size_t node)
     if (e != 0)
         (void)snprintf(mode->error, sizeof mode->error,
                        "it was not made, for what undoes it cannot be noted: %s",
-                       strerror(-e));
+                       tell_error(e));
     return e == 0;
 }
 
@@ -113,7 +120,7 @@ bool owed_note_mode(struct drill_mode *mode)
     if (e != 0)
         mode_fail(mode,
                   "the mode was not entered, for what leaves it cannot be noted: %s",
-                  strerror(-e));
+                  tell_error(e));
     return e == 0;
 }
 

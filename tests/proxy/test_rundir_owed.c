@@ -220,6 +220,21 @@ Test(rundir_owed, what_cannot_be_written_down_is_not_owed)
     cr_expect_eq(system("ls netsplit/run-* 2>/dev/null"), 256 * 2, "nothing is left");
 }
 
+Test(rundir_owed, what_is_no_utf8_is_told_apart_from_a_lack_of_memory)
+{
+    static const char *const good[] = {"true", NULL}, *const bad[] = {"A=\xe9", NULL};
+    struct rundir_debt debt = {.what = "w", .argv = good, .env = bad};
+    struct rundir_record *record = NULL;
+    unsigned id = 1;
+    cr_assert_eq(rundir_record_open(&record, "drill", &err), 0);
+    cr_expect_eq(rundir_owe(record, &debt, &id), -EILSEQ);
+    cr_expect_eq(id, 0);
+    debt.env = good;
+    cr_expect_eq(rundir_owe(record, &debt, &id), 0);
+    rundir_settle(record, id);
+    rundir_record_close(record);
+}
+
 Test(rundir_owed, one_that_takes_too_long_is_stopped)
 {
     struct rundir_record *record;
