@@ -271,11 +271,15 @@ static int run_repeated(struct call *call, const struct playbook *playbook,
     size_t since = many_count(call->many);
     int status = EXIT_DONE;
     for (uint64_t i = 0; i < args->repeat && *ended_by == 0 && !call->has_left; i++) {
-        char *out = args->repeat > 1 ? xasprintf("%s/%" PRIu64, base, i + 1) : NULL;
+        char *run = args->repeat > 1 ? xasprintf("%" PRIu64, i + 1) : NULL;
+        char *out = run ? xasprintf("%s/%s", base, run) : NULL;
         options.out = out ? out : base;
         options.seed = args->seed + i;
         int one = run_one(call, &options, ended_by);
+        if (run && !args->out)
+            run_directory_link(base, run);
         free(out);
+        free(run);
         status = worse(status, one);
         if (one == EXIT_ENVIRONMENT || (args->until && one == EXIT_FAILED))
             break; /* again it would be the same, or it is what was looked for */
