@@ -149,6 +149,11 @@ Test(drill_many, repetition_tells_distributions_seeds_and_what_is_proved,
     cr_expect(strstr(drill.told, "async: pass, then pass"), "%s", drill.told);
     cr_expect(strstr(drill.told, "run, Before"), "%s", drill.told);
     cr_expect(strstr(drill.told, "acked "), "%s", drill.told);
+    static const char *const whole[] = {"compare", "out", "out/2", NULL};
+    drill_spawn(&drill, whole);
+    cr_expect_eq(drill_wait(&drill), 2, "%s", drill.told);
+    cr_expect(strstr(drill.told, "as each of the numbered ones in it"), "%s",
+              drill.told);
     drill_finish(&drill);
 }
 
