@@ -282,9 +282,38 @@ Test(report, terminal_stars_harm_and_lists_expectations)
         strstr(text,
                "met      async    lost_writes: 40, expected at least 1 (control)"),
         "%s", text);
-    cr_assert(strstr(text, "report  netsplit-runs/x/report.html"), "%s", text);
+    cr_assert(strstr(text, "files   netsplit-runs/x (there is no report)"), "%s", text);
     cr_assert_null(strchr(text, '\033'));
     free(text);
+    fake_run_destroy(run);
+}
+
+Test(report, terminal_names_the_page_if_it_is_there)
+{
+    char directory[TEMPDIR_PATH_MAX], line[TEMPDIR_PATH_MAX + 32];
+    struct run *run = fake_run_create();
+    struct errmsg err = {""};
+    cr_assert_eq(tempdir_make("report", directory, &err), 0, "%s", err.text);
+    cr_assert_eq(report_write(run, directory, &err), 0, "%s", err.text);
+    run->directory = directory;
+    char *text = printed(run);
+    (void)snprintf(line, sizeof line, "report  %s/report.html\n", directory);
+    cr_expect(strstr(text, line), "%s", text);
+    cr_assert_eq(tempdir_remove(directory), 0);
+    free(text);
+    fake_run_destroy(run);
+}
+
+/* As of heal, most often. */
+Test(report, page_has_no_empty_box_for_a_step_without_a_text)
+{
+    struct run *run = fake_run_create();
+    run->text = "---\nowner: me\n---\n```yaml heal\n```\n";
+    json_t *data = report_page_data(run, NULL, NULL);
+    const json_t *block = json_array_get(json_object_get(data, "document"), 0);
+    cr_expect_str_eq(json_string_value(json_object_get(block, "html")), "");
+    cr_expect_eq(json_integer_value(json_object_get(block, "line")), 4);
+    json_decref(data);
     fake_run_destroy(run);
 }
 
