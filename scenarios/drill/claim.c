@@ -158,7 +158,7 @@ json_t *claim_list(const struct cluster *cluster)
 {
     json_t *list = json_array();
     for (size_t i = 0; cluster->places && i < cluster->n_nodes; i++) {
-        struct name name;
+        struct name name = {.node = i};
         set_name(&cluster->places[i], &name);
         (void)json_array_append_new(list, json_string(name.text)); /* memory: shorter */
     }
