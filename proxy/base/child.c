@@ -8,6 +8,9 @@
  * and hold the pipe), waitpid, on_end -> child_close. What it is sent goes into a pipe
  * without waiting.
  *
+ * A server that was started in the background needs a moment to leave the group, if it
+ * leaves it at all: leaves_group spares it, unless its leader was told to end.
+ *
  * Failures: a process that ignores TERM is killed when its grace has passed. A
  * grandchild that left the group and holds the pipe is not waited for.
  *
@@ -42,6 +45,7 @@ struct child_pipe {
 struct child {
     pid_t pid;
     bool foreground;       /* it has no group of its own */
+    bool leaves_group;     /* and was not told to end */
     int pidfd;             /* owned; -1 when closed */
     int input_fd;          /* owned write end; -1 = it reads /dev/null */
     uv_poll_t end_poll;    /* on pidfd */
@@ -148,7 +152,7 @@ static void on_process_end(uv_poll_t *poll, int status, int events)
     (void)events;
     (void)uv_poll_stop(&child->end_poll);
     (void)uv_timer_stop(&child->kill_timer);
-    if (!child->foreground)
+    if (!child->foreground && !child->leaves_group)
         (void)kill(-child->pid, SIGKILL); /* before waitpid: the group is still ours */
     reap(child, &end);
     close_fd(&child->pidfd);
@@ -283,6 +287,7 @@ static struct child *create(const struct child_options *options)
     child->pidfd = child->input_fd = child->output.fd = child->error.fd = -1;
     child->output.child = child->error.child = child;
     child->foreground = options->foreground;
+    child->leaves_group = options->leaves_group;
     child->on_output = options->on_output;
     child->on_error = options->on_error;
     child->on_end = options->on_end;
@@ -401,6 +406,7 @@ void child_stop(struct child *child, uint64_t grace_ns)
 {
     if (!child->running)
         return;
+    child->leaves_group = false;
     child_signal(child, SIGTERM);
     (void)uv_timer_start(&child->kill_timer, on_grace_over, now_ns_to_ms_up(grace_ns),
                          0);

@@ -30,16 +30,18 @@ typedef void (*child_end_fn)(void *data, const struct child_end *end);
 typedef void (*child_output_fn)(void *data, const char *bytes, size_t n);
 
 struct child_options {
-    const char *const *argv;   /* NULL-terminated; argv[0] is looked up in PATH */
-    const char *const *env;    /* NULL-terminated NAME=VALUE, all of it; NULL = ours */
-    const char *directory;     /* to start in; NULL = ours */
-    int netns_fd;              /* a network namespace (borrowed); 0 = ours */
-    size_t output_limit;       /* bytes of stdout and stderr kept for child_end */
-    int output_fd;             /* > 0: both go there instead (borrowed); 0: captured */
-    int error_fd;              /* > 0: stderr goes there (borrowed); 0: with stdout */
-    bool has_input;            /* it reads what child_send() sends; else /dev/null */
-    bool foreground;           /* our group, our stdin, stdout and stderr; TERM instead
+    const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
+    const char *const *env;  /* NULL-terminated NAME=VALUE, all of it; NULL = ours */
+    const char *directory;   /* to start in; NULL = ours */
+    int netns_fd;            /* a network namespace (borrowed); 0 = ours */
+    size_t output_limit;     /* bytes of stdout and stderr kept for child_end */
+    int output_fd;           /* > 0: both go there instead (borrowed); 0: captured */
+    int error_fd;            /* > 0: stderr goes there (borrowed); 0: with stdout */
+    bool has_input;          /* it reads what child_send() sends; else /dev/null */
+    bool foreground;         /* our group, our stdin, stdout and stderr; TERM instead
                                   of KILL when we die; signals go to it alone */
+    bool leaves_group;       /* who is in its group when it ends by itself lives on: it
+                                  may have started a server that is to stay */
     child_output_fn on_output; /* may be NULL */
     child_output_fn on_error;  /* takes stderr, which is then not with stdout; NULL =
                                   as error_fd says */

@@ -6,6 +6,7 @@
 
 #include "proxy/base/child.h"
 #include "proxy/base/now.h"
+#include "proxy/base/term.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -43,6 +44,7 @@ static void on_end(void *data, const struct child_end *end)
         (void)snprintf(payment->told, payment->told_bytes, "status %d%s%.*s",
                        end->status, *line ? ": " : "", (int)strcspn(line, "\r\n"),
                        line);
+    term_disarm(payment->told);
     child_close(payment->child);
     payment->child = NULL;
     uv_close((uv_handle_t *)&payment->deadline, NULL);
@@ -119,6 +121,7 @@ bool rundir_pay(const json_t *debt, char *told, size_t told_bytes)
         .env = env,
         .directory = json_string_value(json_object_get(debt, "directory")),
         .output_limit = OUTPUT_BYTES,
+        .leaves_group = true, /* it may start a server */
         .on_end = on_end,
         .data = &payment,
     };

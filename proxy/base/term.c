@@ -41,6 +41,17 @@ bool term_is_attached(void)
     return fd >= 0;
 }
 
+void term_disarm(char *text)
+{
+    for (char *at = text; *at; at++) {
+        unsigned char c = (unsigned char)*at, next = (unsigned char)at[1];
+        if ((c < ' ' && !strchr("\t\n\r", c)) || c == 0x7f)
+            *at = '?';
+        else if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+            at[0] = at[1] = '?';
+    }
+}
+
 void term_progress_init(struct term_progress *progress, FILE *to)
 {
     *progress = (struct term_progress){.to = to, .in_place = is_terminal(to)};

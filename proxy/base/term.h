@@ -18,6 +18,11 @@ unsigned term_columns(FILE *to);
 /* This process belongs to a terminal, which has not been closed. */
 bool term_is_attached(void);
 
+/* Puts "?" in the place of what a terminal would obey, as it stands in texts of others:
+ * control characters, also those of two bytes in UTF-8 (U+0080 to U+009F), but for tabs
+ * and the ends of lines. */
+void term_disarm(char *text);
+
 struct term_progress {
     FILE *to;            /* borrowed; stderr as a rule */
     bool in_place;       /* a terminal: one line, rewritten */

@@ -233,6 +233,13 @@ static void check_twins(struct parser *parser, const struct words *words)
         parser_find_twins(parser, items, words->n, warn_of_twins);
 }
 
+static void complain_any(struct parser *parser, const char *key, const struct mark *at)
+{
+    diag_error(parser->diag, at, "\"%s\" does not take \"any\"", key);
+    diag_hint(parser->diag, "name the nodes that are meant; in a proxy without a rule "
+                            "file who connects is the node \"client\"");
+}
+
 static bool read_list(struct parser *parser, const char *key,
                       const struct yaml_node *list, bool any_is_allowed,
                       struct words *out)
@@ -256,8 +263,7 @@ static bool read_list(struct parser *parser, const char *key,
                 diag_error(parser->diag, &item->at,
                            "\"any\" stands alone, not in a list");
             else
-                diag_error(parser->diag, &item->at, "\"%s\" does not take \"any\"",
-                           key);
+                complain_any(parser, key, &item->at);
             good = false;
             continue;
         }
@@ -283,7 +289,7 @@ bool parser_read_names(struct parser *parser, const char *key,
     if (strcmp(value->text, "any") == 0) {
         if (any_is_allowed)
             return true;
-        diag_error(parser->diag, &value->at, "\"%s\" does not take \"any\"", key);
+        complain_any(parser, key, &value->at);
         return false;
     }
     struct word *word = parser_alloc(parser, 1, sizeof *word);

@@ -38,13 +38,21 @@ static size_t node_of(const struct drill_mode *mode, const struct step *step)
     return step->on ? (size_t)cluster_find_node(mode->drill->cluster, step->on) : 0;
 }
 
+/* What starts a server in the foreground is right where netsplit starts the cluster. */
+#define STARTS_AND_ENDS                                                                \
+    "; `start:` of a cluster that runs already has to end when the server is up, and " \
+    "leave it in the background (systemctl start, redis-server --daemonize yes)"
+
 /* "kill n1: status 1: no such process" */
 static const char *tell_job(struct drill_mode *mode, const char *what, const char *whom)
 {
     char line[200];
     job_first_line(&mode->job, line, sizeof line);
     if (mode->job.late)
-        return drill_print(mode->drill, "%s%s: not done in time", what, whom);
+        return drill_print(mode->drill, "%s%s: not done in time%s", what, whom,
+                           mode->job.script == mode->drill->cluster->commands.start
+                               ? STARTS_AND_ENDS
+                               : "");
     return drill_print(mode->drill, "%s%s: status %d%s%s", what, whom, mode->job.status,
                        line[0] ? ": " : "", line);
 }

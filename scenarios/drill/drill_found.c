@@ -23,7 +23,8 @@ static const char *tell_command(struct drill_mode *mode, const char *command)
     const char *exec = mode->drill->cluster->places[job->node].exec;
     char line[200], status[32] = "not done in time";
     job_first_line(job, line, sizeof line);
-    if (!job->late || line[0]) /* of one that polls: of its last whole attempt */
+    /* Of one that polls: of its last whole attempt, if it was not ended by us. */
+    if (!job->late || line[0] || job->status < 128)
         (void)snprintf(status, sizeof status, "status %d", job->status);
     return drill_print(mode->drill, "%s%s%s: %s%s%s", command, exec ? ", by " : "",
                        exec ? exec : "", status, line[0] ? ": " : "", line);

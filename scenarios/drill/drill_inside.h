@@ -64,6 +64,7 @@ struct job_options {
     size_t node;
     uint64_t within_ns; /* after the second signal it is the grace, if it is more */
     bool polls;
+    bool leaves_group;
     const char *wants;
     drill_then_fn then; /* mode->job says how it went */
 };
@@ -184,10 +185,13 @@ bool act_is_owed(const struct drill_mode *mode);
  * False with mode->error: then it must not be made. settle: it was undone. */
 bool owed_note(struct drill_mode *mode, struct drill_fault *fault, size_t node);
 void owed_settle(struct drill_mode *mode, struct drill_fault *fault);
-/* The same of the mode's `leave`. */
+/* A node was promoted: who was the primary before, and is killed, is no longer started by
+ * `clean` if the cluster has a command by which it rejoins. */
+void owed_replace(struct drill_mode *mode);
+/* Both for the mode's `leave`. */
 bool owed_note_mode(struct drill_mode *mode);
 void owed_settle_mode(struct drill_mode *mode);
-/* The same of what the workload makes in a system that stays. */
+/* Both for what the workload makes in a system that stays. */
 void owed_note_schema(struct drill_mode *mode);
 void owed_settle_schema(struct drill_mode *mode);
 

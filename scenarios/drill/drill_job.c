@@ -49,12 +49,13 @@ static void on_late(uv_timer_t *timer)
     child_stop(mode->job.child, DRILL_GRACE_NS);
 }
 
-/* Whatever it printed is shown and kept without secrets. */
+/* Whatever it printed is shown and kept without secrets, and commands no terminal. */
 static void keep_output(struct job *job, const struct redact *secrets,
                         const struct child_end *end)
 {
     free(job->output);
     job->output = redact_copy(secrets, end->output);
+    term_disarm(job->output);
     job->output_cut = end->output_cut;
     job->status = end->status;
 }
@@ -90,6 +91,7 @@ static void start_attempt(struct drill_mode *mode)
                                     .env = (const char *const *)command.env,
                                     .netns_fd = lab_netns(mode, job->node),
                                     .output_limit = DRILL_OUTPUT_BYTES,
+                                    .leaves_group = job->leaves_group,
                                     .on_end = on_attempt_end,
                                     .data = mode};
     struct errmsg err = {""};
@@ -117,6 +119,7 @@ void job_start(struct drill_mode *mode, const struct job_options *options)
     job->script = options->script;
     job->node = options->node;
     job->polls = options->polls;
+    job->leaves_group = options->leaves_group;
     job->wants = options->wants;
     job->until_ns = now_ns() + within_ns;
     job->late = false;

@@ -256,6 +256,7 @@ static void begin_foreign(struct drill_mode *mode, size_t node, drill_then_fn th
     job_start(mode, &(struct job_options){.script = start ? start : ":",
                                           .node = node,
                                           .within_ns = DRILL_START_NS,
+                                          .leaves_group = true,
                                           .then = on_begun});
 }
 

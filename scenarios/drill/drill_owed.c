@@ -74,6 +74,31 @@ void owed_settle(struct drill_mode *mode, struct drill_fault *fault)
     }
 }
 
+/* Only the drill itself knows how it rejoins; simply started it is a second primary. */
+static void replace_one(struct drill_mode *mode, struct drill_fault *fault, size_t node)
+{
+    const struct step *step = &mode->drill->playbook->steps[fault->step];
+    struct rundir_debt debt = {
+        .what = drill_print(mode->drill,
+                            "%s is down after line %" PRIu32 ", and was replaced: it "
+                            "must rejoin, and is not started",
+                            mode->drill->cluster->nodes[node], step->at.line)};
+    if (step->by != STEP_BY_KILL || fault->debts[node] == 0)
+        return;
+    rundir_settle(mode->drill->record, fault->debts[node]);
+    (void)rundir_owe(mode->drill->record, &debt, &fault->debts[node]); /* for people */
+}
+
+void owed_replace(struct drill_mode *mode)
+{
+    const struct run_mode *out = mode->out;
+    size_t old = (size_t)out->primaries[0].node;
+    if (!mode->drill->cluster->commands.rejoin || old == mode->primary)
+        return;
+    for (size_t i = 0; i < mode->n_faults; i++)
+        replace_one(mode, &mode->faults[i], old);
+}
+
 bool owed_note_mode(struct drill_mode *mode)
 {
     const char *leave = mode->mode->leave;

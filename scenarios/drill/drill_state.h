@@ -45,6 +45,7 @@ struct job {
     const char *script;  /* borrowed */
     size_t node;
     bool polls;        /* again until status 0 (and `wants`) */
+    bool leaves_group; /* see child_options */
     const char *wants; /* first word of its output; NULL = any */
     uint64_t until_ns;
     bool late;

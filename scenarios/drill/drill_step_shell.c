@@ -44,8 +44,10 @@ void step_start_shell(struct drill_mode *mode, const struct step *step, bool pol
 static void on_promoted(struct drill_mode *mode)
 {
     int node = cluster_find_node(mode->drill->cluster, mode_step(mode)->node);
-    if (mode->job.ok)
+    if (mode->job.ok) {
         step_hold_primary(mode, (size_t)node, now_ns());
+        owed_replace(mode);
+    }
     step_end_by_job(mode);
 }
 

@@ -15,6 +15,7 @@
 
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
+#include "proxy/base/term.h"
 #include "rules/nearest.h"
 #include "rules/unit.h"
 #include "scenarios/drivers/client.h"
@@ -157,7 +158,8 @@ bool driver_reads(const struct driver_client *client)
            client->request.operation.f == HISTORY_READ;
 }
 
-/* Keeps the outcome's text in the client, on one line, without double blanks. */
+/* Keeps the outcome's text in the client, on one line, without double blanks and without
+ * what a terminal would obey: it may be a server's. */
 static void keep_text(struct driver_client *client, struct driver_outcome *outcome)
 {
     if (!outcome->text)
@@ -174,6 +176,7 @@ static void keep_text(struct driver_client *client, struct driver_outcome *outco
             client->text[to++] = ' ';
     }
     client->text[to] = '\0';
+    term_disarm(client->text);
     if (to > 0 && client->text[to - 1] == ' ')
         client->text[to - 1] = '\0';
     outcome->text = client->text;

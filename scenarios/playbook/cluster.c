@@ -371,6 +371,19 @@ static const char *directory_of(struct reader *reader, const char *path)
     return keep(reader, path, slash == path ? 1 : (size_t)(slash - path));
 }
 
+/* Read as a cluster file nothing in it would be right: one sentence says more. */
+static bool is_playbook(struct reader *reader)
+{
+    const struct source *source = &reader->cluster->source;
+    struct mark whole = {.source = source};
+    if (strncmp(source->text, "---\n", 4) != 0 || !strstr(source->text, "\nplaybook:"))
+        return false;
+    diag_error(reader->diag, &whole, "this is a playbook, not a cluster file");
+    diag_hint(reader->diag,
+              "\"cluster:\" in its front matter names the one that it is for");
+    return true;
+}
+
 struct cluster *cluster_parse(const char *name, const char *text, size_t length,
                               struct diag *diag)
 {
@@ -383,7 +396,8 @@ struct cluster *cluster_parse(const char *name, const char *text, size_t length,
     cluster->directory = directory_of(&reader, name);
     size_t wrong = diag->n_errors + diag->n_lacking;
     struct yaml_input input = {&cluster->source, own_text, length, 1, 0};
-    const struct yaml_node *root = yaml_read(&cluster->arena, &input, diag);
+    const struct yaml_node *root =
+        is_playbook(&reader) ? NULL : yaml_read(&cluster->arena, &input, diag);
     if (root)
         read_cluster(&reader, root);
     if (root && !diag->out_of_memory && diag->n_errors + diag->n_lacking == wrong)

@@ -46,7 +46,9 @@ static void print_cluster(const struct cluster *cluster, FILE *to)
     fprintf(to, "\ndriver: %s %s%s%s", driver_name(cluster->driver), cluster->setting,
             cluster->program ? ", run in " : "",
             cluster->program ? cluster->directory : "");
-    fprintf(to, "\ntouches: the schema %s, and temporary directories\n\ncommands\n",
+    fprintf(to,
+            "\ntouches: what is called %s (a schema, or how keys begin), and temporary "
+            "directories\n\ncommands\n",
             cluster->schema);
     print_text("prepare", commands->prepare, to);
     print_text("start", commands->start, to);

@@ -5,6 +5,7 @@
  * nobody does not stay. */
 #include "proxy/base/child.h"
 #include "proxy/base/now.h"
+#include "proxy/base/term.h"
 #include "scenarios/drill/drill_preview.h"
 #include "scenarios/preflight/preflight.h"
 
@@ -105,6 +106,7 @@ void preflight_command(struct preflight *preflight, size_t node, const char *scr
     (void)uv_run(&attempt.loop, UV_RUN_DEFAULT); /* until finish() */
     (void)uv_loop_close(&attempt.loop);          /* all handles are closed */
     out->took_ns = now_ns() - since;
+    term_disarm(out->text);
     const char *word = out->text + strspn(out->text, " \t\r\n");
     (void)snprintf(out->first_word, sizeof out->first_word, "%.*s",
                    (int)strcspn(word, " \t\r\n"), word);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The end of a drill on the terminal. Harm is painted, and starred for those who see no
  * colours; whether it was expected stands in a list of its own. */
+#include "proxy/base/memory.h"
 #include "proxy/base/term.h"
 #include "scenarios/report/report.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct paint {
     const char *harm, *good, *bold, *soft, *off;
@@ -287,6 +289,17 @@ static void print_trouble(FILE *to, const struct run *run)
                     run_reason_name(run->modes[i].reason), run->modes[i].why);
 }
 
+/* The page, or, where it could not be written, what else there is. */
+static void print_place(const struct run *run, FILE *to)
+{
+    char *page = xasprintf("%s/report.html", run->directory);
+    if (access(page, F_OK) == 0)
+        fprintf(to, "report  %s\n", page);
+    else
+        fprintf(to, "files   %s (there is no report)\n", run->directory);
+    free(page);
+}
+
 void report_print(const struct run *run, FILE *to, bool colour)
 {
     const struct paint *paint = colour ? &painted : &plain;
@@ -300,5 +313,5 @@ void report_print(const struct run *run, FILE *to, bool colour)
     print_trouble(to, run);
     fprintf(to, "\nseed    %" PRIu64 "\nrepeat  %s\n", run->seed, run->command);
     if (run->directory)
-        fprintf(to, "report  %s/report.html\n", run->directory);
+        print_place(run, to);
 }

@@ -48,15 +48,43 @@ Test(drill_as_is, ctrl_c_resumes_and_removes_what_was_written, .timeout = 180)
 
 Test(drill_as_is, a_killed_node_is_started_by_its_command, .timeout = 180)
 {
-    theirs_open(&theirs, "staging",
-                "  kill: |\n    touch killed; redis-cli -p \"$NODE_PORT\" CLIENT PAUSE "
-                "1500 ALL\n"
-                "  start: rm killed; redis-cli -p \"$NODE_PORT\" CLIENT UNPAUSE\n",
-                "# Fault\n```yaml fault\nkill: primary\n```\n" THEIRS_RUN
-                "```yaml heal\n```\n```yaml wait\nuntil: writable\n```\n"
-                "```sh step\n[ ! -e killed ]\n```\n" THEIRS_EXPECT);
+    theirs_open(
+        &theirs, "staging",
+        "  kill: |\n    touch killed; redis-cli -p \"$NODE_PORT\" CLIENT PAUSE "
+        "1500 ALL\n"
+        "  start: |\n    rm killed; redis-cli -p \"$NODE_PORT\" CLIENT UNPAUSE\n"
+        "    sleep 60 >/dev/null 2>&1 & echo $! > started\n",
+        "# Fault\n```yaml fault\nkill: primary\n```\n" THEIRS_RUN
+        "```yaml heal\n```\n```yaml wait\nuntil: writable\n```\n"
+        "```sh step\n[ ! -e killed ]\npid=$(cat started)\ngrep -q sleep "
+        "/proc/$pid/cmdline\nkill $pid\n```\n" THEIRS_EXPECT);
     int status = drill_run_whole(drill, NULL);
     cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill->told);
+    close_theirs();
+}
+
+Test(drill_as_is, clean_starts_no_second_primary, .timeout = 120)
+{
+    static const char *const clean[] = {"clean", NULL};
+    theirs_open(
+        &theirs, "staging",
+        "  kill: touch killed; redis-cli -p \"$NODE_PORT\" CLIENT PAUSE 1500 ALL\n"
+        "  start: touch started\n  rejoin: touch rejoined\n"
+        "  promote: redis-cli -e -p \"$NODE_PORT\" REPLICAOF NO ONE\n",
+        "# Kill\n```yaml fault\nkill: primary\n```\n" THEIRS_RUN
+        "# Promote\n```yaml promote\nnode: r2\n```\n"
+        "```yaml run\nfor: 20s\n```\n```yaml heal\n```\n" THEIRS_EXPECT);
+    drill_start(drill, NULL);
+    cr_assert(drill_await(drill, "Promote | run"), "%s", drill->told);
+    cr_assert_eq(kill(drill->pid, SIGKILL), 0);
+    cr_expect_eq(drill_wait(drill), 128 + SIGKILL);
+    drill_spawn(drill, clean);
+    cr_expect_eq(drill_wait(drill), 0, "%s", drill->told);
+    cr_expect(strstr(drill->told, "r1 is down after line 18, and was replaced"), "%s",
+              drill->told);
+    cr_expect_not(strstr(drill->told, "undone: starting r1"), "%s", drill->told);
+    (void)theirs_ask(&theirs, 0, "FLUSHALL");
+    (void)theirs_ask(&theirs, 1, "FLUSHALL");
     close_theirs();
 }
 

@@ -100,6 +100,12 @@ Test(drill_found, a_node_that_went_away_is_named_with_its_command, .timeout = 12
     expect_refused("r2 is not ready: ready, by ./away r2: status 1: Could not connect");
 }
 
+Test(drill_found, one_that_says_nothing_is_named_with_its_status, .timeout = 120)
+{
+    theirs_open(&theirs, "staging", "  ready: '[ $NODE = r1 ] || exit 7'\n", CUT);
+    expect_refused("r2 is not ready: ready, by ./away r2: status 7; nothing was");
+}
+
 Test(drill_found, a_node_that_does_not_say_its_role_is_named, .timeout = 120)
 {
     theirs_open(&theirs, "staging", "  ready: \"true\"\n", CUT);

@@ -234,6 +234,8 @@ Test(drill_ways_out, a_full_disk_is_named_and_no_pass, .timeout = 60)
     take(&own, &way);
     cr_expect(strstr(own.told, "INCONCLUSIVE"), "%s", own.told);
     cr_expect_not(strstr(own.told, "PASS"), "%s", own.told);
+    cr_expect_not(strstr(own.told, "report.html\n"), "there is none:\n%s", own.told);
+    cr_expect(strstr(own.told, "/out (there is no report)\n"), "%s", own.told);
     char path[300];
     (void)snprintf(path, sizeof path, "%s/out", own.dir);
     cr_assert_eq(umount(path), 0);

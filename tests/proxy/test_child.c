@@ -89,6 +89,43 @@ Test(child, reports_status_and_both_outputs)
     cr_assert_not(outcome.cut);
 }
 
+/* Runs what starts a server in the background, which answers who asks it after the end
+ * of its starter. False: nobody is there to answer. */
+static bool server_survives(bool leaves_group)
+{
+    int question[2], answer[2];
+    char script[128], letter = 'q';
+    struct outcome outcome = {0};
+    struct errmsg err = {""};
+    const char *argv[] = {"sh", "-euc", script, NULL};
+    struct child_options options = {
+        .argv = argv, .leaves_group = leaves_group, .on_end = on_end, .data = &outcome};
+    uv_loop_t loop;
+    cr_assert(pipe(question) == 0 && pipe(answer) == 0);
+    (void)snprintf(script, sizeof script,
+                   "head -c 1 </proc/self/fd/%d >/proc/self/fd/%d &", question[0],
+                   answer[1]);
+    cr_assert_eq(uv_loop_init(&loop), 0);
+    struct child *child = child_start(&loop, &options, &err);
+    cr_assert(child, "%s", err.text);
+    while (outcome.ends == 0)
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    finish(&loop, child);
+    (void)close(answer[1]); /* so that its end is the last */
+    cr_assert_eq(write(question[1], &letter, 1), 1);
+    bool answered = read(answer[0], &letter, 1) == 1;
+    (void)close(question[0]);
+    (void)close(question[1]);
+    (void)close(answer[0]);
+    return answered;
+}
+
+Test(child, leaves_its_group_only_if_that_is_asked, .timeout = 20)
+{
+    cr_expect_not(server_survives(false));
+    cr_expect(server_survives(true));
+}
+
 Test(child, keeps_output_up_to_the_limit_and_says_that_it_was_cut)
 {
     struct outcome outcome = run("head -c 100000 /dev/zero | tr '\\0' x", 10);

@@ -255,20 +255,23 @@ Test(packet, lost_packets_are_repaired_by_the_endpoints)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct net_pair pair = net_join(&net, listener);
         net_apply(&net, "gone",
-                  "  - { name: gone, match: { %s }, inject: { packet_loss: 30%% } }",
+                  "  - { name: gone, match: { %s }, inject: { packet_loss: 10%% } }",
                   rows[i].match);
-        for (int n = 0; n < 30; n++) {
+        uint64_t least = rule_counts()->packets_dropped + 4;
+        bool repaired = false;
+        /* One packet may be lost time after time: at 10 % hardly ever for seconds. */
+        for (int n = 0; n < 1000 && !repaired; n++) {
             char text[8];
             (void)snprintf(text, sizeof text, "%d", n);
             net_say(&net, pair.client, text);
             net_hear(&net, pair.server, text);
             net_say(&net, pair.server, text);
             net_hear(&net, pair.client, text);
+            repaired = rule_counts()->packets_dropped >= least &&
+                       (!rows[i].to_server || retransmissions(pair.client) > 0) &&
+                       (!rows[i].to_client || retransmissions(pair.server) > 0);
         }
-        if (rows[i].to_server)
-            cr_expect_gt(retransmissions(pair.client), 0, "%s", rows[i].match);
-        if (rows[i].to_client)
-            cr_expect_gt(retransmissions(pair.server), 0, "%s", rows[i].match);
+        cr_expect(repaired, "%s", rows[i].match);
         net_remove(&net, "gone");
         net_part(pair);
     }

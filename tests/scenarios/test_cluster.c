@@ -81,6 +81,20 @@ static struct cluster *parse_driver(const char *driver, struct buffer *told)
     return parse_text("there/c.yaml", text, told);
 }
 
+/* Who gives preflight, or --cluster, the file beside it. */
+Test(cluster, a_playbook_is_called_one_and_nothing_else)
+{
+    struct diag diag;
+    struct buffer told = {NULL};
+    diag_init(&diag, NULL);
+    cr_expect_null(cluster_load("playbooks/primary-cut-off.md", &diag));
+    diag_render(&diag, false, &told);
+    cr_expect(strstr(buffer_text(&told), "this is a playbook, not a cluster file"));
+    cr_expect_eq(diag.n_errors, 1, "%s", buffer_text(&told));
+    buffer_close(&told);
+    diag_close(&diag);
+}
+
 Test(cluster, a_driver_that_is_a_program_is_a_list_or_a_text_of_words)
 {
     static const struct {
