@@ -278,7 +278,7 @@ static void on_resolved(struct drill_mode *mode)
 
 void fault_start(struct drill_mode *mode)
 {
-    nodes_resolve(mode, on_resolved);
+    roles_resolve(mode, on_resolved);
 }
 
 bool fault_in_force(const struct drill_mode *mode)

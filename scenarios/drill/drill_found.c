@@ -80,7 +80,7 @@ static void on_found_roles(struct drill_mode *mode)
 static void on_found_ready(struct drill_mode *mode)
 {
     if (mode->job.ok)
-        nodes_resolve(mode, on_found_roles);
+        roles_resolve(mode, on_found_roles);
     else
         mode_fail(mode, "%s is not ready: %s; nothing was touched",
                   mode_node_name(mode, mode->job.node), tell_command(mode, "ready"));
@@ -92,7 +92,7 @@ void found_begin(struct drill_mode *mode, drill_then_fn then)
     if (mode->drill->cluster->commands.ready)
         nodes_wait_ready(mode, DRILL_FIND_NS, on_found_ready);
     else
-        nodes_resolve(mode, on_found_roles);
+        roles_resolve(mode, on_found_roles);
 }
 
 static void on_left(struct drill_mode *mode)
@@ -153,7 +153,7 @@ static bool ask_last_roles(struct drill_mode *mode)
         return false;
     }
     mode->leaving = true;
-    nodes_resolve(mode, on_last_roles);
+    roles_resolve(mode, on_last_roles);
     return true;
 }
 

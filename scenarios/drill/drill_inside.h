@@ -101,7 +101,7 @@ void nodes_wait_ready(struct drill_mode *mode, uint64_t within_ns, drill_then_fn
 /* drill_roles.c: asks every node for its role; mode->resolved and, if it is one,
  * mode->primary; mode->error has what they said if it is none, or not all of them said
  * something. */
-void nodes_resolve(struct drill_mode *mode, drill_then_fn then);
+void roles_resolve(struct drill_mode *mode, drill_then_fn then);
 
 /* drill_system.c: asks every node for its version and settings, if the cluster says how;
  * they are in mode->out->systems. What is not told is no failure. */

@@ -50,7 +50,7 @@ static void begin_steps(struct drill_mode *mode)
     if (mode->drill->cluster->places)
         on_first_roles(mode);
     else
-        nodes_resolve(mode, on_first_roles);
+        roles_resolve(mode, on_first_roles);
 }
 
 static void on_checked(struct drill_mode *mode)

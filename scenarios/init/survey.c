@@ -17,7 +17,6 @@
 #include "scenarios/init/survey_name.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,28 +44,6 @@ struct walk {
     size_t n;
     struct asked *primary; /* NULL = not found yet */
 };
-
-const char *survey_keep(struct survey *survey, const char *text)
-{
-    if (!text || !*text)
-        return NULL;
-    char *kept = arena_print(&survey->arena, "%s", text);
-    for (char *at = kept; *at; at++)
-        if (*at < ' ' || *at > '~')
-            *at = '?';
-    return kept;
-}
-
-void survey_note(struct survey *survey, const char *format, ...)
-{
-    va_list args;
-    char text[512];
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args); /* cut if longer */
-    va_end(args);
-    if (survey->n_notes < SURVEY_NOTES_MAX)
-        survey->notes[survey->n_notes++] = survey_keep(survey, text);
-}
 
 static const char *print_place(const struct reach_place *place, char *text, size_t n)
 {
