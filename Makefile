@@ -63,7 +63,7 @@ DEPS          := build
 ifneq ($(PROXY_ONLY),)
 LIBS   := libuv yaml-0.1 jansson libmicrohttpd $(LIBS_NET)
 SRC    := $(RULES_SRC) $(PROXY_SRC) proxy/main.c scenarios/cmd_check.c scenarios/cmd_schema.c \
-          $(wildcard scenarios/cmd_lab.c scenarios/lab/*.c)
+          $(wildcard scenarios/cmd_lab*.c scenarios/lab/*.c)
 OBJ    := $(SRC:%.c=$O/%.o)
 LDLIBS := -Wl,-Bstatic -luv_a -lyaml -Wl,--whole-archive -lnl-route-3 -lnl-3 \
           -Wl,--no-whole-archive -Wl,-Bdynamic -lnftables -ljansson -lmicrohttpd -lm -lpthread
@@ -279,7 +279,7 @@ fuzz-short: build/deps/check
 
 # Who may ask for the time of day, which may jump: for names of directories, for what
 # people read, and to be compared with other machines' clocks. No duration comes from it.
-WALL_TIME := ^proxy/base/now\|^scenarios/cmd_\(drill\|init\)\.c\|^scenarios/drill/\(drill\|drill_manual\|claim\|claim_mark\)\.c\|^scenarios/drill/drill_mode\.c.*base_wall_ns\|^scenarios/preflight/
+WALL_TIME := ^proxy/base/now\|^scenarios/cmd_\(drill_run\|init\)\.c\|^scenarios/drill/\(drill_result\|drill_manual\|claim\|claim_mark\)\.c\|^scenarios/drill/drill_mode_up\.c.*base_wall_ns\|^scenarios/preflight/
 .PHONY: layers
 layers:
 	@! grep -rnE --include='*.[ch]' '#include *[<"](uv\.h|netlink/|nftables/|microhttpd|proxy/|scenarios/)' rules

@@ -188,7 +188,8 @@ static size_t count_links(struct proxy *proxy, const struct plan_rule *rule)
 {
     size_t links = 0;
     for (struct listener *each = proxy->listeners; each; each = each->next) {
-        const struct match *match = each->path ? proxy_match(proxy, each->path) : NULL;
+        const struct match *match =
+            each->path ? instance_match(proxy, each->path) : NULL;
         for (int way = TO_SERVER; match && way <= TO_CLIENT; way++)
             for (size_t i = 0; i < match->link[way].n; i++)
                 links += match->link[way].rules[i] == rule;

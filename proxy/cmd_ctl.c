@@ -16,7 +16,7 @@
 #include "proxy/ctl_show.h"
 #include "rules/buffer.h"
 #include "rules/diag.h"
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 #include "rules/language/parse.h"
 
 #include <errno.h>

@@ -8,9 +8,9 @@
 #include "proxy/base/text_file.h"
 #include "proxy/explain.h"
 #include "rules/buffer.h"
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 #include "rules/language/parse.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -4,7 +4,8 @@
 #include "proxy/base/exits.h"
 #include "proxy/base/option.h"
 #include "rules/faults/fault.h"
-#include "rules/language/unit.h"
+#include "rules/language/rule.h"
+#include "rules/unit.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -99,7 +100,7 @@ static void print_catalogue(void)
     for (const struct fault *const *row = fault_catalogue(); *row; row++)
         print_fault(*row);
     puts("With any of them:");
-    print_field(&fault_hold_field, 2);
+    print_field(&rule_hold_field, 2);
     puts("\nA partition, isolate, cut or shape is a rule of its own, with how: stall, "
          "reset,\nrefuse, or drop, which needs the kernel; its fallback is one of the "
          "others.");
@@ -149,8 +150,8 @@ static int print_json(void)
                               (*row)->help, "fidelity", (*row)->fidelity,
                               "needs_kernel", (*row)->in_kernel, "model", (*row)->model,
                               "keys", fields_to_json((*row)->fields)));
-    json_t *root = json_pack("{so so}", "faults", faults, "hold",
-                             field_to_json(&fault_hold_field));
+    json_t *root =
+        json_pack("{so so}", "faults", faults, "hold", field_to_json(&rule_hold_field));
     int status = root ? json_dumpf(root, stdout, JSON_INDENT(2)) : -1;
     json_decref(root);
     putchar('\n');

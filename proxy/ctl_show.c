@@ -4,7 +4,7 @@
 #include "proxy/base/table.h"
 #include "rules/buffer.h"
 #include "rules/diag.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <inttypes.h>
 #include <stdio.h>

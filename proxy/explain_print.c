@@ -4,7 +4,7 @@
 #include "proxy/explain.h"
 
 #include "rules/buffer.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -17,7 +17,7 @@
 #include "rules/diag.h"
 #include "rules/language/parse.h"
 #include "rules/plan/plan.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

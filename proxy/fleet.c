@@ -48,7 +48,8 @@ struct member {
 };
 
 struct fleet {
-    struct member *members; /* owned: n; [0] is the front's */
+    const struct fleet_work *work; /* borrowed */
+    struct member *members;        /* owned: n; [0] is the front's */
     size_t n;
     struct journal *journal; /* borrowed: where events go in the end */
     uv_async_t news;         /* on the front's loop: events, or a shard has stopped */
@@ -200,7 +201,8 @@ static void on_shard_stopped(void *context)
 /* Closes all that is on the member's loop. */
 static void close_shard(struct member *member)
 {
-    proxy_destroy(member->shard);
+    if (member->shard) /* not so where making it failed */
+        member->fleet->work->destroy(member->shard);
     member->shard = NULL;
     if (member->has_call)
         uv_close((uv_handle_t *)&member->call, NULL);
@@ -277,7 +279,7 @@ struct counters *fleet_counters(struct fleet *fleet)
 static void run_loop(void *arg)
 {
     struct member *member = arg;
-    proxy_run(member->shard); /* until close_shard */
+    member->fleet->work->run(member->shard); /* until close_shard */
 }
 
 /* Signals are for the front's loop: the thread is born with all of them blocked. */
@@ -321,7 +323,7 @@ static int make_shard(struct member *member, struct proxy *front)
     config.journal = member->branch;
     config.on_stopped = on_shard_stopped;
     config.context = member->fleet;
-    return proxy_create_shard(&config, front, &member->shard);
+    return member->fleet->work->create(&config, front, &member->shard);
 }
 
 /* The front's own share: its journal becomes a branch, its end one of several. */
@@ -372,11 +374,12 @@ static struct fleet *allocate(size_t n)
     return fleet;
 }
 
-int fleet_create(struct fleet **out, struct proxy *front)
+int fleet_create(struct fleet **out, struct proxy *front, const struct fleet_work *work)
 {
     struct fleet *fleet = allocate(front->config.threads);
     if (!fleet)
         return -ENOMEM;
+    fleet->work = work;
     int status = make_members(fleet, front);
     if (status != 0) {
         fleet_destroy(fleet);

@@ -14,12 +14,24 @@ struct counters;
 struct fleet;
 struct journal;
 struct proxy;
+struct proxy_config;
+
+/* What the threads do with a shard. */
+struct fleet_work {
+    /* One beside the front, for another loop. As proxy_create. */
+    int (*create)(const struct proxy_config *config, struct proxy *front,
+                  struct proxy **out);
+    void (*run)(struct proxy *shard); /* until it is destroyed */
+    void (*destroy)(struct proxy *shard);
+};
 
 /* Makes the other shards of a front that has just been made, as many as its config
  * says, and starts their threads. The front's journal becomes a branch, and its
- * on_stopped is called when all shards have stopped. 0; or -ENOMEM, or what the system
+ * on_stopped is called when all shards have stopped. work is borrowed for the fleet's
+ * life. 0; or -ENOMEM, or what the system
  * says (-EAGAIN, -EMFILE), and then nothing is left. */
-int fleet_create(struct fleet **out, struct proxy *front);
+int fleet_create(struct fleet **out, struct proxy *front,
+                 const struct fleet_work *work);
 
 /* Ends the threads and frees the other shards, as proxy_destroy would. NULL is fine. A
  * host name that is still being looked up is waited for. */

@@ -72,16 +72,8 @@ struct proxy {
     _Atomic uint64_t said_ns[BUDGET_KINDS]; /* journalled last; 0 = never */
 };
 
-/* An instance beside the front, for another loop. It has no rules of its own; change.c
- * gives it the front's. As proxy_create. */
-int proxy_create_shard(const struct proxy_config *config, struct proxy *front,
-                       struct proxy **out);
-
 /* How connections are matched again: the match of the path of one, under the plan that
  * runs, or of no rule at all. NULL when out of memory. */
-const struct match *proxy_match(struct proxy *proxy, struct path *path);
-
-/* A connection has gone: a place is free. */
-void proxy_on_connection_gone(struct proxy *proxy);
+const struct match *instance_match(struct proxy *proxy, struct path *path);
 
 #endif

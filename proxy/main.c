@@ -2,7 +2,7 @@
 /* The one program: a table of subcommands. Each is a function of its own file, seen
  * here only as a prototype, so that main knows neither the proxy nor the drills. */
 #include "proxy/base/exits.h"
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 
 #include <errno.h>
 #include <fcntl.h>

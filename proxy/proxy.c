@@ -28,7 +28,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 #define SAMPLE_NS (100 * NS_PER_MS)
@@ -149,8 +148,10 @@ static void fill_in_defaults(struct proxy_config *own)
     own->threads = own->threads ? own->threads : 1;
 }
 
-int proxy_create_shard(const struct proxy_config *config, struct proxy *front,
-                       struct proxy **out)
+/* An instance: the front, or one beside it, for another loop, which has no rules of its
+ * own; change.c gives it the front's. As proxy_create. */
+static int create_shard(const struct proxy_config *config, struct proxy *front,
+                        struct proxy **out)
 {
     struct proxy *proxy = calloc(1, sizeof *proxy);
     if (!proxy)
@@ -175,15 +176,17 @@ int proxy_create_shard(const struct proxy_config *config, struct proxy *front,
 
 int proxy_create(const struct proxy_config *config, struct proxy **out)
 {
+    static const struct fleet_work work = {
+        .create = create_shard, .run = proxy_run, .destroy = proxy_destroy};
     struct proxy_config own = *config;
     struct proxy *proxy;
     fill_in_defaults(&own);
-    int status = proxy_create_shard(&own, NULL, &proxy);
+    int status = create_shard(&own, NULL, &proxy);
     if (status != 0)
         return status;
     budget_init(proxy);
     if (own.threads > 1)
-        status = fleet_create(&proxy->fleet, proxy);
+        status = fleet_create(&proxy->fleet, proxy, &work);
     if (status != 0) {
         proxy_destroy(proxy);
         return status;
@@ -211,22 +214,6 @@ void proxy_destroy(struct proxy *proxy)
     pipes_destroy(proxy->pipes);
     free(proxy->buffer);
     free(proxy);
-}
-
-const struct match *proxy_match(struct proxy *proxy, struct path *path)
-{
-    if (path)
-        return path_match(path, proxy->plan);
-    proxy->unruled = (struct match){.plan = proxy->plan, .serial = proxy->plan->serial};
-    return &proxy->unruled;
-}
-
-void proxy_on_connection_gone(struct proxy *proxy)
-{
-    if (--proxy->n_connections == 0)
-        pipes_trim(proxy->pipes);
-    budget_release_connection(proxy);
-    listener_resume_all(proxy);
 }
 
 static uint64_t choose_seed(const struct proxy *proxy, const struct rules *rules)

@@ -4,8 +4,8 @@
  * which a terminal would obey, and bytes that are no UTF-8 become question marks. */
 #include "rules/diag.h"
 
-#include "rules/language/nearest.h"
-#include "rules/language/utf8.h"
+#include "rules/nearest.h"
+#include "rules/utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>

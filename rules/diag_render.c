@@ -5,7 +5,7 @@
 #include "rules/diag.h"
 
 #include "rules/buffer.h"
-#include "rules/language/utf8.h"
+#include "rules/utf8.h"
 
 #include <string.h>
 

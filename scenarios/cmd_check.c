@@ -226,10 +226,9 @@ int cmd_check(int argc, char **argv)
         "Exits with 0 if everything is good, 2 if something is wrong, and 3 if a file\n"
         "is right but asks for what this program or this machine lacks.",
         rows};
-    int rest = 0;
-    enum option_result parsed = option_parse(&command, argc, argv, false, &rest);
-    if (parsed != OPTION_OK)
-        return parsed == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
+    int rest, ends = option_begin(&command, argc, argv, false, &rest);
+    if (ends != OPTION_GOES_ON)
+        return ends;
     if (rest == argc)
         return option_complain(&command, "which file?");
     enum exit_status status = EXIT_DONE;

@@ -11,7 +11,7 @@
 #include "proxy/base/term.h"
 #include "rules/buffer.h"
 #include "rules/diag.h"
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 #include "scenarios/init/files.h"
 #include "scenarios/init/survey.h"
 #include "scenarios/init/texts.h"
@@ -36,8 +36,6 @@ struct call {
     char *own_name;      /* owned, or NULL */
     char *own_directory; /* owned, or NULL */
 };
-
-/* --- The user's words --- */
 
 static const struct survey_row *find_row(const struct option_command *command,
                                          const char *word)
@@ -142,8 +140,6 @@ static void choose_names(struct call *call, const char *address)
         call->directory = call->own_directory = xasprintf("netsplit-%s", call->name);
 }
 
-/* --- What is said --- */
-
 static int fail(const struct call *call, int status, const struct errmsg *err)
 {
     bool is_usage = status == -EINVAL || status == -EEXIST;
@@ -206,8 +202,6 @@ static void print_next(const struct call *call)
     printf("  netsplit drill %s/playbook.md --confirm %s\n", directory, call->name);
     free(directory);
 }
-
-/* --- The work --- */
 
 /* What check would refuse is not written. */
 static int write_texts(const struct call *call, const struct texts *texts)
@@ -323,12 +317,10 @@ int cmd_init(int argc, char **argv)
             "be reached, logged in to or written.",
         .rows = rows,
     };
-    int rest = 0;
     call.command = &command;
     call.command_line = join_words(argc, argv);
-    enum option_result parsed = option_parse(&command, argc, argv, false, &rest);
-    int status = parsed == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
-    if (parsed == OPTION_OK)
+    int rest, status = option_begin(&command, argc, argv, false, &rest);
+    if (status == OPTION_GOES_ON)
         status = start(&call, argv + rest, argc - rest);
     free(call.command_line);
     free(call.own_name);

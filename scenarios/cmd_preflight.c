@@ -162,10 +162,10 @@ int cmd_preflight(int argc, char **argv)
                                            .help = buffer_text(&help),
                                            .rows = rows};
     struct material material = {NULL, NULL, NULL, 0};
-    int rest = 0, status = EXIT_DONE;
-    enum option_result parsed = option_parse(&command, argc, argv, false, &rest);
-    if (parsed != OPTION_OK)
-        status = parsed == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
+    int status = EXIT_DONE;
+    int rest, ends = option_begin(&command, argc, argv, false, &rest);
+    if (ends != OPTION_GOES_ON)
+        status = ends;
     else if (argc - rest != 1)
         status = option_complain(&command, rest == argc ? "which cluster?"
                                                         : "one cluster at a time");

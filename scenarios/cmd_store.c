@@ -39,7 +39,7 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
 #include "proxy/base/option.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 #include "scenarios/store/defect.h"
 #include "scenarios/store/mode.h"
 #include "scenarios/store/node.h"

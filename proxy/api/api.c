@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The HTTP server of the control API, on the proxy's own loop.
  *
- * libmicrohttpd runs without a thread: its epoll descriptor is one uv_poll of ours and
- * its timeout one uv_timer, and whenever either fires MHD_run does what there is to do
- * and returns. A request is gathered in a struct api_request and handed to its route's
- * function once it is complete; that function answers at once, since nothing it calls
- * waits for the network.
- *
- * Stopping: the daemon aborts the process if a connection is suspended when it is
- * stopped, and suspended is what an event stream without news is. So closing resumes
- * them all, lets them write their end for a moment, and stops the daemon from a timer,
- * never from within MHD_run.
+ * libmicrohttpd runs without a thread, in turns (api_turn.c). A request is gathered in a
+ * struct api_request and handed to its route's function once it is complete; that
+ * function answers at once, since nothing it calls waits for the network.
  *
  * Not done here: anything about rules (api_change.c) or JSON shapes (api_view.c). What
  * is no HTTP at all libmicrohttpd answers by itself, or drops. */
@@ -31,8 +24,6 @@ enum {
     IDLE_TIMEOUT_S = 10,
     MEMORY_A_CLIENT = 32 * 1024, /* the daemon's: request head and buffers */
     LAST_WORDS_MS = 200,         /* for event streams to write their end */
-    LAST_WORDS_STEP_MS = 10,
-    HANDLES = 2,
 };
 
 struct api_route {
@@ -59,63 +50,6 @@ static const struct api_route routes[] = {
 
 enum { ROUTES = sizeof routes / sizeof *routes };
 
-/* Answers with the object, which is taken over, and an Allow header if allowed is not
- * NULL. */
-static enum MHD_Result answer(struct api_request *request, unsigned status,
-                              json_t *object, const char *allowed)
-{
-    static char out_of_memory[] = "{\"error\":\"out of memory\"}";
-    char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
-    json_decref(object);
-    if (!text)
-        status = MHD_HTTP_SERVICE_UNAVAILABLE;
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        text ? strlen(text) : sizeof out_of_memory - 1, text ? text : out_of_memory,
-        text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
-    if (!response) {
-        free(text);
-        return MHD_NO; /* the daemon closes the connection */
-    }
-    /* Adding a header fails without memory only; the answer is good without it. */
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                                  "application/json");
-    if (allowed)
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allowed);
-    enum MHD_Result result = MHD_queue_response(request->connection, status, response);
-    MHD_destroy_response(response);
-    return result;
-}
-
-enum MHD_Result api_answer(struct api_request *request, unsigned status, json_t *object)
-{
-    return answer(request, status, object, NULL);
-}
-
-/* {"error": text}; what is not UTF-8 came from the client and is not repeated. */
-static json_t *error_object(const char *text)
-{
-    json_t *sentence = json_string(text);
-    return json_pack("{s:o}", "error",
-                     sentence ? sentence : json_string("the request is not UTF-8"));
-}
-
-enum MHD_Result api_refuse(struct api_request *request, unsigned status,
-                           const char *format, ...)
-{
-    struct errmsg why;
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(why.text, sizeof why.text, format, args);
-    va_end(args);
-    return api_answer(request, status, error_object(why.text));
-}
-
-const char *api_parameter(struct api_request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND,
-                                       name);
-}
-
 /* Whether url is the route's path; *name is what follows one that ends in "/". */
 static bool path_matches(const struct api_route *route, const char *url,
                          const char **name)
@@ -140,8 +74,7 @@ static enum MHD_Result refuse_unrouted(struct api_request *request, const char *
                            "%s%s", *allowed ? ", " : "", routes[i].method);
     if (!*allowed)
         return api_refuse(request, MHD_HTTP_NOT_FOUND, "there is no %.200s", url);
-    return answer(request, MHD_HTTP_METHOD_NOT_ALLOWED,
-                  error_object("this path does not take that method"), allowed);
+    return api_refuse_method(request, allowed);
 }
 
 static bool body_is_too_large(struct MHD_Connection *connection)
@@ -247,80 +180,6 @@ static void on_daemon_log(void *arg, const char *format, va_list args)
     log_line(LOG_DEBUG, "control %s", line);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
-{
-    struct api *api = handle->data;
-    if (--api->handles_open > 0)
-        return;
-    if (api->on_closed)
-        api->on_closed(api->arg);
-    free(api);
-}
-
-static void stop_daemon(struct api *api)
-{
-    uv_close((uv_handle_t *)&api->poll, on_handle_closed);
-    uv_close((uv_handle_t *)&api->timer, on_handle_closed);
-    MHD_stop_daemon(api->daemon); /* closes the socket and every connection */
-}
-
-static void on_timer(uv_timer_t *timer);
-
-/* The daemon stops listening while it has as many clients as it may, or descriptors ran
- * out, and listens again in the turn after the one in which a client left: nobody else
- * would bring that turn about. */
-static void note_clients(struct api *api)
-{
-    unsigned n = MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
-                     ->num_connections;
-    api->turn_due |= n < api->n_clients;
-    api->n_clients = n;
-}
-
-/* Asks to be called again when the daemon wants it. The daemon's own timeout does not
- * count connections that were resumed in its last turn. */
-static void plan_next_turn(struct api *api)
-{
-    MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
-    if (api->turn_due || MHD_get_timeout(api->daemon, &timeout_ms) == MHD_YES)
-        (void)uv_timer_start(&api->timer, on_timer, timeout_ms, 0);
-    else
-        (void)uv_timer_stop(&api->timer);
-}
-
-/* Does what the daemon has to do; and ends it when nothing is left to wait for. */
-static void run_daemon(struct api *api)
-{
-    api->turn_due = false;
-    if (MHD_run(api->daemon) != MHD_YES)
-        log_line(LOG_ERROR, "control the HTTP server failed a turn");
-    note_clients(api);
-    if (api->closing && (api->n_streams == 0 || now_ns() >= api->stop_at_ns))
-        stop_daemon(api);
-    else if (api->closing)
-        (void)uv_timer_start(&api->timer, on_timer, LAST_WORDS_STEP_MS, 0);
-    else
-        plan_next_turn(api);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    run_daemon(timer->data);
-}
-
-void api_turn_soon(struct api *api)
-{
-    api->turn_due = true;
-    (void)uv_timer_start(&api->timer, on_timer, 0, 0); /* not closing: cannot fail */
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-    (void)status; /* an error shows in MHD_run */
-    (void)events;
-    run_daemon(poll->data);
-}
-
 static struct MHD_Daemon *start_daemon(struct api *api, int fd)
 {
     return MHD_start_daemon(
@@ -331,19 +190,6 @@ static struct MHD_Daemon *start_daemon(struct api *api, int fd)
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_A_CLIENT,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
-}
-
-/* Connects the daemon to the loop. */
-static int watch_daemon(struct api *api, uv_loop_t *loop)
-{
-    int fd = MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-    int status = uv_poll_init(loop, &api->poll, fd);
-    if (status < 0)
-        return status;
-    (void)uv_timer_init(loop, &api->timer); /* cannot fail */
-    api->poll.data = api->timer.data = api;
-    api->handles_open = HANDLES;
-    return uv_poll_start(&api->poll, UV_READABLE, on_readable);
 }
 
 int api_start(struct api **out, struct proxy *proxy, const char *path,
@@ -362,7 +208,7 @@ int api_start(struct api **out, struct proxy *proxy, const char *path,
     api->proxy = proxy;
     memcpy(api->path, path, strlen(path) + 1);
     api->daemon = start_daemon(api, fd);
-    status = api->daemon ? watch_daemon(api, proxy_loop(proxy)) : -ENOMEM;
+    status = api->daemon ? api_turn_open(api, proxy_loop(proxy)) : -ENOMEM;
     if (status < 0) {
         errmsg_set(err, "starting the control API: %s", strerror(-status));
         (void)unlink(path);

@@ -7,7 +7,7 @@
 #include "proxy/proxy.h"
 #include "rules/buffer.h"
 #include "rules/diag.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the API share: api.c serves HTTP, api_change.c changes the rules,
- * api_view.c shows what there is, api_events.c streams the journal. */
+/* What the files of the API share: api.c serves HTTP in turns that api_turn.c gives it,
+ * api_change.c changes the rules, api_view.c shows what there is, api_events.c streams
+ * the journal, and all of them answer through api_answer.c. */
 #ifndef NETSPLIT_PROXY_API_API_INTERNAL_H
 #define NETSPLIT_PROXY_API_API_INTERNAL_H
 
@@ -61,6 +62,9 @@ enum MHD_Result api_refuse(struct api_request *request, unsigned status,
                            const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Answers that the path takes the methods allowed ("GET, PUT"), and not this one. */
+enum MHD_Result api_refuse_method(struct api_request *request, const char *allowed);
+
 /* A parameter of the query, or NULL. Borrowed for the request. */
 const char *api_parameter(struct api_request *request, const char *name);
 
@@ -82,6 +86,9 @@ enum MHD_Result api_post_resume(struct api_request *request);
 /* Makes every event stream end where it stands. None is suspended afterwards, which the
  * daemon must be given a turn to notice. */
 void api_end_streams(struct api *api);
+
+/* Connects the daemon to the loop. 0, or a negative errno. */
+int api_turn_open(struct api *api, uv_loop_t *loop);
 
 /* Gives the daemon a turn from the loop: after a connection was resumed, which in this
  * mode tells nobody. */

@@ -12,7 +12,7 @@
 #include "proxy/base/control_client.h"
 #include "proxy/base/http_reply.h"
 #include "proxy/base/now.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <errno.h>
 #include <stdbool.h>

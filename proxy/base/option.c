@@ -6,8 +6,8 @@
 #include "proxy/base/errmsg.h"
 #include "proxy/base/exits.h"
 #include "proxy/base/memory.h"
-#include "rules/language/nearest.h"
-#include "rules/language/unit.h"
+#include "rules/nearest.h"
+#include "rules/unit.h"
 
 #include <errno.h>
 #include <getopt.h>

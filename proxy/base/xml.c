@@ -3,7 +3,7 @@
  * hold anything. Errors of writing stay in the stream, for who closes it. */
 #include "proxy/base/xml.h"
 
-#include "rules/language/utf8.h"
+#include "rules/utf8.h"
 
 #include <stdbool.h>
 #include <stddef.h>

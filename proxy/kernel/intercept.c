@@ -383,14 +383,6 @@ static struct interceptor *interceptor_create(struct proxy *proxy,
     return interceptor;
 }
 
-void intercept_say_lacking(const char *mode, struct errmsg *err)
-{
-    errmsg_set(err,
-               "intercept: %s needs CAP_NET_ADMIN: run as root or in a lab (netsplit "
-               "lab); intercept: listen, with `listen:` entries, needs no privilege",
-               mode);
-}
-
 int intercept_check_permitted(const char *mode, struct errmsg *err)
 {
     if (nft_is_permitted())

@@ -31,6 +31,14 @@ uint32_t intercept_mark(unsigned number, enum intercept_mark mark)
     return UINT32_C(0x4e530000) | number << 8 | mark;
 }
 
+void intercept_say_lacking(const char *mode, struct errmsg *err)
+{
+    errmsg_set(err,
+               "intercept: %s needs CAP_NET_ADMIN: run as root or in a lab (netsplit "
+               "lab); intercept: listen, with `listen:` entries, needs no privilege",
+               mode);
+}
+
 struct table_wish {
     struct intercept_site *site;
     struct errmsg *err;

@@ -30,6 +30,7 @@
 #include "proxy/kernel/intercept.h"
 #include "proxy/record/journal.h"
 #include "proxy/wire/listener.h"
+#include "proxy/wire/pipes.h"
 #include "proxy/kernel/packet.h"
 #include "proxy/record/touch.h"
 
@@ -151,6 +152,15 @@ static void unlink_from_proxy(struct connection *connection)
         proxy->newest = connection->older;
 }
 
+/* A place is free. */
+static void make_room(struct proxy *proxy)
+{
+    if (--proxy->n_connections == 0)
+        pipes_trim(proxy->pipes);
+    budget_release_connection(proxy);
+    listener_resume_all(proxy);
+}
+
 static void connection_free(struct connection *connection)
 {
     struct proxy *proxy = connection->proxy;
@@ -161,7 +171,7 @@ static void connection_free(struct connection *connection)
         listener_release(connection->listener);
     intercepted_release(connection->intercepted);
     free(connection);
-    proxy_on_connection_gone(proxy);
+    make_room(proxy);
 }
 
 static void on_touch(void *context, enum direction direction,
@@ -215,7 +225,7 @@ const struct match *connection_match(struct connection *connection)
     bool orphan = connection->listener ? listener_is_retired(connection->listener)
                                        : plan_find_node(connection->proxy->plan,
                                                         path->server) == PLAN_ANY;
-    return proxy_match(connection->proxy, orphan ? NULL : path);
+    return instance_match(connection->proxy, orphan ? NULL : path);
 }
 
 /* Puts the rules in force on both streams. 0 or -ENOMEM. */

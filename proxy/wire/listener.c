@@ -212,7 +212,7 @@ static enum listener_answer wanted_answer(struct listener *listener, uint64_t no
                                           const struct plan_rule **rule)
 {
     const struct match *match =
-        listener->path ? proxy_match(listener->proxy, listener->path) : NULL;
+        listener->path ? instance_match(listener->proxy, listener->path) : NULL;
     enum admit_verb verb = match ? match_admits_all(match, now_ns, rule) : ADMIT_ACCEPT;
     return verb == ADMIT_REFUSE   ? LISTENER_REFUSES
            : verb == ADMIT_IGNORE ? LISTENER_IGNORES

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the chain share: chain.c, chain_queue.c, chain_run.c and
- * chain_update.c. Nobody else needs it. */
+/* What the files of the chain share: chain.c, chain_queue.c, chain_report.c, chain_run.c
+ * and chain_update.c. Nobody else needs it. */
 #ifndef NETSPLIT_RULES_CHAIN_CHAIN_STAGE_H
 #define NETSPLIT_RULES_CHAIN_CHAIN_STAGE_H
 
@@ -53,7 +53,7 @@ void chain_queue_pop(struct chain_queue *queue, uint64_t n);
 
 void chain_queue_close(struct chain *chain, struct chain_queue *queue);
 
-/* Tells the hooks what the rule did. *touched: the chain's note that it did before. */
+/* chain_report.c: tells the hooks what the rule did. *touched: the chain's note that it did before. */
 void chain_report(struct chain *chain, const struct plan_rule *rule, bool *touched,
                   struct chain_touch touch);
 void chain_report_decision(struct chain *chain, const struct chain_decision *decision);

@@ -4,7 +4,6 @@
 #include "rules/faults/fault.h"
 
 #include "rules/faults/rows.h"
-#include "rules/language/rule.h"
 
 #include <string.h>
 
@@ -36,15 +35,6 @@ const struct fault *const *fault_catalogue(void)
     };
     return rows;
 }
-
-const struct field fault_hold_field = {
-    .name = "hold",
-    .kind = FIELD_BYTES,
-    .offset = offsetof(struct rule, hold_bytes),
-    .min = 1024,
-    .max = UINT64_C(1) << 30,
-    .help = "bytes a stream may keep before its sender feels back-pressure",
-};
 
 const struct fault *fault_find(const char *name)
 {

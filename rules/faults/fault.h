@@ -9,7 +9,7 @@
 #ifndef NETSPLIT_RULES_FAULTS_FAULT_H
 #define NETSPLIT_RULES_FAULTS_FAULT_H
 
-#include "rules/language/field.h"
+#include "rules/field.h"
 #include "rules/rng.h"
 
 #define FAULT_NEVER      UINT64_MAX               /* a time that does not come */
@@ -145,11 +145,8 @@ struct fault {
 /* The rows, ended by NULL, in the order of one inject; those of attempts first, those
  * that end connections last of those that streams pass, those in the kernel behind. The
  * key `hold` is not among them: it is the stream's budget and belongs to the rule
- * (struct rule). */
+ * (rule_hold_field). */
 const struct fault *const *fault_catalogue(void);
-
-/* The key `hold`, stored into a struct rule. */
-extern const struct field fault_hold_field;
 
 /* The row of the name, or NULL. */
 const struct fault *fault_find(const char *name);

@@ -3,7 +3,7 @@
  * the underscore that service names use. */
 #include "rules/language/address.h"
 
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

@@ -3,7 +3,7 @@
  * which is the stream's. A row's first key switches its fault on; the row's other keys
  * mean nothing without it. */
 #include "rules/faults/fault.h"
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 #include "rules/language/parser.h"
 
 #include <string.h>
@@ -110,8 +110,8 @@ const struct yaml_table parser_inject_table = {
 
 static const struct field *find_field(const char *key)
 {
-    if (strcmp(key, fault_hold_field.name) == 0)
-        return &fault_hold_field;
+    if (strcmp(key, rule_hold_field.name) == 0)
+        return &rule_hold_field;
     for (const struct fault *const *fault = fault_catalogue(); *fault; fault++) {
         const struct field *field = field_find((*fault)->fields, key);
         if (field)
@@ -134,7 +134,7 @@ static size_t collect_keys(const char **keys, size_t room)
             if (n < room)
                 keys[n++] = field->name;
     if (n < room)
-        keys[n++] = fault_hold_field.name;
+        keys[n++] = rule_hold_field.name;
     return n;
 }
 
@@ -219,10 +219,10 @@ static void read_hold(struct parser *parser, const struct yaml_node *map,
                       struct rule *rule)
 {
     static const char *const holding[] = {"delay", "loss", "stall", "rate", "slice"};
-    const struct yaml_pair *pair = yaml_find_pair(map, fault_hold_field.name);
+    const struct yaml_pair *pair = yaml_find_pair(map, rule_hold_field.name);
     if (!pair)
         return;
-    (void)yaml_read_value(pair->value, &fault_hold_field, NULL, rule,
+    (void)yaml_read_value(pair->value, &rule_hold_field, NULL, rule,
                           parser->diag); /* told */
     bool holds = map->cut;
     for (size_t i = 0; i < sizeof holding / sizeof *holding; i++)

@@ -7,16 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-struct words *parser_make_parts(struct parser *parser, size_t n, struct rule *rule)
-{
-    struct words *parts = parser_alloc(parser, n, sizeof *parts);
-    if (parts) {
-        rule->parts = parts;
-        rule->n_parts = n;
-    }
-    return parts;
-}
-
 /* "n1 / n2,n3", as on the command line. */
 static void split_parts(struct parser *parser, const struct yaml_node *value,
                         struct words *parts, size_t n)

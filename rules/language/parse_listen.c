@@ -5,7 +5,7 @@
  * written. That two spellings are one address, or that one holds the other, is left to
  * the kernel, which refuses to bind the second. */
 #include "rules/language/parser.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * All that may be named is collected once, sorted, and then searched by halves. An
  * unknown name is told with the nearest known one; but not where a syntax error has cut
  * the text off before the last of them was given: it may have been among the rest. */
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 #include "rules/language/parser.h"
 
 #include <stdlib.h>
@@ -24,6 +24,16 @@ void *parser_alloc(struct parser *parser, size_t n, size_t bytes)
     if (!memory)
         parser->diag->out_of_memory = true;
     return memory;
+}
+
+struct words *parser_make_parts(struct parser *parser, size_t n, struct rule *rule)
+{
+    struct words *parts = parser_alloc(parser, n, sizeof *parts);
+    if (parts) {
+        rule->parts = parts;
+        rule->n_parts = n;
+    }
+    return parts;
 }
 
 static int compare_keyed(const void *a, const void *b)

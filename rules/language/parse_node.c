@@ -2,7 +2,7 @@
 /* nodes and groups: who there is. Names of members are checked once all names are
  * known, for a group may be written before another that it holds. */
 #include "rules/language/parser.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 /* A rule from the words of a command line. The words become the tree that the same rule
  * in a file would have been, with marks into the words, and are read like any block. */
 #include "rules/language/parser.h"
-#include "rules/language/utf8.h"
+#include "rules/utf8.h"
 
 #include <errno.h>
 #include <string.h>

@@ -35,6 +35,9 @@ struct parser {
 /* Zeroed memory of the rules' arena. NULL when there is none; the diag then knows. */
 void *parser_alloc(struct parser *parser, size_t n, size_t bytes);
 
+/* Gives the rule n parts, still empty, and returns them; NULL: no memory, told. */
+struct words *parser_make_parts(struct parser *parser, size_t n, struct rule *rule);
+
 /* Objects that must differ in their key, and where each stands. */
 struct keyed {
     const char *key; /* NULL: is left out */
@@ -146,9 +149,6 @@ struct link_draft {
 
 void parser_read_link(struct parser *parser, const struct link_draft *draft,
                       struct rule *rule);
-
-/* Gives the rule n parts, still empty, and returns them; NULL: no memory, told. */
-struct words *parser_make_parts(struct parser *parser, size_t n, struct rule *rule);
 
 /* parse_shape.c */
 

@@ -2,7 +2,18 @@
 /* Looking things up in rules as written, and their end. */
 #include "rules/language/rule.h"
 
+#include "rules/field.h"
+
 #include <string.h>
+
+const struct field rule_hold_field = {
+    .name = "hold",
+    .kind = FIELD_BYTES,
+    .offset = offsetof(struct rule, hold_bytes),
+    .min = 1024,
+    .max = UINT64_C(1) << 30,
+    .help = "bytes a stream may keep before its sender feels back-pressure",
+};
 
 void rules_destroy(struct rules *rules)
 {

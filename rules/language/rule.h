@@ -187,6 +187,11 @@ struct rules {
     size_t n_rules;
 };
 
+struct field;
+
+/* The key `hold` of `inject`, which is no fault: stored into a struct rule. */
+extern const struct field rule_hold_field;
+
 /* NULL is fine. */
 void rules_destroy(struct rules *rules);
 

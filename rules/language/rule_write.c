@@ -70,8 +70,6 @@ static void write_match(const struct writer *writer, const struct rule *rule)
 
 static void write_inject(const struct rule *rule, struct buffer *out)
 {
-    static const struct field hold = {.kind = FIELD_BYTES,
-                                      .offset = offsetof(struct rule, hold_bytes)};
     static const struct field probability = {
         .kind = FIELD_PERCENT, .offset = offsetof(struct rule, probability_ppm)};
     bool is_first = true;
@@ -92,7 +90,7 @@ static void write_inject(const struct rule *rule, struct buffer *out)
     }
     if (rule->hold_bytes > 0) {
         buffer_print(out, ", hold: ");
-        field_print(&hold, rule, out);
+        field_print(&rule_hold_field, rule, out);
     }
     buffer_print(out, " }\n");
     if (rule->probability_ppm < 1000000) {

@@ -221,7 +221,7 @@ static void write_inject(struct buffer *out)
 {
     buffer_print(out, "{\"type\":\"object\",\"additionalProperties\":false,"
                       "\"minProperties\":1,\"properties\":{\n  ");
-    write_property(&fault_hold_field, out);
+    write_property(&rule_hold_field, out);
     for (const struct fault *const *fault = fault_catalogue(); *fault; fault++) {
         for (const struct field *field = (*fault)->fields; field->name; field++) {
             buffer_print(out, ",\n  ");

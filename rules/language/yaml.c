@@ -8,7 +8,7 @@
  * syntax error, or a limit, ends the reading. */
 #include "rules/language/yaml.h"
 
-#include "rules/language/utf8.h"
+#include "rules/utf8.h"
 #include "rules/language/yaml_problem.h"
 
 #include <assert.h>

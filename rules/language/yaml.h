@@ -5,7 +5,7 @@
 #define NETSPLIT_RULES_LANGUAGE_YAML_H
 
 #include "rules/diag.h"
-#include "rules/language/field.h"
+#include "rules/field.h"
 
 enum yaml_kind {
     YAML_SCALAR = 0,

@@ -3,8 +3,8 @@
  * syntax error cut the tree, what may have followed is not missed. */
 #include "rules/language/yaml.h"
 
-#include "rules/language/nearest.h"
-#include "rules/language/unit.h"
+#include "rules/nearest.h"
+#include "rules/unit.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * shown as it is. */
 #include "rules/language/yaml_problem.h"
 
-#include "rules/language/utf8.h"
+#include "rules/utf8.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * order of the table: those behind use the fates that those before have set. */
 #include "scenarios/checkers/judge.h"
 #include "proxy/base/memory.h"
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 #include "scenarios/checkers/catalogue.h"
 
 #include <errno.h>

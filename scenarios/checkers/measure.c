@@ -3,8 +3,8 @@
  * its row's help; how it is computed stands where it is: scenarios/checkers/. */
 #include "scenarios/checkers/measure.h"
 #include "proxy/base/now.h"
-#include "rules/language/nearest.h"
-#include "rules/language/unit.h"
+#include "rules/nearest.h"
+#include "rules/unit.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -9,8 +9,7 @@
  * Names are taken in order, so that of two drills that begin at the same moment one has
  * them all.
  *
- * A drill that was killed has left a record with what it owes the nodes (drill_owed.c):
- * until that is paid or given up, they are not what the next drill would take them for.
+ * Nodes that a dead drill owes something are not given out (claim_debt.c).
  *
  * Not seen from here are drills from other machines and other network namespaces: for
  * these there is the mark in the system's data (claim_mark.h). */
@@ -18,6 +17,7 @@
 
 #include "proxy/base/now.h"
 #include "proxy/base/rundir.h"
+#include "scenarios/drill/claim_debt.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -154,70 +154,11 @@ static int take_one(const struct cluster *cluster, const struct name *name, int 
     return fd == -EADDRINUSE ? -EBUSY : fd;
 }
 
-/* --- What the dead owe --- */
-
-struct search {
-    const json_t *claims; /* that we are about to take */
-    struct errmsg *err;
-    bool found;
-};
-
-static bool is_listed(const json_t *list, const json_t *name)
-{
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (json_equal(json_array_get(list, i), name))
-            return true;
-    return false;
-}
-
-/* The first that is on both lists. */
-static const char *find_common(const json_t *one, const json_t *other)
-{
-    for (size_t i = 0; i < json_array_size(one); i++)
-        if (is_listed(other, json_array_get(one, i)))
-            return json_string_value(json_array_get(one, i));
-    return NULL;
-}
-
-/* Of what can be run, the last, which is undone first. */
-static const char *find_debt(const json_t *owed)
-{
-    for (size_t i = json_array_size(owed); i-- > 0;) {
-        const json_t *debt = json_array_get(owed, i);
-        if (json_array_size(json_object_get(debt, "argv")) > 0)
-            return json_string_value(json_object_get(debt, "what"));
-    }
-    return NULL;
-}
-
-static void look_at_dead(void *arg, pid_t pid, const json_t *record)
-{
-    struct search *search = arg;
-    const char *debt = find_debt(json_object_get(record, "owed"));
-    const char *node = find_common(json_object_get(record, CLAIM_NOTE), search->claims);
-    if (search->found || !debt || !node)
-        return;
-    search->found = true;
-    errmsg_set(search->err,
-               "drill %d, which is dead, has not undone everything at %s: %s; nothing "
-               "was touched: netsplit clean undoes it, or gives it up with --forget",
-               (int)pid, node, debt);
-}
-
-static int check_debts(const struct cluster *cluster, struct errmsg *err)
-{
-    json_t *claims = claim_list(cluster);
-    struct search search = {.claims = claims, .err = err};
-    int e = rundir_each_dead(look_at_dead, &search, err);
-    json_decref(claims);
-    return search.found ? -EUCLEAN : e;
-}
-
 json_t *claim_list(const struct cluster *cluster)
 {
     json_t *list = json_array();
     for (size_t i = 0; cluster->places && i < cluster->n_nodes; i++) {
-        struct name name;
+        struct name name = {.node = i};
         set_name(&cluster->places[i], &name);
         (void)json_array_append_new(list, json_string(name.text)); /* memory: shorter */
     }
@@ -241,8 +182,11 @@ int claim_take(const struct cluster *cluster, struct claim *out, struct errmsg *
         e = take_one(cluster, &names[i], &claim.fds[claim.n], err);
         claim.n += e == 0;
     }
-    if (e == 0 && n > 0)
-        e = check_debts(cluster, err);
+    if (e == 0 && n > 0) {
+        json_t *claims = claim_list(cluster);
+        e = claim_debt_check(claims, err);
+        json_decref(claims);
+    }
     if (e != 0)
         claim_release(&claim);
     else

@@ -33,11 +33,6 @@ static const struct step *step_of(const struct drill_mode *mode,
     return &mode->drill->playbook->steps[fault->step];
 }
 
-static const char *node_name(const struct drill_mode *mode, size_t node)
-{
-    return mode->drill->cluster->nodes[node];
-}
-
 static size_t node_of(const struct drill_mode *mode, const struct step *step)
 {
     return step->on ? (size_t)cluster_find_node(mode->drill->cluster, step->on) : 0;
@@ -74,15 +69,13 @@ static void start_job(struct drill_mode *mode, const char *script, size_t node,
                                           .then = then});
 }
 
-/* --- Into force --- */
-
 static void mark_targets(const struct drill_mode *mode, const struct step *step,
                          struct drill_fault *fault)
 {
     for (size_t i = 0; i < mode->drill->cluster->n_nodes; i++)
         for (size_t k = 0; k < step->n_targets; k++)
             fault->nodes[i] |=
-                strcmp(step->targets[k], node_name(mode, i)) == 0 ||
+                strcmp(step->targets[k], mode_node_name(mode, i)) == 0 ||
                 (strcmp(step->targets[k], "primary") == 0 && i == mode->primary) ||
                 (strcmp(step->targets[k], "standbys") == 0 && i != mode->primary);
 }
@@ -97,8 +90,8 @@ static const char *summarise(struct drill_mode *mode, const struct drill_fault *
                            step->run);
     for (size_t i = 0; i < mode->drill->cluster->n_nodes; i++)
         if (fault->nodes[i]) {
-            text =
-                drill_print(mode->drill, "%s%s%s", text, parting, node_name(mode, i));
+            text = drill_print(mode->drill, "%s%s%s", text, parting,
+                               mode_node_name(mode, i));
             parting = ", ";
         }
     return text;
@@ -150,7 +143,7 @@ static void on_command(struct drill_mode *mode)
         const char *what = step->by == STEP_BY_KILL ? "killing " : "pausing ";
         if (!mode->drill->cluster->places) /* there it may have worked all the same */
             mode->nodes[node].killed = mode->nodes[node].expected_end = false;
-        step_end(mode, tell_job(mode, what, node_name(mode, node)));
+        step_end(mode, tell_job(mode, what, mode_node_name(mode, node)));
         return;
     }
     mode->chain_then = on_struck;
@@ -196,7 +189,7 @@ static void break_next(struct drill_mode *mode)
         commit(mode);
     } else if (!mode->nodes[mode->act.node].child && !mode->drill->cluster->places) {
         step_end(mode, drill_print(mode->drill, "%s is not running",
-                                   node_name(mode, mode->act.node)));
+                                   mode_node_name(mode, mode->act.node)));
     } else if (!owed_note(mode, fault, mode->act.node)) {
         step_end(mode, mode->error);
     } else {
@@ -231,8 +224,6 @@ void act_start(struct drill_mode *mode)
         start_job(mode, step->run, node_of(mode, step), step, on_run);
     }
 }
-
-/* --- Out of it again --- */
 
 bool act_is_owed(const struct drill_mode *mode)
 {
@@ -280,7 +271,7 @@ static void on_started(struct drill_mode *mode)
     struct drill_fault *fault = &mode->faults[mode->act.fault];
     if (!mode->job.ok) {
         note_left(mode, fault,
-                  tell_job(mode, "starting ", node_name(mode, mode->act.node)));
+                  tell_job(mode, "starting ", mode_node_name(mode, mode->act.node)));
         undone(mode, false);
         return;
     }
@@ -294,7 +285,7 @@ static void on_resumed(struct drill_mode *mode)
     struct drill_fault *fault = &mode->faults[mode->act.fault];
     if (!mode->job.ok) {
         note_left(mode, fault,
-                  tell_job(mode, "resuming ", node_name(mode, mode->act.node)));
+                  tell_job(mode, "resuming ", mode_node_name(mode, mode->act.node)));
         undone(mode, false);
         return;
     }
@@ -314,7 +305,7 @@ static bool mend_node(struct drill_mode *mode, const struct step *step, size_t i
         note_left(mode, &mode->faults[mode->act.fault],
                   drill_print(mode->drill,
                               "%s was replaced and is down: it must rejoin",
-                              node_name(mode, i)));
+                              mode_node_name(mode, i)));
     if (step->by == STEP_BY_KILL && !node->child && node->killed &&
         (mode->state != MODE_DOWN || stays) && !is_replaced(mode, i)) {
         nodes_start_one(mode, i, on_started);

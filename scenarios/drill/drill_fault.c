@@ -22,8 +22,6 @@ uint64_t fault_committed_ns(const json_t *body)
     return at > 0 ? (uint64_t)at : now_ns();
 }
 
-/* --- Words that stand for nodes --- */
-
 struct renaming {
     const struct drill_mode *mode;
     char names[2 * CLUSTER_NODES_MAX][80];
@@ -117,8 +115,6 @@ static const char *summarise(const struct drill_mode *mode, const struct rule *r
     buffer_close(&text);
     return kept;
 }
-
-/* --- A fault --- */
 
 static void add_windows(struct drill_mode *mode, const struct step *step)
 {
@@ -241,7 +237,7 @@ static char *write_overlay(const struct drill_mode *mode, const struct step *ste
 
 static void apply(struct drill_mode *mode)
 {
-    const struct step *step = &mode->drill->playbook->steps[mode->step];
+    const struct step *step = mode_step(mode);
     struct drill_fault *fault = fault_add(mode);
     char target[160], lease[32];
     (void)snprintf(fault->overlay, sizeof fault->overlay, "%s%u",
@@ -270,7 +266,7 @@ static bool needs_roles(const struct step *step)
 
 static void on_resolved(struct drill_mode *mode)
 {
-    const struct step *step = &mode->drill->playbook->steps[mode->step];
+    const struct step *step = mode_step(mode);
     if (mode->resolved < 0 && needs_roles(step)) {
         step_end(mode, mode->error);
         return;
@@ -282,7 +278,7 @@ static void on_resolved(struct drill_mode *mode)
 
 void fault_start(struct drill_mode *mode)
 {
-    nodes_resolve(mode, on_resolved);
+    roles_resolve(mode, on_resolved);
 }
 
 bool fault_in_force(const struct drill_mode *mode)
@@ -292,8 +288,6 @@ bool fault_in_force(const struct drill_mode *mode)
             return true;
     return false;
 }
-
-/* --- Healing --- */
 
 void fault_end(struct drill_mode *mode, struct drill_fault *fault, uint64_t at_ns)
 {

@@ -16,22 +16,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *node_name(const struct drill_mode *mode, size_t node)
-{
-    return mode->drill->cluster->nodes[node];
-}
-
-void mode_note_left(struct drill_mode *mode, const char *text)
-{
-    struct drill *drill = mode->drill;
-    const char *before = drill->run->left;
-    term_progress_say(&drill->progress, "%s: %s", mode->mode->name, text);
-    drill->run->left = drill_print(drill, "%s%s%s: %s", before ? before : "",
-                                   before ? "; " : "", mode->mode->name, text);
-}
-
-/* --- How it is found --- */
-
 /* "ready, by ssh pg2: status 255: no route to host" */
 static const char *tell_command(struct drill_mode *mode, const char *command)
 {
@@ -50,7 +34,7 @@ static const char *tell_command(struct drill_mode *mode, const char *command)
 static uint32_t find_idle_promote(const struct drill_mode *mode, const char **node)
 {
     const struct playbook *playbook = mode->drill->playbook;
-    const char *primary = node_name(mode, mode->primary);
+    const char *primary = mode_node_name(mode, mode->primary);
     for (size_t i = 0; i < playbook->n_steps; i++) {
         const struct step *step = &playbook->steps[i];
         if (step->verb->kind != STEP_PROMOTE)
@@ -69,7 +53,7 @@ static void note_roles(struct drill_mode *mode)
         return;
     mode->out->found = drill_print(
         mode->drill, "%s is the primary, not %s, which the file names first",
-        node_name(mode, mode->primary), node_name(mode, 0));
+        mode_node_name(mode, mode->primary), mode_node_name(mode, 0));
     term_progress_say(&mode->drill->progress, "%s: %s", mode->mode->name,
                       mode->out->found);
 }
@@ -86,7 +70,7 @@ static void on_found_roles(struct drill_mode *mode)
         mode_fail(mode,
                   "line %" PRIu32 " of the playbook promotes %s, which is the primary "
                   "by then (%s is now); nothing was touched",
-                  line, node, node_name(mode, mode->primary));
+                  line, node, mode_node_name(mode, mode->primary));
         return;
     }
     note_roles(mode);
@@ -96,10 +80,10 @@ static void on_found_roles(struct drill_mode *mode)
 static void on_found_ready(struct drill_mode *mode)
 {
     if (mode->job.ok)
-        nodes_resolve(mode, on_found_roles);
+        roles_resolve(mode, on_found_roles);
     else
         mode_fail(mode, "%s is not ready: %s; nothing was touched",
-                  node_name(mode, mode->job.node), tell_command(mode, "ready"));
+                  mode_node_name(mode, mode->job.node), tell_command(mode, "ready"));
 }
 
 void found_begin(struct drill_mode *mode, drill_then_fn then)
@@ -108,10 +92,8 @@ void found_begin(struct drill_mode *mode, drill_then_fn then)
     if (mode->drill->cluster->commands.ready)
         nodes_wait_ready(mode, DRILL_FIND_NS, on_found_ready);
     else
-        nodes_resolve(mode, on_found_roles);
+        roles_resolve(mode, on_found_roles);
 }
-
-/* --- How it is left --- */
 
 static void on_left(struct drill_mode *mode)
 {
@@ -120,7 +102,7 @@ static void on_left(struct drill_mode *mode)
         owed_settle_mode(mode);
     else
         mode_note_left(mode, drill_print(mode->drill, "the mode is still on at %s: %s",
-                                         node_name(mode, mode->job.node),
+                                         mode_node_name(mode, mode->job.node),
                                          tell_command(mode, "leave")));
     mode_down(mode);
 }
@@ -147,7 +129,7 @@ static void note_moved(struct drill_mode *mode)
         return;
     mode->out->moved = drill_print(
         mode->drill, "%s is the primary now; it was %s, and nothing moves it back",
-        node_name(mode, mode->primary), node_name(mode, first));
+        mode_node_name(mode, mode->primary), mode_node_name(mode, first));
 }
 
 static void on_last_roles(struct drill_mode *mode)
@@ -171,7 +153,7 @@ static bool ask_last_roles(struct drill_mode *mode)
         return false;
     }
     mode->leaving = true;
-    nodes_resolve(mode, on_last_roles);
+    roles_resolve(mode, on_last_roles);
     return true;
 }
 
@@ -184,16 +166,15 @@ bool found_leave(struct drill_mode *mode)
     return mode->leaving || leave(mode) || ask_last_roles(mode);
 }
 
-/* --- What was written: it goes, or at least the drill's mark --- */
-
 static void on_torn_down(void *context, const struct driver_outcome *outcome)
 {
     struct drill_mode *mode = context;
     if (outcome->type != HISTORY_OK)
-        mode_note_left(
-            mode, drill_print(mode->drill, "the schema %s is still there at %s: %s",
-                              mode->drill->cluster->schema,
-                              node_name(mode, mode->torn_down - 1), outcome->text));
+        mode_note_left(mode, drill_print(mode->drill,
+                                         "the schema %s is still there at %s: %s",
+                                         mode->drill->cluster->schema,
+                                         mode_node_name(mode, mode->torn_down - 1),
+                                         outcome->text));
     owed_settle_schema(mode); /* what is left of it has been said */
     driver_close(mode->setup);
     mode->setup = NULL;

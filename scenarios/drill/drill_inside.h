@@ -4,7 +4,8 @@
  * One loop; one mode at a time; in a mode one thing at a time: each part ends by
  * calling what comes next. The life of a mode:
  *
- *     UP      lab made, ports reserved -> proxy ready -> nodes, one by one -> mode proved -> roles
+ *     UP      lab made, ports reserved -> proxy ready -> nodes, one by one -> mode
+ *             proved -> roles
  *     STEPS   the playbook's, in document order
  *     ENDING  processes stopped -> healed -> final reads -> judged
  *     DOWN    processes, nodes, proxy ended; directory removed
@@ -16,190 +17,9 @@
 #ifndef NETSPLIT_SCENARIOS_DRILL_DRILL_INSIDE_H
 #define NETSPLIT_SCENARIOS_DRILL_DRILL_INSIDE_H
 
-#include "proxy/base/child.h"
-#include "proxy/base/control_client.h"
-#include "proxy/base/memory.h"
-#include "proxy/base/now.h"
-#include "proxy/base/rundir.h"
-#include "proxy/base/tempdir.h"
-#include "proxy/base/term.h"
-#include "scenarios/drill/drill.h"
-#include "scenarios/lab/lab.h"
-#include "scenarios/workloads/processes.h"
+#include "scenarios/drill/drill_state.h"
 
-#include <limits.h>
-#include <stdio.h>
-#include <uv.h>
-
-enum {
-    DRILL_OUTPUT_BYTES = 64 * 1024, /* kept of a step's output */
-    DRILL_TICK_MS = 200,            /* progress, stop conditions */
-    DRILL_SIGNALS = 5,              /* that are heard */
-};
-#define DRILL_START_NS   (30 * NS_PER_S) /* for a node to be ready, a command to end */
-#define DRILL_FIND_NS    (6 * NS_PER_S)  /* for one that runs already to be ready */
-#define DRILL_CONTROL_NS (10 * NS_PER_S) /* for an answer of the proxy */
-#define DRILL_READS_NS   (10 * NS_PER_S) /* for the final reads of a node */
-#define DRILL_STOP_NS    (10 * NS_PER_S) /* for a cluster's stop command */
-#define DRILL_GRACE_NS   (3 * NS_PER_S)  /* between TERM and KILL */
-
-enum mode_state { MODE_UP = 0, MODE_STEPS, MODE_ENDING, MODE_DOWN };
-
-struct drill;
-struct drill_mode;
-typedef void (*drill_then_fn)(struct drill_mode *mode);
-
-/* One shell command, perhaps run again until it says what is wanted. */
-struct job {
-    struct child *child; /* owned; NULL between attempts */
-    uv_timer_t timer;    /* its deadline, or the pause before the next attempt */
-    const char *script;  /* borrowed */
-    size_t node;
-    bool polls;        /* again until status 0 (and `wants`) */
-    bool leaves_group; /* see child_options */
-    const char *wants; /* first word of its output; NULL = any */
-    uint64_t until_ns;
-    bool late;
-    drill_then_fn then; /* NULL = no job is under way */
-    /* Of the last attempt, when `then` is called. */
-    bool ok;
-    int status;
-    char *output; /* owned */
-    bool output_cut;
-};
-
-struct drill_node {
-    struct child *child; /* owned; NULL = not started */
-    int port_fd;         /* keeps the port ours; -1 = none */
-    int log_fd;          /* its output; -1 = none */
-    uint16_t port;
-    char dir[PATH_MAX];
-    struct drill_mode *mode;
-    bool expected_end;     /* we asked for it */
-    bool killed;           /* by a fault; it may be ending still */
-    bool paused;           /* by a fault */
-    struct child *stopper; /* owned; the stop command, while it runs */
-    uint64_t stop_since_ns;
-};
-
-/* A fault step that is, or was, in force. */
-struct drill_fault {
-    size_t step;
-    char overlay[48]; /* by rules: its name at the proxy */
-    bool applied;     /* by rules: it may be at a proxy that is not ours */
-    char *text;       /* owned; what is put there again before its lease ends */
-    size_t first_window, n_windows;
-    bool in_force;
-    bool owed;                         /* by command: begun, and not undone yet */
-    unsigned debts[CLUSTER_NODES_MAX]; /* noted for `clean`; 0 = none */
-    bool nodes[CLUSTER_NODES_MAX];     /* kill, pause: whom it is about */
-};
-
-/* The fault by command that is being made or undone. */
-struct drill_act {
-    size_t fault;       /* index; undoing: one more than it, and 0 at the end */
-    size_t node;        /* that it is at */
-    uint64_t since_ns;  /* when it began */
-    drill_then_fn then; /* undoing: what comes after the last; NULL = not undoing */
-};
-
-/* A script that is sampled; its figures are in the run_probe of the same index. */
-struct drill_probe {
-    struct drill_mode *mode;
-    size_t step;
-    struct child *child; /* owned; NULL between samples */
-    uint64_t next_ns, until_ns;
-};
-
-struct drill_mode {
-    struct drill *drill;
-    const struct cluster_mode *mode;
-    struct run_mode *out;
-    enum mode_state state;
-    char dir[TEMPDIR_PATH_MAX]; /* temporary; "" = not made */
-    char out_dir[PATH_MAX];     /* of its results */
-    char error[512];            /* why the part that ended did not succeed */
-
-    struct lab lab; /* zeroed without one */
-    struct drill_node nodes[CLUSTER_NODES_MAX];
-    size_t primary; /* as last resolved or promoted */
-    struct job job;
-
-    struct child *proxy;
-    char control_path[RUNDIR_PATH_BYTES];
-    struct control_client *control;
-    char ready_line[8192];
-    size_t ready_bytes;
-    bool proxy_ready;
-    struct driver_endpoint node_paths[CLUSTER_NODES_MAX][CLUSTER_NODES_MAX];
-    struct driver_endpoint client_paths[CLUSTER_NODES_MAX * CLUSTER_NODES_MAX];
-    FILE *events; /* owned */
-    drill_then_fn proxy_then;
-    struct theirs *theirs;  /* owned; the proxy that runs already, or NULL */
-    bool sampling;          /* a status request is under way */
-    enum run_period period; /* that is being measured */
-    drill_then_fn sample_then;
-
-    struct driver_client *setup; /* while the schema is being made */
-    struct processes *processes; /* NULL before the workload */
-    bool probing;
-    struct drill_fault *faults; /* owned */
-    size_t n_faults;
-    struct drill_act act;
-    uint64_t healed_ns; /* what was undone last, while healing; 0 = nothing */
-
-    size_t chain;                    /* the node that a chain over all nodes is at */
-    drill_then_fn chain_then;        /* after its last */
-    drill_then_fn begun_then;        /* when a node that we did not start is ready */
-    bool has_schema;                 /* it was made; where nodes stay, it is to go */
-    unsigned schema_debt, mode_debt; /* noted for `clean`; 0 = none */
-    size_t torn_down;                /* nodes that need not be looked at any more */
-    int resolved;      /* the primary of a role chain; -1 none, -2 several */
-    int unanswered;    /* the first node that said no role; -1 none */
-    char answers[512]; /* "n1: primary, n2: standby" */
-    bool says_primary[CLUSTER_NODES_MAX];
-    bool entered; /* the mode's command has run, or begun to, on this node */
-    size_t entered_at;
-    bool leaving, asked_last; /* see drill_found.c */
-    size_t step;              /* index of the step under way */
-    uv_timer_t step_timer;
-    uint64_t step_start_ns;
-    uint64_t acked_before;
-    size_t history_before; /* records when the wait began */
-    unsigned ticks;
-    struct drill_probe *probes; /* of the run's arena; NULL = none */
-    size_t n_probes;
-    const char *unwritten; /* which of its results, and why; NULL = none */
-    int driver_log_fd;     /* where the driver is a program; 0 = none */
-    bool driver_told;      /* of what is wrong with it */
-    bool asking;           /* a manual step waits for its answer */
-    bool control_closing, closing;
-    unsigned open_timers; /* while closing */
-};
-
-struct drill {
-    uv_loop_t loop;
-    const struct drill_options *options;
-    const struct playbook *playbook;
-    const struct cluster *cluster;
-    struct run *run;
-    struct rundir_record *record;
-    const char *mark; /* in the data of a cluster that is somebody's; else NULL */
-    char exe[PATH_MAX];
-    char out[PATH_MAX];
-    uv_signal_t signals[DRILL_SIGNALS];
-    int signal; /* that ends the drill; 0 = none */
-    bool hurry; /* the second signal: no grace for anybody */
-    uv_timer_t tick;
-    struct term_progress progress;
-    struct drill_mode mode; /* that is running */
-    size_t n_done;          /* modes */
-    uint64_t ok_before;     /* operations at the last tick, for the rate */
-    uint64_t tick_ns;
-    double rate;
-};
-
-/* A text of the run's arena, for people: without secrets. */
+/* drill_keep.c: texts of the run's arena, for people: without secrets; zeroed memory. */
 char *drill_print(struct drill *drill, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 char *drill_keep(struct drill *drill, const char *text);
@@ -281,7 +101,7 @@ void nodes_wait_ready(struct drill_mode *mode, uint64_t within_ns, drill_then_fn
 /* drill_roles.c: asks every node for its role; mode->resolved and, if it is one,
  * mode->primary; mode->error has what they said if it is none, or not all of them said
  * something. */
-void nodes_resolve(struct drill_mode *mode, drill_then_fn then);
+void roles_resolve(struct drill_mode *mode, drill_then_fn then);
 
 /* drill_system.c: asks every node for its version and settings, if the cluster says how;
  * they are in mode->out->systems. What is not told is no failure. */
@@ -295,8 +115,6 @@ void systems_ask(struct drill_mode *mode, drill_then_fn then);
 void found_begin(struct drill_mode *mode, drill_then_fn then);
 bool found_leave(struct drill_mode *mode);
 bool found_tear_down(struct drill_mode *mode);
-/* Tells, now and at the end, that something of the system is not as it was. */
-void mode_note_left(struct drill_mode *mode, const char *text);
 
 /* drill_proxy.c */
 void proxy_up(struct drill_mode *mode, drill_then_fn then);
@@ -396,18 +214,36 @@ const char *driver_verdict(struct drill_mode *mode);
 void manual_start(struct drill_mode *mode, const struct step *step);
 void manual_tick(struct drill_mode *mode, uint64_t now);
 
-/* drill_step.c */
+/* drill_step.c: one after the other. */
 void steps_begin(struct drill_mode *mode);
 /* Passes over the step under way, which is no failure. */
 void step_skip(struct drill_mode *mode, const char *why);
 /* Ends the step under way; error NULL = well. */
 void step_end(struct drill_mode *mode, const char *error);
-/* Records an event of now. */
+/* Records an event of the moment. */
 void step_record(struct drill_mode *mode, uint64_t at_ns, const char *event,
                  const char *text);
+/* The node is the primary from this moment on. */
+void step_hold_primary(struct drill_mode *mode, size_t node, uint64_t at_ns);
 
-/* drill_mode.c */
+/* drill_step_workload.c, drill_step_shell.c, drill_step_wait.c, drill_step_heal.c: each
+ * begins the step under way and ends in step_end(). */
+void step_start_workload(struct drill_mode *mode, const struct step *step);
+void step_start_clients(struct drill_mode *mode, const struct step *step);
+/* Polls: again and again until status 0. */
+void step_start_shell(struct drill_mode *mode, const struct step *step, bool polls);
+void step_start_promote(struct drill_mode *mode, const struct step *step);
+void step_start_wait(struct drill_mode *mode, const struct step *step);
+void step_start_heal(struct drill_mode *mode);
+/* What the command under way printed, and its status, are the step's. The second ends
+ * the step too, as the command did. */
+void step_keep_output(struct drill_mode *mode);
+void step_end_by_job(struct drill_mode *mode);
+
+/* drill_mode_up.c: UP, and then the steps. */
 void mode_start(struct drill_mode *mode);
+
+/* drill_mode.c: out of the steps. */
 /* The cluster could not be brought up. */
 void mode_fail(struct drill_mode *mode, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -415,7 +251,10 @@ void mode_fail(struct drill_mode *mode, const char *format, ...)
 void mode_conclude(struct drill_mode *mode);
 /* Ends it with a verdict that nothing later changes. */
 void mode_abort(struct drill_mode *mode, enum run_reason reason, const char *why);
-/* DOWN, from any state; again when in a hurry. */
+/* Tells, now and at the end, that something of the system is not as it was. */
+void mode_note_left(struct drill_mode *mode, const char *text);
+
+/* drill_mode_down.c: DOWN, from any state; again when in a hurry. */
 void mode_down(struct drill_mode *mode);
 
 /* drill_judge.c: fills verdict, measures, expectations, roles. */
@@ -424,9 +263,19 @@ void drill_judge(struct drill_mode *mode);
  * afterwards is no pass. */
 void judge_unwritten(struct drill_mode *mode, const char *why);
 
-/* drill.c: brings the progress line up to date. */
-void drill_show(struct drill *drill);
-/* The mode has ended and holds nothing any more. */
+/* drill_watch.c: all that is looked at while it runs, and the progress line; the second
+ * brings that up to date. */
+void watch_start(struct drill *drill);
+void watch_show(struct drill *drill);
+
+/* drill_directory.c: the directory of the results, in drill->out, with the playbook and
+ * the cluster file. 0, or a negative errno with err. */
+int directory_make(struct drill *drill, struct errmsg *err);
+
+/* drill_result.c: the run before anything has happened. */
+void result_begin(struct drill *drill);
+
+/* drill.c: the mode has ended and holds nothing any more. */
 void drill_mode_ended(struct drill *drill);
 
 #endif

@@ -25,8 +25,6 @@ static void set_verdict(struct drill_mode *mode, enum run_verdict verdict,
     mode->out->why = why;
 }
 
-/* --- What the history shows --- */
-
 /* Who accepted writes, and when. */
 static void fill_roles(struct run_mode *out)
 {
@@ -91,8 +89,6 @@ static bool judge_mode(struct drill_mode *mode)
     return true;
 }
 
-/* --- Expectations --- */
-
 static bool is_for(const struct step_expectation *expectation,
                    const struct drill_mode *mode)
 {
@@ -139,8 +135,6 @@ find_expectation(const struct run_mode *out, enum expect_result result, bool con
             return &out->expectations[i];
     return NULL;
 }
-
-/* --- The verdict --- */
 
 static const struct run_window *find_unfelt(const struct run_mode *out)
 {

@@ -8,7 +8,7 @@
  * marks no detection then. */
 #include "scenarios/drill/drill_inside.h"
 
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,11 +17,6 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
-
-static const struct step *current(const struct drill_mode *mode)
-{
-    return &mode->drill->playbook->steps[mode->step];
-}
 
 /* Who sits there: whoever became root to do so is still meant. */
 static const char *find_name(struct drill *drill)
@@ -91,9 +86,9 @@ void manual_tick(struct drill_mode *mode, uint64_t now)
         return;
     if (poll(&input, 1, 0) > 0) {
         read_answer(mode);
-    } else if (now > mode->step_start_ns + current(mode)->within_ns) {
+    } else if (now > mode->step_start_ns + mode_step(mode)->within_ns) {
         mode->asking = false;
-        unit_format_duration(current(mode)->within_ns, span, sizeof span);
+        unit_format_duration(mode_step(mode)->within_ns, span, sizeof span);
         step_end(mode, drill_print(mode->drill, "nobody answered within %s", span));
     }
 }

@@ -23,11 +23,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *node_name(const struct drill_mode *mode, size_t node)
-{
-    return mode->drill->cluster->nodes[node];
-}
-
 static int bind_port(struct drill_node *node, const char *text)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
@@ -63,8 +58,10 @@ static int make_places(struct drill_mode *mode, size_t i)
 {
     struct drill_node *node = &mode->nodes[i];
     char log[PATH_MAX];
-    (void)snprintf(node->dir, sizeof node->dir, "%s/%s", mode->dir, node_name(mode, i));
-    (void)snprintf(log, sizeof log, "%s/%s.log", mode->out_dir, node_name(mode, i));
+    (void)snprintf(node->dir, sizeof node->dir, "%s/%s", mode->dir,
+                   mode_node_name(mode, i));
+    (void)snprintf(log, sizeof log, "%s/%s.log", mode->out_dir,
+                   mode_node_name(mode, i));
     if (mkdir(node->dir, 0700) != 0)
         return -errno;
     node->log_fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_APPEND, 0644);
@@ -83,7 +80,7 @@ bool nodes_reserve(struct drill_mode *mode)
             e = reserve_port(mode, i);
         if (e != 0) {
             (void)snprintf(mode->error, sizeof mode->error, "making room for %s: %s",
-                           node_name(mode, i), strerror(-e));
+                           mode_node_name(mode, i), strerror(-e));
             return false;
         }
     }
@@ -117,11 +114,12 @@ static void on_node_end(void *data, const struct child_end *end)
         on_node_gone(node);
     else if (mode->state == MODE_UP)
         mode_fail(mode, "%s ended with status %d before it was ready; see %s.log",
-                  node_name(mode, i), end->status, node_name(mode, i));
+                  mode_node_name(mode, i), end->status, mode_node_name(mode, i));
     else
         term_progress_say(&mode->drill->progress,
                           "%s: %s ended with status %d; see %s.log", mode->mode->name,
-                          node_name(mode, i), end->status, node_name(mode, i));
+                          mode_node_name(mode, i), end->status,
+                          mode_node_name(mode, i));
 }
 
 static void on_stopper_end(void *data, const struct child_end *end)
@@ -228,7 +226,7 @@ static bool run_node(struct drill_mode *mode, size_t i)
     drill_env_free(env);
     if (!node->child) {
         (void)snprintf(mode->error, sizeof mode->error, "starting %s: %s",
-                       node_name(mode, i), err.text);
+                       mode_node_name(mode, i), err.text);
         return false;
     }
     (void)rundir_add_child(mode->drill->record, child_pid(node->child)); /* for clean */
@@ -281,8 +279,6 @@ void nodes_start_one(struct drill_mode *mode, size_t node, drill_then_fn then)
                                     .then = then});
 }
 
-/* --- All of them, one after the other --- */
-
 static void start_next(struct drill_mode *mode);
 
 static void on_ready(struct drill_mode *mode)
@@ -291,8 +287,8 @@ static void on_ready(struct drill_mode *mode)
     job_first_line(&mode->job, line, sizeof line);
     if (!mode->job.ok) {
         mode_fail(mode, "%s was not ready within %d s%s%s; see %s.log",
-                  node_name(mode, mode->chain), (int)(DRILL_START_NS / NS_PER_S),
-                  line[0] ? ": " : "", line, node_name(mode, mode->chain));
+                  mode_node_name(mode, mode->chain), (int)(DRILL_START_NS / NS_PER_S),
+                  line[0] ? ": " : "", line, mode_node_name(mode, mode->chain));
         return;
     }
     mode->chain++;
@@ -304,8 +300,8 @@ static void on_prepared(struct drill_mode *mode)
     char line[200];
     job_first_line(&mode->job, line, sizeof line);
     if (!mode->job.ok)
-        mode_fail(mode, "preparing %s: status %d: %s", node_name(mode, mode->chain),
-                  mode->job.status, line);
+        mode_fail(mode, "preparing %s: status %d: %s",
+                  mode_node_name(mode, mode->chain), mode->job.status, line);
     else
         nodes_start_one(mode, mode->chain, on_ready);
 }

@@ -252,8 +252,6 @@ void proxy_up(struct drill_mode *mode, drill_then_fn then)
     (void)rundir_add_child(drill->record, child_pid(mode->proxy)); /* for clean */
 }
 
-/* --- Samples --- */
-
 static uint64_t number(const json_t *object, const char *key)
 {
     json_int_t value = json_integer_value(json_object_get(object, key));

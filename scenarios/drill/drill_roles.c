@@ -76,7 +76,7 @@ static void ask(struct drill_mode *mode)
                                           .then = on_answer});
 }
 
-void nodes_resolve(struct drill_mode *mode, drill_then_fn then)
+void roles_resolve(struct drill_mode *mode, drill_then_fn then)
 {
     mode->chain = 0;
     mode->resolved = mode->unanswered = -1;

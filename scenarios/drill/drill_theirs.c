@@ -37,8 +37,6 @@ static void request(struct drill_mode *mode, const char *method, const char *tar
         abort(); /* out of memory: as xcalloc */
 }
 
-/* --- What it is --- */
-
 static void on_rules(void *arg, int status, json_t *body, const struct errmsg *err)
 {
     struct drill_mode *mode = arg;
@@ -124,8 +122,6 @@ void theirs_free(struct theirs *theirs)
     json_decref(theirs->links);
     free(theirs);
 }
-
-/* --- What we have put there --- */
 
 bool theirs_owes(const struct drill_mode *mode)
 {

@@ -21,23 +21,16 @@ static const char *text_of(const json_t *object, const char *key)
     return text ? text : "";
 }
 
-static const char *node_name(const struct drill_mode *mode, size_t node)
-{
-    return mode->drill->cluster->nodes[node];
-}
-
 const char *theirs_clients(const struct drill_mode *mode, size_t home)
 {
     const struct rules *rules = mode->theirs->rules;
     char name[80];
-    (void)snprintf(name, sizeof name, "clients.%s", node_name(mode, home));
+    (void)snprintf(name, sizeof name, "clients.%s", mode_node_name(mode, home));
     const struct rule_node *node = rules_find_node(rules, name);
     if (!node)
         node = rules_find_node(rules, "clients");
     return node ? node->name.text : NULL;
 }
-
-/* --- Listeners --- */
 
 /* The listener from a name of theirs to a node; NULL = there is none. */
 static const json_t *find_listener(const struct drill_mode *mode, const char *from,
@@ -72,7 +65,7 @@ static bool read_address(const char *text, struct driver_endpoint *out)
 
 static const json_t *find_way(const struct drill_mode *mode, size_t home, size_t node)
 {
-    const char *from = theirs_clients(mode, home), *to = node_name(mode, node);
+    const char *from = theirs_clients(mode, home), *to = mode_node_name(mode, node);
     const json_t *listener = from ? find_listener(mode, from, to) : NULL;
     return listener ? listener : find_listener(mode, "any", to);
 }
@@ -85,8 +78,6 @@ static void set_path(struct drill_mode *mode, size_t home, size_t node)
     if (!listener || !read_address(text_of(listener, "address"), path))
         *path = lab_direct(mode, node);
 }
-
-/* --- What it must know --- */
 
 /* "db, web": the names that it has. */
 static const char *list_names(struct drill_mode *mode)
@@ -104,9 +95,9 @@ static const char *list_names(struct drill_mode *mode)
 static bool knows_nodes(struct drill_mode *mode)
 {
     for (size_t i = 0; i < mode->drill->cluster->n_nodes; i++)
-        if (!rules_find_node(mode->theirs->rules, node_name(mode, i))) {
+        if (!rules_find_node(mode->theirs->rules, mode_node_name(mode, i))) {
             mode_fail(mode, "the proxy at %s knows no node \"%s\"; it has: %s",
-                      mode->control_path, node_name(mode, i), list_names(mode));
+                      mode->control_path, mode_node_name(mode, i), list_names(mode));
             return false;
         }
     return true;
@@ -117,21 +108,22 @@ static bool passes(void *context, size_t a, size_t b)
 {
     const struct drill_mode *mode = context;
     return mode->theirs->rules->intercept != INTERCEPT_LISTEN ||
-           find_listener(mode, node_name(mode, a), node_name(mode, b)) ||
-           find_listener(mode, node_name(mode, b), node_name(mode, a));
+           find_listener(mode, mode_node_name(mode, a), mode_node_name(mode, b)) ||
+           find_listener(mode, mode_node_name(mode, b), mode_node_name(mode, a));
 }
 
 static bool reaches_clients(struct drill_mode *mode, uint32_t line)
 {
     size_t n = mode->drill->cluster->n_nodes;
     for (size_t i = 0; i < n * n; i++) {
-        const char *from = theirs_clients(mode, i / n), *to = node_name(mode, i % n);
+        const char *from = theirs_clients(mode, i / n),
+                   *to = mode_node_name(mode, i % n);
         if (!from) {
             mode_fail(mode,
                       "line %" PRIu32 " of the playbook names clients; the proxy at %s "
                       "has no node \"clients.%s\" and none called \"clients\"; it has: "
                       "%s",
-                      line, mode->control_path, node_name(mode, i / n),
+                      line, mode->control_path, mode_node_name(mode, i / n),
                       list_names(mode));
             return false;
         }
@@ -152,11 +144,12 @@ static bool reaches_fault(struct drill_mode *mode, const struct step *step)
     size_t a = 0, b = 0;
     if (between_find(mode->drill->cluster, step->rules, mode->primary, passes, mode, &a,
                      &b)) {
-        mode_fail(
-            mode,
-            "line %" PRIu32 " of the playbook is about what %s and %s say to each "
-            "other; the proxy at %s has no listener from the one to the other",
-            step->at.line, node_name(mode, a), node_name(mode, b), mode->control_path);
+        mode_fail(mode,
+                  "line %" PRIu32
+                  " of the playbook is about what %s and %s say to each "
+                  "other; the proxy at %s has no listener from the one to the other",
+                  step->at.line, mode_node_name(mode, a), mode_node_name(mode, b),
+                  mode->control_path);
         return false;
     }
     return !between_names_clients(step->rules) || reaches_clients(mode, step->at.line);
@@ -205,8 +198,6 @@ bool theirs_settle_paths(struct drill_mode *mode)
     return true;
 }
 
-/* --- What it has counted --- */
-
 const json_t *theirs_link_before(const struct drill_mode *mode, const char *from,
                                  const char *to)
 {
@@ -224,7 +215,7 @@ static bool is_ours(const struct drill_mode *mode, const char *name)
 {
     for (size_t i = 0; i < mode->drill->cluster->n_nodes; i++) {
         const char *clients = theirs_clients(mode, i);
-        if (strcmp(node_name(mode, i), name) == 0 ||
+        if (strcmp(mode_node_name(mode, i), name) == 0 ||
             (clients && strcmp(clients, name) == 0))
             return true;
     }

@@ -16,8 +16,8 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
 #include "proxy/base/term.h"
-#include "rules/language/nearest.h"
-#include "rules/language/unit.h"
+#include "rules/nearest.h"
+#include "rules/unit.h"
 #include "scenarios/drivers/client.h"
 
 #include <assert.h>

@@ -63,8 +63,6 @@ struct exec_client {
     size_t logged_bytes;
 };
 
-/* --- The log --- */
-
 static void log_line(struct exec_client *client, const char *line, size_t length)
 {
     const struct driver_target *target = &client->base.target;
@@ -100,8 +98,6 @@ static void on_error(void *data, const char *bytes, size_t n)
             client->error_line[client->error_bytes++] = bytes[i];
     }
 }
-
-/* --- The child --- */
 
 static void exec_abandon(struct driver_client *base)
 {
@@ -199,8 +195,6 @@ static void ask(struct exec_client *client, const struct driver_request *request
                   strerror(-e));
 }
 
-/* --- Setup without the program's help --- */
-
 /* Asks for the next key, or is done. */
 static void look_on(struct exec_client *client)
 {
@@ -240,8 +234,6 @@ static void take_look(struct exec_client *client, const struct exec_answer *answ
                        client->looks_at, outcome->text);
     driver_refused(&client->base, DRIVER_REFUSED, text);
 }
-
-/* --- Answers --- */
 
 static void take_answer(struct exec_client *client, const struct exec_answer *answer)
 {
@@ -307,8 +299,6 @@ static void on_output(void *data, const char *bytes, size_t n)
     else if (newline)
         read_answer(client);
 }
-
-/* --- The row --- */
 
 static void exec_start(struct driver_client *base)
 {

@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- Asking --- */
-
 static json_t *write_value(const struct history_value *value)
 {
     switch (value->kind) {
@@ -73,8 +71,6 @@ char *exec_line_write(uint64_t op, const struct driver_target *target,
     json_decref(line);
     return text;
 }
-
-/* --- Answers --- */
 
 const char *exec_line_show(const char *line, size_t length, char *text,
                            size_t text_bytes)

@@ -83,8 +83,6 @@ static enum driver_error classify(const PGresult *result)
     return DRIVER_UNCLEAR;
 }
 
-/* --- cancelling what was abandoned --- */
-
 /* Lives on its own until it is done, or DRIVER_CANCEL_NS have passed. */
 struct cancel {
     struct pq *pq; /* owned */
@@ -155,8 +153,6 @@ static void postgres_finish(struct driver_client *base)
 {
     elements_free(&((struct postgres_client *)base)->elements);
 }
-
-/* --- statements --- */
 
 /* SQL without the schema's name, which goes between the two. */
 struct statement {
@@ -298,8 +294,6 @@ static void send_request(struct postgres_client *client)
     if (!(operation ? send_operation(client) : look(client)))
         driver_broke(&client->base, "the connection was closed");
 }
-
-/* --- answers --- */
 
 static void answer_ok(struct postgres_client *client, struct history_value value)
 {

@@ -37,8 +37,6 @@ static const char *psql_of(const struct preflight *preflight, size_t node, char 
     return text;
 }
 
-/* --- Questions --- */
-
 /* The rows; or NULL, and a note that it could not be asked. */
 static PGresult *ask(struct preflight *preflight, size_t node, const char *sql)
 {
@@ -99,8 +97,6 @@ static uint64_t postgres_ask_clock(struct preflight *preflight, size_t node)
     PQclear(result);
     return us * NS_PER_US;
 }
-
-/* --- rights --- */
 
 /* The columns of what postgres_rights() asks. */
 enum rights_column {
@@ -227,8 +223,6 @@ static void postgres_rights(struct preflight *preflight, size_t node)
     PQclear(result);
 }
 
-/* --- tls --- */
-
 /* Asks as a client does before anything else: 'S' = it would, 'N' = it would not; 0 =
  * no answer. */
 static char ask_tls(struct preflight *preflight, size_t node)
@@ -288,8 +282,6 @@ static void postgres_tls(struct preflight *preflight, size_t node)
     PQclear(result);
 }
 
-/* --- sockets --- */
-
 /* A client_port of -1 is a Unix socket; NULL is another user's secret. */
 static void postgres_sockets(struct preflight *preflight, size_t node)
 {
@@ -337,8 +329,6 @@ static void postgres_sockets(struct preflight *preflight, size_t node)
         preflight_add(preflight, PREFLIGHT_OK, node, "nobody is on a Unix socket");
     PQclear(result);
 }
-
-/* --- replication --- */
 
 static void judge_receiver(struct preflight *preflight, size_t node,
                            const PGresult *result)
@@ -391,8 +381,6 @@ static void postgres_replication(struct preflight *preflight, size_t node)
         judge_receiver(preflight, node, result);
     PQclear(result);
 }
-
-/* --- connections --- */
 
 static void postgres_connections(struct preflight *preflight, size_t node)
 {

@@ -5,7 +5,7 @@
 #include "scenarios/drivers/preflight_postgres.h"
 
 #include "proxy/base/memory.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 #include "scenarios/drivers/postgres_session.h"
 #include "scenarios/preflight/preflight.h"
 

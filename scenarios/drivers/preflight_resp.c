@@ -41,8 +41,6 @@ static bool read_info(const char *info, const char *key, char *out, size_t out_b
     return false;
 }
 
-/* --- login --- */
-
 static const struct {
     const char *said, *mend; /* mend: of what it is, with the node's name */
 } login_mends[] = {
@@ -146,8 +144,6 @@ static void *resp_login(struct preflight *preflight, size_t node,
     return NULL;
 }
 
-/* --- Questions --- */
-
 /* The answer if it is one; else NULL after a note that names the command and, where the
  * user lacks it, the right. */
 static redisReply *ask(struct preflight *preflight, size_t node, const char *command,
@@ -209,8 +205,6 @@ static uint64_t resp_ask_clock(struct preflight *preflight, size_t node)
     return ns;
 }
 
-/* --- tls --- */
-
 /* "yes" of CONFIG GET; "" if it is not known. */
 static void read_config(const redisReply *reply, char *text, size_t text_bytes)
 {
@@ -249,8 +243,6 @@ static void resp_tls(struct preflight *preflight, size_t node)
                   *port && strcmp(port, "0") != 0 ? port : "");
 }
 
-/* --- sockets --- */
-
 /* The clients of CLIENT LIST whose address is a path: " addr=/run/redis.sock:0". */
 static long count_unix(const char *list, char *path, size_t path_bytes)
 {
@@ -283,8 +275,6 @@ static void resp_sockets(struct preflight *preflight, size_t node)
     preflight_mend(preflight, "%s port %u in their settings", place->address,
                    place->port);
 }
-
-/* --- replication --- */
 
 static void judge_replica(struct preflight *preflight, size_t node, const char *info)
 {
@@ -322,8 +312,6 @@ static void resp_replication(struct preflight *preflight, size_t node)
     }
     freeReplyObject(reply);
 }
-
-/* --- connections --- */
 
 /* All but ours. A replica counts its primary among its clients, a primary its replicas
  * not. */

@@ -148,8 +148,7 @@ enum history_format { HISTORY_EDN = 0, HISTORY_JSON };
 int history_write_file(const struct history *history, const char *path,
                        enum history_format format, struct errmsg *err);
 
-/* --- Operations: invocation and completion made one --- */
-
+/* An operation: its invocation and its completion made one. */
 struct operation {
     uint64_t invoke_ns;
     uint64_t complete_ns;   /* info: when it was given up, or HISTORY_NEVER */

@@ -19,8 +19,6 @@
 
 extern const char init_postgres_yaml[];
 
-/* --- Talking --- */
-
 static PGconn *connect_once(const struct survey *survey,
                             const struct reach_place *place, const char *sslmode)
 {
@@ -118,8 +116,6 @@ static const char *ask_word(struct survey *survey, PGconn *conn, const char *sql
     return word;
 }
 
-/* --- A primary's standbys --- */
-
 /* Not who copies, or subscribes to, single tables. */
 static const char replicas_sql[] =
     "select coalesce(host(r.client_addr), ''), r.application_name, r.sync_state,"
@@ -164,8 +160,6 @@ static void ask_replicas(struct survey *survey, PGconn *conn, struct survey_answ
         add_replica(survey, result, i, out);
     PQclear(result);
 }
-
-/* --- A standby's source --- */
 
 static void set_source(struct survey *survey, const char *host, const char *port,
                        struct survey_answer *out)
@@ -212,8 +206,6 @@ static void ask_source(struct survey *survey, PGconn *conn, struct survey_answer
         out->unfit = survey_keep(
             survey, "it applies changes late on purpose (recovery_min_apply_delay)");
 }
-
-/* --- Both --- */
 
 /* What a drill would stumble over. */
 static void note_rights(struct survey *survey, PGconn *conn)

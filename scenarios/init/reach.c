@@ -8,7 +8,7 @@
 #include "scenarios/init/reach.h"
 
 #include "rules/language/address.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

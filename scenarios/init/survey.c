@@ -17,7 +17,6 @@
 #include "scenarios/init/survey_name.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,28 +45,6 @@ struct walk {
     struct asked *primary; /* NULL = not found yet */
 };
 
-const char *survey_keep(struct survey *survey, const char *text)
-{
-    if (!text || !*text)
-        return NULL;
-    char *kept = arena_print(&survey->arena, "%s", text);
-    for (char *at = kept; *at; at++)
-        if (*at < ' ' || *at > '~')
-            *at = '?';
-    return kept;
-}
-
-void survey_note(struct survey *survey, const char *format, ...)
-{
-    va_list args;
-    char text[512];
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args); /* cut if longer */
-    va_end(args);
-    if (survey->n_notes < SURVEY_NOTES_MAX)
-        survey->notes[survey->n_notes++] = survey_keep(survey, text);
-}
-
 static const char *print_place(const struct reach_place *place, char *text, size_t n)
 {
     return reach_print(place->address, place->port, text, n);
@@ -77,8 +54,6 @@ static bool is_same_place(const struct reach_place *a, const struct reach_place 
 {
     return a->port == b->port && strcmp(a->address, b->address) == 0;
 }
-
-/* --- One server --- */
 
 /* What it is instead of what it was said to be. */
 static void explain_kind(const struct survey *survey, const struct reach_place *place,
@@ -138,8 +113,6 @@ static int meet(struct walk *walk, const struct reach_place *place, struct asked
     }
     return status;
 }
-
-/* --- Up to the primary --- */
 
 static int ask_given(struct walk *walk, const char *text, struct errmsg *err)
 {
@@ -206,8 +179,6 @@ static int go_up(struct walk *walk, struct errmsg *err)
                (int)SURVEY_HOPS_MAX);
     return -ELOOP;
 }
-
-/* --- Down to the replicas --- */
 
 static bool is_ours(const struct walk *walk, const struct survey_answer *answer)
 {

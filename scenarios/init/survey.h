@@ -97,7 +97,7 @@ int survey_run(struct survey *survey, const char *const *addresses, size_t n,
                struct errmsg *err);
 void survey_close(struct survey *survey);
 
-/* A sentence for the user; control characters and what is not ASCII become "?". */
+/* survey_keep.c: a sentence for the user; control characters and what is not ASCII become "?". */
 void survey_note(struct survey *survey, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -41,8 +41,6 @@ size_t texts_count_nodes(const struct survey *survey)
     return n;
 }
 
-/* --- What a gap is filled with --- */
-
 /* 'it''s': a text as YAML, whatever is in it. */
 static void add_quoted(struct buffer *out, const char *text)
 {
@@ -216,8 +214,6 @@ static void add_about(struct buffer *out, const struct survey *survey)
             "of %s:\nnot how far they lag, and not what a failover loses.",
             survey->row->replicas);
 }
-
-/* --- The files --- */
 
 enum { GAPS_MADE = 6 };
 

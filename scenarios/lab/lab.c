@@ -51,8 +51,6 @@ static int told(int code, const char *what, struct errmsg *err)
     return netlink_errno(code);
 }
 
-/* --- Links --- */
-
 static int set_up(struct place *place, int index, struct errmsg *err)
 {
     struct rtnl_link *link = rtnl_link_alloc();
@@ -105,8 +103,6 @@ static int add_bridge(struct place *middle, struct errmsg *err)
     rtnl_link_put(link);
     return told(code, "making a bridge", err);
 }
-
-/* --- Addresses and routes --- */
 
 static struct nl_addr *parse_address(const char *text, unsigned depth)
 {
@@ -165,8 +161,6 @@ static int add_default_route(struct place *place, const char *gateway,
     nl_addr_put(via);
     return told(code, "adding a default route", err);
 }
-
-/* --- Places --- */
 
 static int write_sysctl(const char *path, const char *value, struct errmsg *err)
 {
@@ -251,8 +245,6 @@ int lab_raise_loopback(struct errmsg *err)
     close_place(&here);
     return status;
 }
-
-/* --- The lab --- */
 
 static void number_node(struct lab_node *node, unsigned number, bool has_bridge,
                         bool has_ipv6)

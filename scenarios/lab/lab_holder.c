@@ -8,10 +8,11 @@
  *
  * Failures: whatever fails before the byte is undone in the same way. If our parent dies
  * first the kernel kills us; what is left then are names, for `netsplit clean`. */
+#include "scenarios/lab/lab_holder.h"
+
 #include "proxy/base/namespace.h"
 #include "proxy/base/now.h"
 #include "proxy/base/rundir.h"
-#include "scenarios/lab/lab_home.h"
 #include "scenarios/lab/lab_user.h"
 
 #include <dirent.h>
@@ -32,8 +33,6 @@ struct holder {
     struct lab_home home;
     struct rundir_record *record; /* owned */
 };
-
-/* --- Its end --- */
 
 static bool is_inside(const struct lab *lab, dev_t device, ino_t inode)
 {
@@ -109,8 +108,6 @@ static void end(struct holder *holder)
     lab_close(&holder->home.lab);
 }
 
-/* --- Its beginning --- */
-
 static int describe(struct holder *holder)
 {
     const struct lab *lab = &holder->home.lab;
@@ -182,8 +179,6 @@ static int begin(struct holder *holder, const struct lab_home_options *options,
     }
     return status;
 }
-
-/* --- Its life --- */
 
 /* Nothing of whoever started us is kept open, least of all a pipe that is read to its
  * end. */

@@ -48,14 +48,4 @@ int lab_home_enter(const struct lab_home *home, int fd, struct errmsg *err);
 /* Ends what runs in the lab, and the lab. 0, or a negative errno with err. */
 int lab_home_down(const struct lab_home *home, struct errmsg *err);
 
-/* lab_holder.c: the process that keeps a lab, from fork to its end. It tells how making
- * it went on the socket and waits there for a byte: without it, it undoes everything;
- * with it, it closes the socket when it stands on its own. */
-struct lab_holder_news {
-    int status; /* 0 or a negative errno */
-    struct errmsg err;
-};
-__attribute__((noreturn)) void lab_holder_run(const struct lab_home_options *options,
-                                              int socket, pid_t parent);
-
 #endif

@@ -43,8 +43,6 @@ static void suggest_driver(struct reader *reader, const char *word)
     diag_suggest(reader->diag, word, names, n);
 }
 
-/* --- The words of a program --- */
-
 static void add_words(struct reader *reader, const struct yaml_node *text, json_t *list)
 {
     static const char special[] = "\"'\\$`|&;<>()*?[]{}~#!";
@@ -105,8 +103,6 @@ static void read_program(struct reader *reader, const struct yaml_node *value,
     free(text);
     json_decref(list);
 }
-
-/* --- The map --- */
 
 static struct reading read_map(struct reader *reader, const struct yaml_node *map)
 {

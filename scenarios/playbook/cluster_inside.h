@@ -9,7 +9,7 @@
 
 struct yaml_node;
 
-/* cluster.c: an environment; NULL for map is none. */
+/* cluster_env.c: an environment; NULL for map is none. */
 struct cluster_variables cluster_read_env(struct cluster *cluster,
                                           const struct yaml_node *map,
                                           struct diag *diag);

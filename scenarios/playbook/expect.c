@@ -2,7 +2,7 @@
 /* A condition is words: a relation, a quantity, and for some a scale. Each part is
  * taken from the left; the first that does not fit is pointed at. */
 #include "scenarios/playbook/expect.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <errno.h>
 #include <stdarg.h>

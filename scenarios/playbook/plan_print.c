@@ -4,7 +4,7 @@
  * to be asked (who is primary, which port). */
 #include "scenarios/playbook/plan_print.h"
 
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 #include "scenarios/drivers/driver.h"
 
 #include <inttypes.h>

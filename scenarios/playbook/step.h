@@ -6,7 +6,7 @@
 #define NETSPLIT_SCENARIOS_PLAYBOOK_STEP_H
 
 #include "rules/diag.h"
-#include "rules/language/field.h"
+#include "rules/field.h"
 #include "rules/language/rule.h"
 #include "scenarios/playbook/cluster.h"
 #include "scenarios/playbook/expect.h"

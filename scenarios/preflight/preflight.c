@@ -49,8 +49,6 @@ const struct preflight_check *preflight_get(size_t i)
     return i < sizeof checks / sizeof *checks ? &checks[i] : NULL;
 }
 
-/* --- Findings --- */
-
 /* As in enum preflight_level. */
 static const char *const level_names[] = {"ok", "note", "missing"};
 static const char *const level_words[] = {"ok", "note", "MISSING"};
@@ -145,8 +143,6 @@ void preflight_mend_with(struct preflight *preflight, const char *template,
         preflight_mend(preflight, "%s", template);
 }
 
-/* --- For the checks --- */
-
 uint64_t preflight_until(const struct preflight *preflight)
 {
     return now_ns() + preflight->within_ns;
@@ -186,8 +182,6 @@ long preflight_processes(const struct playbook *playbook)
     workload_default(workload_get(0), &plan);
     return (long)plan.settings.processes;
 }
-
-/* --- All of them --- */
 
 int preflight_run(struct preflight *preflight, int *ended_by, struct errmsg *err)
 {

@@ -106,11 +106,9 @@ const struct preflight_check *preflight_get(size_t i);
 int preflight_run(struct preflight *preflight, int *ended_by, struct errmsg *err);
 void preflight_close(struct preflight *preflight);
 
-/* --- For the checks --- */
-
 #define PREFLIGHT_HERE SIZE_MAX /* in place of a node: this machine, or the cluster */
 
-/* Adds a finding of the check that is running; then perhaps what mends it, a command as
+/* For the checks. Adds a finding of the one that is running; then perhaps what mends it, a command as
  * far as there is one. Texts are made one line. */
 void preflight_add(struct preflight *preflight, enum preflight_level level, size_t node,
                    const char *format, ...) __attribute__((format(printf, 4, 5)));

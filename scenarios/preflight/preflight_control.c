@@ -39,8 +39,6 @@ static json_t *get(struct preflight *preflight, const char *target)
     return NULL;
 }
 
-/* --- What it knows --- */
-
 static void tell_unknown(struct preflight *preflight, const struct rules *rules,
                          size_t node)
 {
@@ -58,8 +56,6 @@ static void tell_unknown(struct preflight *preflight, const struct rules *rules,
                    "ports: [%u] } }",
                    preflight->cluster->nodes[node], place->address, place->port);
 }
-
-/* --- Its listeners --- */
 
 /* The one from a name of its own to a node; NULL = there is none. */
 static const json_t *find(const struct preflight *preflight, const char *from,
@@ -206,8 +202,6 @@ static struct rules *read_base(struct preflight *preflight, const json_t *body)
     diag_close(&diag);
     return rules;
 }
-
-/* --- What others do there --- */
 
 static void judge_state(struct preflight *preflight)
 {

@@ -19,8 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* --- playbook --- */
-
 /* Reading it has shown all: promote, kill and pause without a command, faults between
  * nodes that pass no proxy. */
 void preflight_playbook(struct preflight *preflight)
@@ -40,8 +38,6 @@ void preflight_playbook(struct preflight *preflight)
                    "netsplit drill %s --cluster %s --dry-run # says them again",
                    preflight->playbook_word, preflight->cluster->source.name);
 }
-
-/* --- claim --- */
 
 /* Had for a moment only: the drill that is to follow takes it again. */
 void preflight_claim(struct preflight *preflight)
@@ -63,8 +59,6 @@ void preflight_claim(struct preflight *preflight)
                        ? "netsplit clean"
                        : "ps -fC netsplit # who drills; wait, or ask them");
 }
-
-/* --- programs --- */
 
 /* Programs whose package has another name, as Debian calls it. */
 static const struct {
@@ -132,8 +126,6 @@ void preflight_programs(struct preflight *preflight)
     preflight_mend(preflight, "read -rs %s; export %s", secret, secret);
 }
 
-/* --- space --- */
-
 #define SPACE_NEEDED_BYTES UINT64_C(16777216)  /* a short drill's results */
 #define SPACE_WANTED_BYTES UINT64_C(536870912) /* long histories are large */
 
@@ -173,8 +165,6 @@ void preflight_space(struct preflight *preflight)
                               "0700");
 }
 
-/* --- descriptors --- */
-
 void preflight_descriptors(struct preflight *preflight)
 {
     struct rlimit limit = {0, 0};
@@ -189,8 +179,6 @@ void preflight_descriptors(struct preflight *preflight)
     if (!enough)
         preflight_mend(preflight, "ulimit -n %" PRIu64, needed);
 }
-
-/* --- privilege --- */
 
 static bool rules_need_kernel(const struct rules *rules)
 {

@@ -3,7 +3,7 @@
  * command said is passed on, for it is the best hint there is; what usually stands
  * behind such words is a row of a table. */
 #include "proxy/base/now.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 #include "scenarios/preflight/preflight.h"
 
 #include <errno.h>
@@ -19,8 +19,6 @@ static const char *file_of(const struct preflight *preflight)
 {
     return preflight->cluster->source.name;
 }
-
-/* --- exec --- */
 
 /* What the wrappers of the day say when they cannot. "%s" is the node's exec, as it
  * stands in the cluster file. */
@@ -144,8 +142,6 @@ void preflight_exec(struct preflight *preflight)
     }
 }
 
-/* --- reach --- */
-
 static void complain_reach(struct preflight *preflight, size_t node, int error)
 {
     const struct cluster_place *place = &preflight->cluster->places[node];
@@ -205,8 +201,6 @@ void preflight_reach(struct preflight *preflight)
         }
     }
 }
-
-/* --- role --- */
 
 /* What stands behind the words of a command of the cluster file. "%s" is the node. One
  * without exec runs here, with the password that its login was tried with. */

@@ -34,8 +34,6 @@ struct through {
     bool ready;
 };
 
-/* --- The proxy --- */
-
 static void on_output(void *data, const char *bytes, size_t n)
 {
     struct through *through = data;
@@ -146,8 +144,6 @@ static void close_proxy(struct through *through)
     (void)uv_run(&through->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&through->loop); /* all handles are closed */
 }
-
-/* --- Logins through it --- */
 
 /* " r1=127.0.0.1:4711" of the line `ready`. */
 static bool read_listener(const char *said, const char *node,

@@ -13,8 +13,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* --- manifest.json --- */
-
 static json_t *describe_machine(void)
 {
     struct utsname machine;
@@ -125,8 +123,6 @@ static json_t *to_json(const struct run *run, const struct manifest_files *files
     report_put(json, "files", list_files(files));
     return json;
 }
-
-/* --- Both files --- */
 
 static int write_json(const struct run *run, const char *directory, FILE *to,
                       struct errmsg *err)

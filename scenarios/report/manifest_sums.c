@@ -44,8 +44,6 @@ int manifest_write_sums(const struct manifest_files *files, FILE *to)
     return ferror(to) ? -EIO : 0;
 }
 
-/* --- Reading one --- */
-
 static void unescape(char *name)
 {
     char *to = name;
@@ -106,8 +104,6 @@ static int read_sums(const char *path, struct manifest_files *files, struct errm
     (void)fclose(from); /* it was only read */
     return e;
 }
-
-/* --- Holding the files to it --- */
 
 static const struct manifest_file *find(const struct manifest_files *files,
                                         const char *name)

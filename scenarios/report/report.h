@@ -21,9 +21,8 @@ int report_write(const struct run *run, const char *directory, struct errmsg *er
 /* The sentence, the modes side by side, the expectations, and where the page is. */
 void report_print(const struct run *run, FILE *to, bool colour);
 
-/* --- its parts, for report.c and for tests --- */
-
-/* The run in one sentence made of numbers, without the verdict's word. Free it. */
+/* Its parts, for report.c and for tests. The run in one sentence made of numbers, without
+ * the verdict's word. Free it. */
 char *report_sentence(const struct run *run);
 
 /* What report.json holds (design: verdict, reason, seed, playbook, modes). New

@@ -4,7 +4,7 @@
 #include "proxy/base/memory.h"
 #include "proxy/base/now.h"
 #include "rules/buffer.h"
-#include "rules/language/utf8.h"
+#include "rules/utf8.h"
 #include "scenarios/report/report.h"
 #include "scenarios/report/report_parts.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "scenarios/store/defect.h"
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 
 #include <errno.h>
 #include <string.h>

@@ -51,8 +51,6 @@ static void read_key(struct reader *reader, uint64_t within_ns)
                 within_ns);
 }
 
-/* --- final reads --- */
-
 static void final_step(struct reader *reader)
 {
     uint64_t now = now_ns();
@@ -100,8 +98,6 @@ void reader_begin_final(struct reader *reader, uint64_t within_ns,
         reader->was_read[i] = false;
     wait_for(reader, 0);
 }
-
-/* --- probes --- */
 
 static void next_round(struct reader *reader)
 {
@@ -155,8 +151,6 @@ void reader_begin_probes(struct reader *reader)
     forget_rounds(reader);
     begin_round(reader);
 }
-
-/* --- both --- */
 
 static void on_answer(struct slot *slot, const struct driver_outcome *outcome)
 {

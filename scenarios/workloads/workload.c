@@ -10,7 +10,7 @@
  * times, and a run that is slower asks less of it. */
 #include "scenarios/workloads/workload.h"
 
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 #include "rules/rng.h"
 #include "rules/language/yaml.h"
 #include "scenarios/workloads/row.h"

@@ -11,7 +11,7 @@
 #define NETSPLIT_SCENARIOS_WORKLOADS_WORKLOAD_H
 
 #include "rules/diag.h"
-#include "rules/language/field.h"
+#include "rules/field.h"
 #include "scenarios/drivers/driver.h"
 
 struct yaml_node;

@@ -141,8 +141,6 @@ Test(drill_found, two_primaries_at_the_end_are_said_and_cleaned, .timeout = 120)
     theirs_close(&theirs);
 }
 
-/* --- Modes --- */
-
 #define SYNC                                                                           \
     "modes:\n  sync:\n    enter: redis-cli -e -p \"$NODE_PORT\" CONFIG SET "           \
     "min-replicas-to-write 1\n    check: |\n      redis-cli -p \"$NODE_PORT\" CONFIG " \

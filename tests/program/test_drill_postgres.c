@@ -60,8 +60,6 @@ static void await(size_t node, const char *sql, const char *wanted)
 
 #define STREAMING "select count(*) from pg_stat_replication where state = 'streaming'"
 
-/* --- Their side --- */
-
 /* What the drill connects as needs its password; everybody else is trusted. */
 static void make_writer(void)
 {
@@ -128,8 +126,6 @@ static void expect_untouched(size_t primary)
                                        "pg_namespace where nspname ~ 'drill'"),
                      "", "the schema is gone");
 }
-
-/* --- Our side --- */
 
 static const char cluster_head[] =
     "cluster: 1\nname: theirs\nenvironment: staging\n"
@@ -223,8 +219,6 @@ Test(drill_postgres, a_server_in_mode_sync_is_paused_and_killed_by_its_commands,
     expect_untouched(0);
     close_theirs();
 }
-
-/* --- The playbook that ships --- */
 
 #define RULES                                                                          \
     "netsplit: 1\nnodes:\n  n1: 127.0.0.1:%u\n  n2: 127.0.0.1:%u\n"                    \

@@ -95,8 +95,6 @@ Test(drill_verbs, a_probe_that_fails_or_hangs_leaves_gaps, .timeout = 120)
     drill_finish(&drill);
 }
 
-/* --- manual --- */
-
 #define ASK "# Look\n```text manual mark=detected within=30s\nIs the lamp green?\n```\n"
 
 /* The program's standard input is a terminal; returns the person's end of it. */

@@ -131,8 +131,6 @@ static void take(struct drill_fixture *drill, const struct way *way)
     follow(drill, way);
 }
 
-/* --- a cluster of the drill's own --- */
-
 static struct drill_fixture own;
 
 #define CUT                                                                            \
@@ -244,8 +242,6 @@ Test(drill_ways_out, a_full_disk_is_named_and_no_pass, .timeout = 60)
     drill_close(&own);
 }
 
-/* --- a terminal --- */
-
 static bool wait_until_nothing_is_left(const struct drill_fixture *drill)
 {
     for (int i = 0; i < 2000 && drill_count_left(drill) > 0; i++)
@@ -315,8 +311,6 @@ Test(drill_ways_out, ctrl_z_suspends_no_drill, .timeout = 60)
     drill_finish(&own);
 }
 
-/* --- somebody else's cluster --- */
-
 static struct theirs theirs;
 
 /* The pause comes last: who is paused does not tell its role either. */
@@ -371,8 +365,6 @@ Test(drill_ways_out, of_somebody_elses_cluster_leave_it_as_it_was, .timeout = 30
         take_with_theirs(&ways[i]);
     theirs_close(&theirs);
 }
-
-/* --- kill -9, after which `netsplit clean` does it --- */
 
 static const char *const clean[] = {"clean", NULL};
 

@@ -23,8 +23,6 @@ static struct drill_fixture *const drill = &theirs.drill;
 
 #define CANARY "CANARY-4711"
 
-/* --- What is run, and what it left --- */
-
 /* netsplit WORDS by a shell's rules for blanks, in the fixture's directory. */
 static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -112,8 +110,6 @@ static void open_bare(void)
     drill_open(drill, "", "");
 }
 
-/* --- Redis --- */
-
 static unsigned port_of(size_t server)
 {
     return theirs.servers[server].port;
@@ -189,8 +185,6 @@ Test(init, one_node_is_enough_and_what_it_cannot_show_is_said, .timeout = 60)
     drill_finish(drill);
     server_process_close(&server);
 }
-
-/* --- PostgreSQL --- */
 
 Test(init, postgres_is_found_from_a_standby_and_its_playbook_passes, .timeout = 120)
 {
@@ -340,8 +334,6 @@ Test(init, a_server_that_demands_tls_is_asked_with_it, .timeout = 60)
     if (!demands)
         cr_skip_test("openssl is not installed");
 }
-
-/* --- What is wrong --- */
 
 Test(init, misspelt_words_are_met_before_anybody_is_asked)
 {

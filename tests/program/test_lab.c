@@ -347,8 +347,6 @@ Test(lab, an_interrupted_up_leaves_nothing)
     cr_expect_str_eq(said, "");
 }
 
-/* --- Without privilege --- */
-
 static bool become_nobody(void)
 {
     return setgid(NOBODY) == 0 && setuid(NOBODY) == 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Addresses, networks, host names and endpoints, right and wrong. */
 #include "rules/language/address.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* Diagnostics as they are shown, to the character. */
 #include "support.h"
 
-#include "rules/language/utf8.h"
+#include "rules/utf8.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

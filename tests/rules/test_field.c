@@ -3,7 +3,7 @@
 #include "support.h"
 
 #include "rules/faults/fault.h"
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * NETSPLIT_SEED repeats a run, NETSPLIT_ROUNDS makes it longer. */
 #include "support.h"
 
-#include "rules/language/utf8.h"
+#include "rules/utf8.h"
 #include "tests/rules/world.h"
 
 #include <criterion/criterion.h>

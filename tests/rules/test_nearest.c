@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Words that were misspelt. */
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 
 #include <criterion/criterion.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Values with units, exact to the nanosecond and the byte. */
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* Rules are built as the parser would, but without text, in arenas of their layers. */
 #include "tests/rules/world.h"
 
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -22,8 +22,6 @@ static const uint64_t deadline_ns = 500 * NS_PER_MS;     /* of an operation */
 
 static const char *const names[STORY_NODES] = {"n1", "n2", "n3"};
 
-/* --- Waiting --- */
-
 static void on_pulse(uv_timer_t *timer)
 {
     (void)timer; /* that the loop turned is all that is wanted */
@@ -61,8 +59,6 @@ static void on_flag(void *context)
 {
     *(bool *)context = true;
 }
-
-/* --- Starting --- */
 
 /* A port that nobody else is given, bound as the node binds it too. */
 static void reserve(struct store_story *story, size_t node)
@@ -268,8 +264,6 @@ void store_story_close(struct store_story *story)
     cr_expect_eq(tempdir_remove(story->dir), 0);
 }
 
-/* --- Asking a node --- */
-
 struct question {
     uv_tcp_t tcp;
     uv_connect_t connect;
@@ -355,8 +349,6 @@ void store_story_await_info(struct store_story *story, size_t node, const char *
     free(wanted);
 }
 
-/* --- Following the pool --- */
-
 struct tally {
     size_t next; /* record to look at */
     int node;
@@ -387,8 +379,6 @@ void store_story_await_ended(struct store_story *story, size_t node, size_t n)
     struct tally tally = {history_length(story->history), (int)node, false, 0, n};
     await(story, has_counted, &tally, "writes come to an end");
 }
-
-/* --- Failures, and what is done about them --- */
 
 static bool node_has_ended(struct store_story *story, void *context)
 {
@@ -458,8 +448,6 @@ void store_story_move(struct store_story *story, size_t to, const bool *homes)
     cr_assert_eq(processes_move(story->pool, to, homes, on_moved, &moved), 0);
     await(story, flag_is_set, &moved, "processes are answered by another primary");
 }
-
-/* --- Judging --- */
 
 static bool has_converged(struct store_story *story, void *context)
 {

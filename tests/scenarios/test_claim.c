@@ -117,8 +117,6 @@ Test(claim, kill_9_frees_it)
     claim_release(&claim);
 }
 
-/* --- the mark in the data --- */
-
 /* The mark of a process that has ended. */
 static void make_dead_mark(char mark[static CLAIM_MARK_BYTES])
 {

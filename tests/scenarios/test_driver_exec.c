@@ -84,8 +84,6 @@ static void await_end_of(int pid)
     (void)close(pidfd); /* nothing was written */
 }
 
-/* --- What it is asked --- */
-
 Test(driver_exec, asks_with_one_line_and_keeps_the_program)
 {
     static const struct history_value pair = {.kind = HISTORY_PAIR, .pair = {2, 3}};
@@ -122,8 +120,6 @@ Test(driver_exec, runs_the_program_in_the_directory_that_is_named)
     expect(HISTORY_OK, DRIVER_NO_ERROR);
     cr_assert_eq(client_fixture_close(&fixture), 0);
 }
-
-/* --- What it answers --- */
 
 struct answer {
     const char *text;
@@ -260,8 +256,6 @@ Test(driver_exec, takes_the_node_that_the_answer_names)
     cr_expect_str_eq(answer.outcome.node, "n2");
     exec_answer_close(&answer);
 }
-
-/* --- Programs that misbehave --- */
 
 Test(driver_exec, a_write_is_in_doubt_when_the_program_dies_or_talks_nonsense)
 {
@@ -417,8 +411,6 @@ Test(driver_exec, never_calls_back_after_close)
     client_fixture_drop(&fixture);
     end();
 }
-
-/* --- Setup and teardown --- */
 
 Test(driver_exec, a_program_without_a_setup_is_trusted_with_keys_that_hold_nothing)
 {

@@ -198,8 +198,6 @@ Test(driver_servers, drive_postgres)
     server_process_close(&server);
 }
 
-/* --- marks --- */
-
 #define THEIR_MARK "alice@web1 pid 4711 since 2026-11-25T02:31:07Z at 00000000-1-1"
 
 static void set_up_as(const char *mark, bool take_over, const char *setting)

@@ -86,8 +86,6 @@ Test(linearizable, keys_are_judged_one_by_one)
     EXPECT(VERDICT_VALID, rows);
 }
 
-/* --- Small histories against trying every order --- */
-
 struct slow {
     const struct operation *ops[16];
     size_t n;

@@ -186,8 +186,6 @@ Test(redact, knows_what_a_cluster_file_lists)
     diag_close(&diag);
 }
 
-/* --- files --- */
-
 static char directory[TEMPDIR_PATH_MAX];
 
 static void put(const char *name, const char *text, size_t length)

@@ -116,8 +116,6 @@ Test(sessions, of_registers_are_judged_by_what_real_time_proves)
     EXPECT_COUNTS(overlap, 0, 0, 0, 0);
 }
 
-/* --- The definitions, word by word and slowly --- */
-
 struct slow {
     const struct judgement *judgement;
     const struct operation *ops;

@@ -20,8 +20,6 @@ TestSuite(store_caught, .fini = end, .timeout = 120);
 /* The homes of the processes on the other side of a cut. */
 static const bool beside_n2_and_n3[STORY_NODES] = {false, true, true};
 
-/* --- The stories --- */
-
 /* The links to both replicas are reset once. */
 static void reset_links(void)
 {
@@ -107,8 +105,6 @@ static uint64_t found(enum finding_kind kind)
     return story.judgement.evidence.total[kind];
 }
 
-/* --- With a bug --- */
-
 Test(store_caught, acknowledge_early_loses_writes_in_sync)
 {
     tell(cut_off_primary, "sync", "acknowledge-early");
@@ -166,8 +162,6 @@ Test(store_caught, skip_takeover_loses_writes_in_quorum)
     tell(promote_shorter_log, "quorum", "skip-takeover");
     cr_expect_geq(measure(MEASURE_LOST_WRITES), 20);
 }
-
-/* --- Without --- */
 
 Test(store_caught, nothing_when_links_are_reset_in_sync)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A value is digits, an optional decimal fraction and a unit of a table. It is computed
  * in integers (digits and a power of ten), so "0.1s" is exact and overflow is seen. */
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <ctype.h>
 #include <errno.h>

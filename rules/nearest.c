@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Optimal string alignment distance, as in G. Navarro, "A guided tour to approximate
  * string matching" (2001), in O(a * b) with three rows; words are short. */
-#include "rules/language/nearest.h"
+#include "rules/nearest.h"
 
 #include <string.h>
 

@@ -2,8 +2,8 @@
 /* Values with units, as users write them, to the integers netsplit computes with.
  * Decimal fractions are allowed ("1.5s"); a number without its unit is an error, as
  * are signs, and values that do not fit. */
-#ifndef NETSPLIT_RULES_LANGUAGE_UNIT_H
-#define NETSPLIT_RULES_LANGUAGE_UNIT_H
+#ifndef NETSPLIT_RULES_UNIT_H
+#define NETSPLIT_RULES_UNIT_H
 
 #include <stddef.h>
 #include <stdint.h>

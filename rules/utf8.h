@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Characters in bytes: places are counted in characters, and shown in columns. */
-#ifndef NETSPLIT_RULES_LANGUAGE_UTF8_H
-#define NETSPLIT_RULES_LANGUAGE_UTF8_H
+#ifndef NETSPLIT_RULES_UTF8_H
+#define NETSPLIT_RULES_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The inverse of field_store: values as users would write them, exactly. */
 #include "rules/buffer.h"
-#include "rules/language/field.h"
+#include "rules/field.h"
 
 struct scale {
     uint64_t size;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* "Did you mean": the known word nearest to one that was misspelt. */
-#ifndef NETSPLIT_RULES_LANGUAGE_NEAREST_H
-#define NETSPLIT_RULES_LANGUAGE_NEAREST_H
+#ifndef NETSPLIT_RULES_NEAREST_H
+#define NETSPLIT_RULES_NEAREST_H
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Decoding after the Unicode Standard, table 3-7, "Well-Formed UTF-8 Byte Sequences".
  */
-#include "rules/language/utf8.h"
+#include "rules/utf8.h"
 
 #include <stdbool.h>
 

@@ -2,8 +2,8 @@
 /* One row of every table that text is read by: keys of rule files, parameters of
  * faults, keys of cluster files and of playbook blocks. The reader, its errors, the
  * printed catalogues and the JSON Schema all come from the row. */
-#ifndef NETSPLIT_RULES_LANGUAGE_FIELD_H
-#define NETSPLIT_RULES_LANGUAGE_FIELD_H
+#ifndef NETSPLIT_RULES_FIELD_H
+#define NETSPLIT_RULES_FIELD_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Values into structs by the rows of a table. This is the one place that knows which C
  * type each kind is stored as. */
-#include "rules/language/field.h"
+#include "rules/field.h"
 
-#include "rules/language/unit.h"
+#include "rules/unit.h"
 
 #include <errno.h>
 #include <stdarg.h>
