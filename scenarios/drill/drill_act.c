@@ -57,12 +57,15 @@ static const char *tell_job(struct drill_mode *mode, const char *what, const cha
                        line[0] ? ": " : "", line);
 }
 
+/* What undoes it may start a server of a cluster that is not ours to end. */
 static void start_job(struct drill_mode *mode, const char *script, size_t node,
                       const struct step *step, drill_then_fn then)
 {
+    bool may_start = script == step->undo && mode->drill->cluster->places;
     job_start(mode, &(struct job_options){.script = script,
                                           .node = node,
                                           .within_ns = step->within_ns,
+                                          .leaves_group = may_start,
                                           .then = then});
 }
 

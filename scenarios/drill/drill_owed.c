@@ -136,7 +136,7 @@ void owed_note_schema(struct drill_mode *mode)
     struct rundir_debt debt = {
         .what = drill_print(mode->drill,
                             "the data %s in the cluster \"%s\"; the next drill there "
-                            "takes it over",
+                            "takes it over, if none has yet",
                             cluster->schema, cluster->name)};
     if (cluster->places) /* for people to know: what it says is true without it, too */
         (void)rundir_owe(mode->drill->record, &debt, &mode->schema_debt);

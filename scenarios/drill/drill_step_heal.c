@@ -19,6 +19,7 @@ static void rejoin(struct drill_mode *mode)
               &(struct job_options){.script = mode->drill->cluster->commands.rejoin,
                                     .node = mode->chain,
                                     .within_ns = mode_step(mode)->within_ns,
+                                    .leaves_group = mode->drill->cluster->places,
                                     .then = start_again});
 }
 

@@ -6,6 +6,8 @@
 
 #include "rules/unit.h"
 
+#include <inttypes.h>
+
 enum { WAIT_POLL_MS = 50 };
 
 /* A write that was invoked after the wait began has been acknowledged: the invocation
@@ -53,11 +55,27 @@ static bool is_met(struct drill_mode *mode, const struct step *step)
     return false;
 }
 
+/* What was waited for in vain, into mode->error. */
+static void tell_unmet(struct drill_mode *mode, const struct step *step)
+{
+    char allowance[32];
+    unit_format_duration(step->within_ns, allowance, sizeof allowance);
+    if (step->until == STEP_UNTIL_ACKED)
+        (void)snprintf(mode->error, sizeof mode->error,
+                       "%" PRIu64 " of %" PRIu64 " writes were acknowledged within %s",
+                       acked(mode) - mode->acked_before, step->until_acked, allowance);
+    else
+        (void)snprintf(mode->error, sizeof mode->error, "%s within %s",
+                       step->until == STEP_UNTIL_WRITABLE
+                           ? "no write was acknowledged"
+                           : "not every node was read to hold the same",
+                       allowance);
+}
+
 static void on_wait_poll(uv_timer_t *timer)
 {
     struct drill_mode *mode = timer->data;
     const struct step *step = mode_step(mode);
-    char allowance[32];
     if (is_met(mode, step)) {
         if (step->until == STEP_UNTIL_CONVERGED) {
             processes_probe_stop(mode->processes);
@@ -65,8 +83,7 @@ static void on_wait_poll(uv_timer_t *timer)
         }
         step_end(mode, NULL);
     } else if (now_ns() >= mode->step_start_ns + step->within_ns) {
-        unit_format_duration(step->within_ns, allowance, sizeof allowance);
-        (void)snprintf(mode->error, sizeof mode->error, "not so within %s", allowance);
+        tell_unmet(mode, step);
         step_end(mode, mode->error);
     }
 }

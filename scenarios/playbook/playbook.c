@@ -319,6 +319,9 @@ struct playbook *playbook_load(const char *word, const char *cluster_word,
     const char *path = is_found ? found : word;
     char *text = text_file_read(path, &length, diag);
     *used = NULL;
+    if (!text && !is_found)
+        diag_hint(diag,
+                  "a path, or the name of a playbook that ships: primary-cut-off");
     if (!text)
         return NULL;
     *used = playbook_load_cluster(path, text, length, cluster_word, diag);

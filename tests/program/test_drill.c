@@ -206,12 +206,13 @@ Test(drill, ends_what_takes_longer_than_its_allowance, .timeout = 120)
     json_t *steps = json_object_get(
         json_object_get(json_object_get(report, "modes"), "async"), "steps");
     static const char *const whys[] = {"not done within 300ms", "not done within 300ms",
-                                       "not so within 300ms"};
+                                       " of 1000000 writes were acknowledged within "
+                                       "300ms"};
     cr_expect_eq(status, 1, "status %d; it told:\n%s", status, drill.told);
     for (size_t i = 0; i < 3; i++) {
         const char *why =
             json_string_value(json_object_get(json_array_get(steps, i + 2), "why"));
-        cr_expect_str_eq(why ? why : "", whys[i]);
+        cr_expect(why && strstr(why, whys[i]), "%s", why ? why : "");
     }
     cr_expect_str_eq(
         json_string_value(json_object_get(json_array_get(steps, 3), "output")),

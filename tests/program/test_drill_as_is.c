@@ -88,6 +88,19 @@ Test(drill_as_is, clean_starts_no_second_primary, .timeout = 120)
     close_theirs();
 }
 
+Test(drill_as_is, a_server_that_an_undo_starts_lives_on, .timeout = 180)
+{
+    theirs_open(&theirs, "staging", "",
+                "# Fault\n```yaml fault\nrun: touch broken\nundo: |\n"
+                "  sleep 60 >/dev/null 2>&1 & echo $! > started\n```\n" THEIRS_RUN
+                "```yaml heal\n```\n"
+                "```sh step\npid=$(cat started)\ngrep -q sleep /proc/$pid/cmdline\n"
+                "kill $pid\n```\n" THEIRS_EXPECT);
+    int status = drill_run_whole(drill, NULL);
+    cr_expect_eq(status, 0, "status %d; it told:\n%s", status, drill->told);
+    close_theirs();
+}
+
 Test(drill_as_is, nothing_is_done_for_which_there_is_no_command, .timeout = 60)
 {
     theirs_open(&theirs, "staging", "",

@@ -187,15 +187,17 @@ Test(drill_many, several_playbooks_end_in_one_summary, .timeout = 240)
 /* Whatever is wrong with it, and wherever in the row it stands. */
 Test(drill_many, one_wrong_playbook_keeps_all_from_beginning)
 {
-    static const char *const more[] = {"missing.md", "cluster.yaml", "--out", "out",
-                                       NULL};
+    static const char *const more[] = {"missing.md", "cluster.yaml", "primary-cut-of",
+                                       "--out",      "out",          NULL};
     drill_open(&drill, FRONT, EXPECT);
     cr_expect_eq(run_with(more), 2, "%s", drill.told);
     cr_expect(strstr(drill.told, "missing.md: error: cannot be opened"), "%s",
               drill.told);
     cr_expect(strstr(drill.told, "a playbook begins with front matter"), "%s",
               drill.told);
-    cr_expect(strstr(drill.told, "none of the 3 playbooks was begun"), "%s",
+    cr_expect(strstr(drill.told, "the name of a playbook that ships"), "%s",
+              drill.told);
+    cr_expect(strstr(drill.told, "none of the 4 playbooks was begun"), "%s",
               drill.told);
     cr_expect_not(exists("out"));
     drill_finish(&drill);
