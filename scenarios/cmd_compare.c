@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int cmd_compare(int argc, char **argv); /* seen by main.c, which has the table */
 
@@ -67,11 +68,15 @@ static json_t *load(const char *directory)
         json_decref(report);
         report = NULL;
     }
+    char *repeated = xasprintf("%s/repeat.json", directory);
     if (!report)
         fprintf(stderr,
                 "netsplit compare: %s: %s; what is compared are the directories of two "
-                "drills\n",
-                path, error.text);
+                "drills%s\n",
+                path, error.text,
+                access(repeated, F_OK) == 0 ? ", as each of the numbered ones in it"
+                                            : "");
+    free(repeated);
     free(path);
     return report;
 }

@@ -100,6 +100,22 @@ static void tell_repeated(const struct drill_call *call, size_t since, const cha
     free(path);
 }
 
+/* In a directory of its own below base if there are several; "latest" leads to it where
+ * the place is our own choice. */
+static int run_nth(struct drill_call *call, struct drill_options *options,
+                   const char *base, uint64_t n, int *ended_by)
+{
+    char *run = call->args->repeat > 1 ? xasprintf("%" PRIu64, n) : NULL;
+    char *out = run ? xasprintf("%s/%s", base, run) : NULL;
+    options->out = out ? out : base;
+    int status = run_one(call, options, ended_by);
+    if (run && !call->args->out)
+        run_directory_link(base, run);
+    free(out);
+    free(run);
+    return status;
+}
+
 /* As often as it is to be repeated, each time with the next seed, so that the first
  * seed repeats them all and each run's own repeats that one. */
 static int run_repeated(struct drill_call *call, const struct playbook *playbook,
@@ -124,11 +140,8 @@ static int run_repeated(struct drill_call *call, const struct playbook *playbook
     size_t since = many_count(call->many);
     int status = EXIT_DONE;
     for (uint64_t i = 0; i < args->repeat && *ended_by == 0 && !call->has_left; i++) {
-        char *out = args->repeat > 1 ? xasprintf("%s/%" PRIu64, base, i + 1) : NULL;
-        options.out = out ? out : base;
         options.seed = args->seed + i;
-        int one = run_one(call, &options, ended_by);
-        free(out);
+        int one = run_nth(call, &options, base, i + 1, ended_by);
         status = cmd_drill_worse(status, one);
         if (one == EXIT_ENVIRONMENT || (args->until && one == EXIT_FAILED))
             break; /* again it would be the same, or it is what was looked for */

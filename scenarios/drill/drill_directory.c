@@ -25,7 +25,7 @@ static int make_default_out(struct drill *drill, struct errmsg *err)
     now_format_utc(drill->run->started_wall_ns, time, sizeof time);
     int e = run_directory_make(parent, time, drill->out, sizeof drill->out, err);
     if (e == 0)
-        run_directory_link(drill->out);
+        run_directory_link(drill->out, NULL);
     return e;
 }
 

@@ -9,7 +9,7 @@
 #include "rules/buffer.h"
 
 #include <ctype.h>
-#include <stdint.h>
+#include <openssl/evp.h>
 #include <string.h>
 
 static char *keep(struct buffer *text)
@@ -48,18 +48,11 @@ static char *escape_url(const char *value)
 /* RFC 4648 4, without padding. */
 static char *encode_base64(const char *value, size_t length)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                 "0123456789+/";
-    struct buffer text = {0};
-    for (size_t at = 0; at < length; at += 3) {
-        size_t left = length - at;
-        uint32_t bits = 0;
-        for (size_t i = 0; i < 3; i++)
-            bits = bits << 8 | (i < left ? (unsigned char)value[at + i] : 0U);
-        for (unsigned i = 0; i < (left < 3 ? left + 1 : 4); i++)
-            buffer_add(&text, &digits[bits >> (18 - 6 * i) & 63], 1);
-    }
-    return keep(&text);
+    char *text = xcalloc(1, length / 3 * 4 + 5);
+    (void)EVP_EncodeBlock((unsigned char *)text, (const unsigned char *)value,
+                          (int)length); /* it tells the length */
+    text[strcspn(text, "=")] = '\0';
+    return text;
 }
 
 void redact_spell(const char *value, char *out[static REDACT_SPELLINGS])

@@ -55,7 +55,7 @@ int many_write(const struct many *many, size_t since, const char *path,
     put(json, "failure_rate_below",
         json_real(bound_failure_rate(tally.judged, tally.failed)));
     put(json, "runs", runs);
-    int failed = json_dump_file(json, path, JSON_INDENT(2));
+    int failed = json_dump_file(json, path, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     json_decref(json);
     if (failed)
         errmsg_set(err, "%s cannot be written", path);

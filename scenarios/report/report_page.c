@@ -45,8 +45,9 @@ static json_t *render_document(const char *text)
         char *html = cmark_render_html(node, CMARK_OPT_DEFAULT);
         bool code = cmark_node_get_type(node) == CMARK_NODE_CODE_BLOCK;
         uint32_t line = (uint32_t)cmark_node_get_start_line(node) + skipped;
+        bool is_empty = code && *cmark_node_get_literal(node) == '\0';
         json_t *block = report_object();
-        report_put(block, "html", report_text(html));
+        report_put(block, "html", report_text(is_empty ? "" : html));
         report_put(block, "line", report_number(code ? line : 0));
         report_push(blocks, block);
         free(html);

@@ -70,15 +70,17 @@ int run_directory_use(const char *path, struct errmsg *err)
     return -ENOTEMPTY;
 }
 
-void run_directory_link(const char *path)
+void run_directory_link(const char *path, const char *run)
 {
     const char *slash = strrchr(path, '/');
-    char link[PATH_MAX], fresh[PATH_MAX];
+    char link[PATH_MAX], fresh[PATH_MAX], target[PATH_MAX];
     if (!slash)
         return;
     (void)snprintf(link, sizeof link, "%.*s/latest", (int)(slash - path), path);
     (void)snprintf(fresh, sizeof fresh, "%.*s/.latest-%d", (int)(slash - path), path,
                    (int)getpid());
-    if (symlink(slash + 1, fresh) == 0 && rename(fresh, link) != 0)
+    (void)snprintf(target, sizeof target, "%s%s%s", slash + 1, run ? "/" : "",
+                   run ? run : "");
+    if (symlink(target, fresh) == 0 && rename(fresh, link) != 0)
         (void)unlink(fresh); /* `latest` may be a directory of somebody's */
 }

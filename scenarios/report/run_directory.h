@@ -18,8 +18,9 @@ int run_directory_make(const char *parent, const char *name, char *path,
  * err says why. */
 int run_directory_use(const char *path, struct errmsg *err);
 
-/* Lets the link `latest` beside the directory lead to it, at once and without a moment
- * in which there is none. It is a convenience: if it cannot be made, nothing is said. */
-void run_directory_link(const char *path);
+/* Lets the link `latest` beside the directory lead to it, or to the run in it (NULL: none),
+ * at once and without a moment in which there is none. It is a convenience: if it cannot
+ * be made, nothing is said. */
+void run_directory_link(const char *path, const char *run);
 
 #endif

@@ -149,18 +149,24 @@ Test(drill_many, repetition_tells_distributions_seeds_and_what_is_proved,
     cr_expect(strstr(drill.told, "async: pass, then pass"), "%s", drill.told);
     cr_expect(strstr(drill.told, "run, Before"), "%s", drill.told);
     cr_expect(strstr(drill.told, "acked "), "%s", drill.told);
+    static const char *const whole[] = {"compare", "out", "out/2", NULL};
+    drill_spawn(&drill, whole);
+    cr_expect_eq(drill_wait(&drill), 2, "%s", drill.told);
+    cr_expect(strstr(drill.told, "as each of the numbered ones in it"), "%s",
+              drill.told);
     drill_finish(&drill);
 }
 
 Test(drill_many, repetition_until_fail_ends_with_the_first, .timeout = 240)
 {
-    static const char *const more[] = {"--repeat", "5",   "--until", "fail",
-                                       "--out",    "out", NULL};
+    static const char *const more[] = {"--repeat", "5", "--until", "fail", NULL};
     drill_open(&drill, FRONT,
                "# Steps\n```sh step\n[ -e once ] && exit 1; touch once\n```\n" EXPECT);
     cr_expect_eq(run_with(more), 1, "%s", drill.told);
     cr_expect(strstr(drill.told, "1 of 2 judged runs failed."), "%s", drill.told);
-    cr_expect(exists("out/2") && !exists("out/3"));
+    cr_expect(exists("netsplit-runs/playbook/latest/../2/report.json"),
+              "the last one is the latest");
+    cr_expect_not(exists("netsplit-runs/playbook/latest/../3"));
     drill_finish(&drill);
 }
 

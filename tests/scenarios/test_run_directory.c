@@ -33,7 +33,7 @@ static void expect_made(const char *name, const char *wanted)
     cr_assert_eq(run_directory_make("runs/cut-off", name, path, sizeof path, &err), 0,
                  "%s", err.text);
     cr_expect_str_eq(path, wanted);
-    run_directory_link(path);
+    run_directory_link(path, NULL);
 }
 
 static void expect_latest(const char *wanted)
@@ -50,6 +50,8 @@ Test(run_directory, a_clock_that_stands_still_or_goes_back_overwrites_nothing)
     expect_made("2026-11-25T02:31:08Z", "runs/cut-off/2026-11-25T02:31:08Z");
     expect_made("2026-11-25T02:31:07Z", "runs/cut-off/2026-11-25T02:31:07Z-3");
     expect_latest("2026-11-25T02:31:07Z-3"); /* the last that was made */
+    run_directory_link("runs/cut-off/2026-11-25T02:31:08Z", "2");
+    expect_latest("2026-11-25T02:31:08Z/2");
 }
 
 Test(run_directory, what_is_called_latest_and_is_no_link_is_left_alone)
