@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the drill_*.c files share; nothing else includes this.
+/* What the drill_*.c files share; nothing else includes this. What they know of a drill is
+ * in drill_state.h; what each of them does is below, file by file.
  *
  * One loop; one mode at a time; in a mode one thing at a time: each part ends by
  * calling what comes next. The life of a mode:
