@@ -367,14 +367,14 @@ void swarm_finish(struct swarm *swarm)
 {
     give_up_unconnected(swarm);
     uint64_t since = now_ns(), bytes = swarm->bytes;
-    while (swarm->ends) {
-        swarm_turn(swarm, 0, 10);
+    do { /* once in any case: one may be waiting to be accepted */
+        swarm_turn(swarm, 0, swarm->ends ? 10 : 0);
         if (swarm->bytes != bytes)
             since = now_ns();
         bytes = swarm->bytes;
-        if (now_ns() - since > PATIENCE_NS)
+        if (swarm->ends && now_ns() - since > PATIENCE_NS)
             fail(swarm->ends, "stands still");
-    }
+    } while (swarm->ends);
 }
 
 void swarm_close(struct swarm *swarm)

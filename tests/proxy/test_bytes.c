@@ -245,6 +245,18 @@ static size_t run_flows(struct flow *senders, struct flow *receivers, bool *move
     return open;
 }
 
+/* Streams move for as long as the machine likes: rules change from time to time, and
+ * with each 30th of the bytes at the latest. */
+static bool is_overdue(const struct flow *receivers, uint64_t changes)
+{
+    uint64_t done = 0, total = 0;
+    for (size_t i = 0; i < CONNECTIONS * 2; i++) {
+        done += receivers[i].done;
+        total += receivers[i].total;
+    }
+    return done >= total / 30 * (changes + 1);
+}
+
 /* Streams of so many bytes, while rules of so many kinds come and go. */
 static void run(uint64_t bytes_each, uint64_t kinds, uint64_t patience_ns)
 {
@@ -269,7 +281,7 @@ static void run(uint64_t bytes_each, uint64_t kinds, uint64_t patience_ns)
             moved_ns = now;
         cr_assert_lt(now - moved_ns, patience_ns, "all stands still (seed %llu)",
                      (unsigned long long)seed);
-        if (now >= next_change_ns) {
+        if (now >= next_change_ns || is_overdue(receivers, changes)) {
             change_rules(kinds);
             changes++;
             next_change_ns = now + NS_PER_MS + dice(10 * NS_PER_MS);
