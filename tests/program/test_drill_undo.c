@@ -58,8 +58,10 @@ static void interrupt_at(const char *moment, int number, bool twice)
     if (twice)
         (void)kill(drill.pid, number); /* it may be gone already */
     int status = drill_wait(&drill);
-    cr_expect_eq(status, 128 + number, "%s: status %d; it told:\n%s", when, status,
-                 drill.told);
+    /* What is cleaning up may have done so, and reported, when the signal comes. */
+    bool was_over = strstr(drill.told, "\nreport  ");
+    cr_expect(status == 128 + number || was_over, "%s: status %d; it told:\n%s", when,
+              status, drill.told);
     if (strcmp(moment, moments[0]) != 0) /* by then nothing has been made */
         cr_expect(strstr(drill.told, "netsplit drill: everything is undone"),
                   "%s: it told:\n%s", when, drill.told);
