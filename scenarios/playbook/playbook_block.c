@@ -122,7 +122,47 @@ static bool check_closed(struct walk *walk, cmark_node *node, uint32_t line,
     return false;
 }
 
-/* The header out of the info string, or off the block's first line. */
+/* Where a verb stands in both places it is the same one, and the options stand in the
+ * first line: what is passed over here would not be done. */
+static void check_said_once(struct walk *walk, const struct playbook_block *block,
+                            const char *info, size_t length)
+{
+    size_t verb = strcspn(block->header, " \t");
+    if (length == verb && memcmp(info, block->header, verb) == 0)
+        return;
+    struct mark at = {walk->source, block->header_line, block->header_column,
+                      block->header_line,
+                      block->header_column + (uint32_t)strlen(block->header)};
+    diag_error(walk->diag, &at,
+               "this line and what follows the language say different things");
+    diag_hint(walk->diag,
+              "\"%.*s\" stands there: name the verb in both, or here only, "
+              "and its options here",
+              (int)length, info);
+}
+
+static void take_info(struct walk *walk, struct playbook_block *block, const char *info,
+                      size_t length)
+{
+    block->header = keep(walk, info, length);
+    block->header_line = block->line;
+    block->header_column = (uint32_t)(info - find_line(walk->source, block->line)) + 1;
+}
+
+static void take_first_line(struct walk *walk, struct playbook_block *block,
+                            const char *literal, size_t lead)
+{
+    size_t skip = lead + strspn(literal + lead, " \t");
+    size_t end = strcspn(literal, "\n");
+    skip = skip < end ? skip : end;
+    block->header = keep(walk, literal + skip, end - skip);
+    block->header_line = block->line + 1;
+    block->header_column = block->indent + (uint32_t)skip + 1;
+    block->text = literal + end + (literal[end] == '\n');
+    block->text_line = block->line + 2;
+}
+
+/* The header off the block's first line, or else out of the info string. */
 static void find_header(struct walk *walk, struct playbook_block *block,
                         const char *fence, const char *literal)
 {
@@ -138,20 +178,12 @@ static void find_header(struct walk *walk, struct playbook_block *block,
         length--;
     block->text = literal;
     block->text_line = block->line + 1;
-    if (length > 0) {
-        block->header = keep(walk, rest, length);
-        block->header_line = block->line;
-        block->header_column =
-            (uint32_t)(rest - find_line(walk->source, block->line)) + 1;
-    } else if (strncmp(literal, lead, sizeof lead - 1) == 0) {
-        size_t skip = sizeof lead - 1 + strspn(literal + sizeof lead - 1, " \t");
-        size_t end = strcspn(literal, "\n");
-        skip = skip < end ? skip : end;
-        block->header = keep(walk, literal + skip, end - skip);
-        block->header_line = block->line + 1;
-        block->header_column = block->indent + (uint32_t)skip + 1;
-        block->text = literal + end + (literal[end] == '\n');
-        block->text_line = block->line + 2;
+    if (strncmp(literal, lead, sizeof lead - 1) == 0) {
+        take_first_line(walk, block, literal, sizeof lead - 1);
+        if (length > 0)
+            check_said_once(walk, block, rest, length);
+    } else if (length > 0) {
+        take_info(walk, block, rest, length);
     }
 }
 

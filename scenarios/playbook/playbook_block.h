@@ -11,8 +11,8 @@ struct playbook_block {
     uint32_t line;   /* of the opening fence */
     uint32_t indent; /* columns before the fence and before each line of its text */
     const char *language; /* "yaml", "sh", ...; "" without one */
-    const char *header;   /* verb and options: the info string behind the language, or
-                             the first line behind "# netsplit:"; NULL: prose */
+    const char *header;   /* verb and options: the first line behind "# netsplit:", or
+                             else the info string behind the language; NULL: prose */
     uint32_t header_line, header_column; /* where header begins */
     const char *text;                    /* without a `# netsplit:` line */
     uint32_t text_line;                  /* of its first line */

@@ -98,6 +98,23 @@ static void check_golden(const char *path, bool update)
     buffer_close(&got);
 }
 
+Test(playbook, takes_options_off_the_first_line_of_a_block_that_names_its_verb)
+{
+    struct cluster *cluster = paper_cluster();
+    struct playbook *playbook = parse_playbook("---\nplaybook: A title\n---\n# First\n"
+                                               "```yaml workload\nappend:\n```\n"
+                                               "```sh step\n"
+                                               "# netsplit: step on=n2 within=7s\n"
+                                               "echo one\n```\n",
+                                               cluster);
+    const struct step *step = &playbook->steps[1];
+    cr_expect_str_eq(step->on, "n2");
+    cr_expect_eq(step->within_ns, UINT64_C(7000000000));
+    cr_expect_str_eq(step->text, "echo one\n");
+    playbook_destroy(playbook);
+    cluster_destroy(cluster);
+}
+
 Test(playbook, every_mistake_is_answered_to_the_letter)
 {
     static const char *const patterns[] = {"tests/golden/playbooks/*.md",
