@@ -50,3 +50,19 @@ Test(drill_redis, a_killed_primary_follows_the_one_that_replaced_it, .timeout = 
                  "```yaml run\nfor: 500ms\n```\n" AFTER "```yaml expect\n"
                  "sync: { lost_writes: none, ghost_writes: none }\n```\n");
 }
+
+/* n2 follows nobody for a while, so that only n3 has what was acknowledged meanwhile. */
+Test(drill_redis, promotion_takes_over_what_only_another_replica_has, .timeout = 240)
+{
+    run_on_redis(
+        "modes: [sync]\ncontrol: none because sync loses nothing\n" STOP,
+        "# Fault\n```sh step\n# netsplit: step on=n2\n"
+        "redis-cli -e -h \"$NODE_HOST\" -p \"$NODE_PORT\" REPLICAOF 127.0.0.1 1\n"
+        "```\n```yaml run\nfor: 500ms\n```\n"
+        "```yaml fault\nkill: primary\n```\n"
+        "```yaml run\nfor: 500ms\n```\n"
+        "```sh step\n# netsplit: step on=n2\n"
+        "redis-cli -e -h \"$NODE_HOST\" -p \"$NODE_PORT\" "
+        "REPLICAOF $N1_HOST $N1_PORT\n```\n" AFTER "```yaml expect\n"
+        "sync: { lost_writes: none, ghost_writes: none }\n```\n");
+}
