@@ -308,13 +308,18 @@ seeded: $B/tests/seeded
 	@echo 'seeded defects found: $(SEEDED_$(BUILD))'
 
 .PHONY: asan ubsan tsan
-# Two runners side by side, the longest first, since each does one test at a time (see
-# JOBS_asan); each is shown when it has ended.
+# A runner does one test at a time here (see JOBS_asan), and most tests wait: so three
+# lanes, the longest first, each RUNNER:FILTER and shown when it has ended. What T and
+# FILTER say is one lane a runner.
+LANES := $(if $T$(FILTER),$(foreach t,$(or $T,$(TESTS)),$t:$(FILTER)), \
+    program:drill_[f-z]*/* program:drill?(_[a-e]*)/* program:!(drill*)/* proxy: scenarios: rules:)
 asan ubsan: build/deps/test
 	@$(MAKE) --no-print-directory BUILD=$@ seeded runners
-	@printf '%s\n' $(or $T,program scenarios proxy rules) | xargs -P 2 -I% sh -c ' \
-	    $(MAKE) --no-print-directory BUILD=$@ T=% run-tests >build/$@/%.log 2>&1; \
-	    status=$$?; cat build/$@/%.log; exit $$status'
+	@printf '%s\n' $(foreach lane,$(LANES),'$(lane)') | xargs -P 3 -I{} sh -c ' \
+	    lane="{}"; log=$$(mktemp); \
+	    $(MAKE) --no-print-directory BUILD=$@ T="$${lane%%:*}" FILTER="$${lane#*:}" \
+	        run-tests >"$$log" 2>&1; \
+	    status=$$?; cat "$$log"; rm -f "$$log"; exit $$status'
 # Criterion cannot start under TSan, so the program is built with it and the tests that
 # drive the program from outside are run.
 tsan: build/deps/test
