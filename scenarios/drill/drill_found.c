@@ -13,6 +13,8 @@
  * that cannot be left is told as not undone. */
 #include "scenarios/drill/drill_inside.h"
 
+#include "rules/unit.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -21,11 +23,14 @@ static const char *tell_command(struct drill_mode *mode, const char *command)
 {
     const struct job *job = &mode->job;
     const char *exec = mode->drill->cluster->places[job->node].exec;
-    char line[200], status[32] = "not done in time";
+    char line[200], limit[32], status[64];
     job_first_line(job, line, sizeof line);
+    unit_format_duration(job->within_ns, limit, sizeof limit);
     /* Of one that polls: of its last whole attempt, if it was not ended by us. */
-    if (!job->late || line[0] || job->status < 128)
+    if (!job->late || (job->polls && (line[0] || job->status < 128)))
         (void)snprintf(status, sizeof status, "status %d", job->status);
+    else
+        (void)snprintf(status, sizeof status, "not done within %s", limit);
     return drill_print(mode->drill, "%s%s%s: %s%s%s", command, exec ? ", by " : "",
                        exec ? exec : "", status, line[0] ? ": " : "", line);
 }

@@ -121,6 +121,7 @@ void job_start(struct drill_mode *mode, const struct job_options *options)
     job->polls = options->polls;
     job->leaves_group = options->leaves_group;
     job->wants = options->wants;
+    job->within_ns = within_ns;
     job->until_ns = now_ns() + within_ns;
     job->late = false;
     job->then = options->then;
@@ -147,6 +148,7 @@ void job_hurry(struct drill_mode *mode, uint64_t within_ns)
     uint64_t until = now_ns() + within_ns;
     if (!job->child || job->late || until >= job->until_ns)
         return;
+    job->within_ns = within_ns;
     job->until_ns = until;
     (void)uv_timer_start(&job->timer, on_late, now_ns_to_ms_up(within_ns), 0);
 }

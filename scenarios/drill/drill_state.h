@@ -47,7 +47,7 @@ struct job {
     bool polls;        /* again until status 0 (and `wants`) */
     bool leaves_group; /* see child_options */
     const char *wants; /* first word of its output; NULL = any */
-    uint64_t until_ns;
+    uint64_t within_ns, until_ns;
     bool late;
     drill_then_fn then; /* NULL = no job is under way */
     /* Of the last attempt, when `then` is called. */

@@ -32,11 +32,10 @@ const char *theirs_clients(const struct drill_mode *mode, size_t home)
     return node ? node->name.text : NULL;
 }
 
-/* The listener from a name of theirs to a node; NULL = there is none. */
-static const json_t *find_listener(const struct drill_mode *mode, const char *from,
-                                   const char *to)
+/* The one of the list that leads from a name of theirs to another; NULL = there is none.
+ */
+static const json_t *find_between(const json_t *all, const char *from, const char *to)
 {
-    const json_t *all = mode->theirs->listeners;
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *one = json_array_get(all, i);
         if (strcmp(text_of(one, "from"), from) == 0 &&
@@ -44,6 +43,12 @@ static const json_t *find_listener(const struct drill_mode *mode, const char *fr
             return one;
     }
     return NULL;
+}
+
+static const json_t *find_listener(const struct drill_mode *mode, const char *from,
+                                   const char *to)
+{
+    return find_between(mode->theirs->listeners, from, to);
 }
 
 /* One that listens everywhere is reached at home. */
@@ -201,14 +206,7 @@ bool theirs_settle_paths(struct drill_mode *mode)
 const json_t *theirs_link_before(const struct drill_mode *mode, const char *from,
                                  const char *to)
 {
-    const json_t *all = mode->theirs->links;
-    for (size_t i = 0; i < json_array_size(all); i++) {
-        const json_t *one = json_array_get(all, i);
-        if (strcmp(text_of(one, "from"), from) == 0 &&
-            strcmp(text_of(one, "to"), to) == 0)
-            return one;
-    }
-    return NULL;
+    return find_between(mode->theirs->links, from, to);
 }
 
 static bool is_ours(const struct drill_mode *mode, const char *name)

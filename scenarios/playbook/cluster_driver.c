@@ -36,6 +36,10 @@ static void suggest_driver(struct reader *reader, const char *word)
 {
     const char *names[16];
     size_t n = 0;
+    if (strcmp(word, "redis") == 0 || strcmp(word, "valkey") == 0) {
+        diag_hint(reader->diag, "here it is called \"resp\", as its protocol is");
+        return;
+    }
     while (n < 16 && driver_get(n)) {
         names[n] = driver_name(driver_get(n));
         n++;
